@@ -1,0 +1,95 @@
+"""The contract of a dataset: all that the author of a corpus reader needs to read.
+
+A dataset is a :class:`Card` (facts) and an iterator of :class:`Utterance` over a root folder. It splits nothing, shifts
+nothing, encodes nothing: the engine does, in the same way for every corpus, and hides the target labels.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MODALITIES = ("A", "L", "V")
+NAMES = {"A": "acoustic", "L": "lexical", "V": "visual", "joint": "joint"}
+SAMPLE_RATE = 16_000
+MAX_SAMPLES = 80_160  # 5.01 s: 250 WavLM frames
+MIN_SAMPLES = 400
+VIDEO_FRAMES = 10
+
+
+class DataError(Exception):
+    """The corpus is missing or unusable. The message names what was found, what was expected and what to do."""
+
+
+class ClipError(Exception):
+    """One utterance cannot be read; the message says why. It is left out, counted, and named in every record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """Strength of the three corruptions at severity 1 (paper, section 4).
+
+    ``noise``: variance of the Gaussian noise on the waveform in [−1, 1]. ``brightness``: factor on the frames;
+    ``visual_noise``: variance of the noise on the normalised frames. ``masked``: share of the words masked.
+    """
+
+    noise: float
+    brightness: float
+    visual_noise: float
+    masked: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """Facts about a corpus. ``classes``: label names, in the order of their indices. ``expected``: counts that
+    ``data verify`` holds the files against. ``fractions``: train, validation and test share of each half."""
+
+    name: str
+    title: str
+    version: str
+    classes: tuple[str, ...]
+    shift: Shift
+    licence: str
+    citation: str
+    obtain: str
+    synthetic: bool = False
+    needs_root: bool = True
+    modalities: tuple[str, ...] = MODALITIES
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    backbone: str = "paper"
+    expected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """One utterance. Sound and pictures are loaded when they are asked for, in whatever process asks.
+
+    ``label``: index into ``card.classes``. ``waveform()``: (samples,) float32 mono at 16 kHz in [−1, 1].
+    ``frames()``: (T, H, W, 3) uint8 RGB, T = 10. Both are picklable callables and raise :class:`ClipError`.
+    ``half``: "source" or "target" if the corpus itself fixes it, else None.
+    """
+
+    id: str
+    text: str
+    label: int
+    waveform: Callable[[], "np.ndarray"]
+    frames: Callable[[], "np.ndarray"]
+    speaker: str | None = None
+    half: str | None = None
+
+
+class Dataset:
+    """Base of every corpus reader, registered with ``@register_dataset``. Its constructor takes no arguments."""
+
+    card: ClassVar[Card]
+
+    def describe(self, root: Path | None) -> Card:
+        """The card, completed from the files where the corpus is the user's own. Cheap: called by every ``run``."""
+        return self.card
+
+    def utterances(self, root: Path | None) -> Iterable[Utterance]:
+        """All utterances under ``root`` in a fixed order. Raises :class:`DataError` when the corpus is unusable."""
+        raise NotImplementedError(f"{type(self).__name__} must define utterances(root)")
