@@ -32,7 +32,7 @@ __all__ = sorted(_PUBLIC)
 # In a checkout, methods/ and datasets/ lie beside this package: they are joined to it as mmda_bench.methods and
 # mmda_bench.datasets. An installed wheel carries them inside the package already.
 _checkout = Path(__file__).resolve().parent.parent
-if (_checkout / "pyproject.toml").is_file() and (_checkout / "methods" / "dt.py").is_file():
+if (_checkout / "pyproject.toml").is_file() and (_checkout / "datasets").is_dir():
     __path__.append(str(_checkout))
 
 if TYPE_CHECKING:

@@ -1,0 +1,35 @@
+# Each target works as the first command on a fresh clone and skips what is already set up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: bench test check benchmark install clean
+
+bench: $(READY)  ## the main job: every method on the embedded corpus, then the leaderboard
+	$(BIN)/mmda-bench run --methods all --dataset avatars
+
+test: $(READY)  ## the tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(READY)  ## ratios measured side by side; not a test
+	$(BIN)/python -m tests.benchmarks
+
+install: $(READY)  ## set-up alone
+
+# Torch goes first and by its exact version, so that pip takes the build that was tested.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

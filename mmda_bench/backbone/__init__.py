@@ -1,0 +1,1 @@
+"""Encoders, the multimodal network, the frozen prefix and its cache."""

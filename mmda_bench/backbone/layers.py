@@ -1,0 +1,99 @@
+"""The trainable pieces that turn token sequences into representations: attention blocks, TextCNN and LSTM pooling."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block. ``forward(x, mask)``: (B, T, width), mask (B, T) True where real, or None."""
+
+    def __init__(self, width: int, *, heads: int = 4, ratio: int = 2, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, first_only: bool = False) -> Tensor:
+        """With ``first_only`` only token 0 is computed: (B, 1, width), equal to the first row of the full output."""
+        batch, length, width = x.shape
+        q, k, v = (
+            self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        if first_only:
+            q, x = q[:, :, :1], x[:, :1]
+        allowed = None if mask is None else mask[:, None, None, :]
+        drop = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=drop)
+        x = x + F.dropout(self.proj(attended.transpose(1, 2).flatten(2)), drop)
+        hidden = F.dropout(F.gelu(self.fc1(self.norm2(x))), drop)
+        return x + F.dropout(self.fc2(hidden), drop)
+
+
+class SequenceBlocks(nn.Module):
+    """Blocks over a padded sequence: (B, T, width) and mask (B, T) to (B, T, width)."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+
+class PictureBlocks(nn.Module):
+    """Blocks over the tokens of each picture, class token first: (B, T, N, width) to (B, T, width).
+
+    The last block computes the class token only: nothing else of it is used.
+    """
+
+    def __init__(self, blocks: list[Block]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        batch, frames = x.shape[:2]
+        x = x.flatten(0, 1)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        return self.blocks[-1](x, first_only=True)[:, 0].view(batch, frames, -1)
+
+
+class TextCNN(nn.Module):
+    """Convolutions of widths 3, 4 and 5 over time, ReLU, maximum over the real steps: (B, T, width) to (B, 3·channels).
+
+    Sequences shorter than a kernel are padded with zeros; padded steps never win the maximum (Kim, EMNLP 2014).
+    """
+
+    kernels = (3, 4, 5)
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, channels, kernel) for kernel in self.kernels)
+        self.width = channels * len(self.kernels)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = (x * mask[..., None]).transpose(1, 2)
+        real = mask[:, None].to(x.dtype)
+        pooled = []
+        for kernel, convolution in zip(self.kernels, self.convolutions, strict=True):
+            left = (kernel - 1) // 2
+            response = F.relu(convolution(F.pad(x, (left, kernel - 1 - left))))
+            pooled.append((response * real).amax(2))  # after the ReLU a zero is the least possible response
+        return torch.cat(pooled, 1)
+
+
+class LSTMPool(nn.Module):
+    """One-layer LSTM over time, maximum over the real steps: (B, T, width) to (B, channels)."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, channels, batch_first=True)
+        self.width = channels
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        hidden = self.lstm(x)[0]
+        return hidden.masked_fill(~mask[..., None], float("-inf")).amax(1)

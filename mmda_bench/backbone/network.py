@@ -1,0 +1,74 @@
+"""The one multimodal network that every method trains: last layers, pooling, representations and heads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmda_bench.backbone.layers import LSTMPool, TextCNN
+from mmda_bench.backbone.spec import DIMENSION, Backbone
+from mmda_bench.dataset import MODALITIES
+
+DIMS: dict[str, int] = {**{m: DIMENSION for m in MODALITIES}, "joint": DIMENSION * len(MODALITIES)}
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A padded batch of one modality's prefix outputs: ``values`` (B, T, [N,] width), ``mask`` (B, T) True where real."""
+
+    values: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> "Sequences":
+        return Sequences(self.values.to(device, non_blocking=True), self.mask.to(device, non_blocking=True))
+
+
+class ModalityEncoder(nn.Module):
+    """Trainable layers, pooling, Linear(→256), l2 norm: the part of an encoder after its frozen prefix.
+
+    No batch norm anywhere, so that one forward of source and target together equals two forwards.
+    """
+
+    def __init__(self, backbone: Backbone, modality: str) -> None:
+        super().__init__()
+        encoder = backbone.encoder(modality)
+        self.pretrained = encoder.layers
+        pool = {"textcnn": TextCNN, "lstm": LSTMPool}[encoder.pool]
+        self.pool = pool(encoder.width, backbone.channels)
+        self.dropout = nn.Dropout(backbone.dropout)
+        self.project = nn.Linear(self.pool.width, DIMENSION)
+
+    def forward(self, batch: Sequences) -> Tensor:
+        hidden = self.pretrained(batch.values, batch.mask)
+        pooled = self.dropout(self.pool(hidden, batch.mask))
+        return F.normalize(self.project(pooled).float(), dim=1)
+
+
+class MultimodalNetwork(nn.Module):
+    """z and logits of all modalities. Linear heads for A, L, V and joint; Z_joint = [Z_A, Z_L, Z_V], norm √3."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict({m: ModalityEncoder(backbone, m) for m in MODALITIES})
+        self.heads = nn.ModuleDict({m: nn.Linear(width, classes) for m, width in DIMS.items()})
+        self.scale = backbone.logit_scale
+
+    def classify(self, modality: str, z: Tensor) -> Tensor:
+        """(N, dims[modality]) representations to (N, C) logits, float32, through the shared head."""
+        return self.heads[modality](self.scale * z).float()
+
+    def forward(self, batch: Mapping[str, Sequences]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        z = {m: self.encoders[m](batch[m]) for m in MODALITIES}
+        z["joint"] = torch.cat([z[m] for m in MODALITIES], 1)
+        return z, {m: self.classify(m, value) for m, value in z.items()}
+
+    def pretrained_parameters(self) -> list[nn.Parameter]:
+        """The backbone's own last layers, trained at the lower rate."""
+        return [p for encoder in self.encoders.values() for p in encoder.pretrained.parameters()]  # type: ignore[union-attr,operator]
+
+    def new_parameters(self) -> list[nn.Parameter]:
+        """Everything trained from scratch."""
+        pretrained = {id(p) for p in self.pretrained_parameters()}
+        return [p for p in self.parameters() if id(p) not in pretrained]

@@ -1,0 +1,73 @@
+"""The contract of a backbone: three encoders with a frozen prefix, and the numbers that go with them.
+
+A backbone is data plus three encoders. To add one, subclass :class:`Backbone`, decorate it with
+``@register_backbone("my-backbone", title=...)`` and pass the file with ``--plugin``; the engine needs no change.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+DIMENSION = 256  # of every Z_m [paper]
+
+
+class Encoder(nn.Module):
+    """One modality's pretrained network, cut in two.
+
+    ``frozen``: the prefix, run once per utterance and cached; ``layers``: the last layers, trained in every cell.
+    ``width``: features per token. ``pool``: "textcnn" or "lstm", how a sequence becomes one vector. ``mask_token``: the
+    word that hides a word (lexical encoders).
+    """
+
+    frozen: nn.Module
+    layers: nn.Module
+    width: int
+    pool: str = "textcnn"
+    mask_token: str = "[MASK]"
+
+    def tokens(self, raw: Any) -> Tensor:
+        """Input of :meth:`prefix` for one utterance, from what the engine hands over (already shifted).
+
+        Acoustic: (samples,) float32 waveform. Lexical: a list of words. Visual: (T, H, W, 3) float32 normalised frames.
+        """
+        raise NotImplementedError
+
+    def prefix(self, tokens: Tensor) -> Tensor:
+        """Frozen features of one utterance at its true length: (T, width), or (frames, N, width) for pictures."""
+        raise NotImplementedError
+
+    def suffix(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Trainable layers on a padded batch (B, T, [N,] width) with ``mask`` (B, T), True where real: (B, T, width)."""
+        return self.layers(hidden, mask)
+
+
+class Backbone:
+    """Base of every backbone. Its constructor takes no arguments.
+
+    ``frames``, ``frame_size``: pictures per clip and their side in pixels. ``learning_rate`` for new modules [paper
+    1e-3], ``pretrained_rate`` for the trainable pretrained layers [released code 5e-5]. ``cache_dtype``: of the cached
+    prefix. ``logit_scale``: fixed factor between the unit-norm representations and the linear heads.
+    """
+
+    frames: ClassVar[int] = 10
+    frame_size: ClassVar[int] = 112
+    learning_rate: ClassVar[float] = 1e-3
+    pretrained_rate: ClassVar[float] = 5e-5
+    cache_dtype: ClassVar[str] = "float16"
+    channels: ClassVar[int] = 128
+    logit_scale: ClassVar[float] = 1.0
+    dropout: ClassVar[float] = 0.3
+
+    def encoder(self, modality: str) -> Encoder:
+        """The encoder of "A", "L" or "V" with its pretrained weights, in eval mode."""
+        raise NotImplementedError
+
+    def identity(self) -> str:
+        """A string that changes whenever the prefix outputs may: part of the key of the cache."""
+        raise NotImplementedError
+
+
+def sample_frames(frames: np.ndarray, *, count: int) -> np.ndarray:
+    """``count`` of T pictures (T, H, W, 3), at int(i·T/count); fewer than ``count`` repeat in place."""
+    return frames[(np.arange(count) * len(frames)) // count]

@@ -1,0 +1,31 @@
+"""Scores of one evaluated split, from labels and probabilities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+
+def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[str, Any]:
+    """Weighted F1 (the paper's metric), accuracy, F1 and support per class, confusion (rows: true). All in [0, 1].
+
+    ``labels``, ``predicted``: (N,) class indices. A class that is never predicted has F1 0.
+    """
+    every = list(range(classes))
+    return {
+        "weighted_f1": float(f1_score(labels, predicted, labels=every, average="weighted", zero_division=0)),
+        "accuracy": float(accuracy_score(labels, predicted)),
+        "per_class_f1": f1_score(labels, predicted, labels=every, average=None, zero_division=0).tolist(),
+        "support": np.bincount(labels, minlength=classes).tolist(),
+        "confusion": confusion_matrix(labels, predicted, labels=every).tolist(),
+    }
+
+
+def evaluate(labels: np.ndarray, probabilities: np.ndarray, head_logits: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """:func:`scores` of the method's prediction, and the weighted F1 of every head alone under ``heads``."""
+    classes = probabilities.shape[1]
+    result = scores(labels, probabilities.argmax(1), classes=classes)
+    heads = {m: scores(labels, logits.argmax(1), classes=classes) for m, logits in head_logits.items()}
+    result["heads"] = {m: head["weighted_f1"] for m, head in heads.items()}
+    return result

@@ -1,0 +1,167 @@
+"""Every choice that makes two scores comparable: the protocol, the cell, its key and its signature."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import mmda_bench
+from mmda_bench.dataset import MODALITIES, Shift
+
+SHIFTS = ("paper", "released")
+SPLITS = ("train", "validation", "test")
+HALVES = ("source", "target")
+SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """The paper's protocol; what ``run`` may change are backbone, shift, severity and epochs.
+
+    ``batch``: utterances per domain in a step [paper: 48]. ``beta``: weight of log|Σ| in L_IB [paper: 1e-3].
+    ``epochs``: 4 at full learning rate, the others at falling factors [released code: 4+4]. ``shift``: "paper" takes
+    the card's numbers as variances, "released" as standard deviations. The model of the last epoch is scored.
+    """
+
+    backbone: str
+    shift: str = "paper"
+    severity: float = 1.0
+    epochs: int = 8
+    batch: int = 48
+    beta: float = 1e-3
+    split: int = 0
+
+    def learning_rate_factor(self, epoch: int) -> float:
+        """Factor on both learning rates in ``epoch`` (from 0): the released code's 1 1 1 1 .8 .6 .4 .2, stretched."""
+        half = (self.epochs + 1) // 2
+        return 1.0 if epoch < half else 1.0 - 0.8 * (epoch - half + 1) / (self.epochs - half)
+
+    def signature(self, dataset: str, version: str, seeds: Sequence[int] | None = None) -> str:
+        """One line to print under a table or to paste into a paper."""
+        strength = "" if self.severity == 1 else f"*{self.severity:g}"
+        fields = [
+            f"mmda-bench:{'.'.join(mmda_bench.__version__.split('.')[:2])}",
+            f"{dataset}:{version}",
+            f"split:{self.split}",
+            f"shift:{self.shift}{strength}",
+            f"backbone:{self.backbone}",
+            f"epochs:{self.epochs}",
+            "select:last",
+        ]
+        if seeds is not None:
+            fields.append(f"seeds:{format_seeds(seeds)}")
+        return "|".join([*fields, "metric:weighted-f1"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The unit that runs, is stored, and is never run twice: names and numbers only.
+
+    ``params``: every hyper-parameter, resolved. ``off``: components switched off. ``version``: of the corpus.
+    """
+
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    off: tuple[str, ...] = ()
+    dataset: str
+    version: str
+    anchor: str
+    seed: int
+    protocol: Protocol
+
+    @property
+    def drifts(self) -> tuple[str, ...]:
+        return tuple(m for m in MODALITIES if m != self.anchor)
+
+    @property
+    def signature(self) -> str:
+        return self.protocol.signature(self.dataset, self.version)
+
+    def key(self) -> dict[str, Any]:
+        """Everything that determines the scores, as JSON values. No paths, devices or worker counts."""
+        return {**asdict(self), "params": dict(self.params), "off": sorted(self.off)}
+
+    @property
+    def hash(self) -> str:
+        """Ten hexadecimal digits of the canonical key."""
+        return hashlib.sha256(canonical_json(self.key()).encode()).hexdigest()[:10]
+
+    @classmethod
+    def from_key(cls, key: Mapping[str, Any]) -> "Cell":
+        return cls(**{**key, "off": tuple(key["off"]), "protocol": Protocol(**key["protocol"])})
+
+    def with_seed(self, seed: int) -> "Cell":
+        return replace(self, seed=seed)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text. NaN is refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """'0-2' for a run of seeds, '0,5' otherwise."""
+    ordered = sorted(set(seeds))
+    if len(ordered) > 1 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{ordered[0]}-{ordered[-1]}"
+    return ",".join(map(str, ordered))
+
+
+def name_hash(*names: object) -> int:
+    """A 63-bit integer from names: the source of every seed, so that call order changes nobody's numbers."""
+    text = "\x1f".join(map(str, names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
+    """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
+
+    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does.
+    """
+    power = 2 if protocol.shift == "released" else 1
+    s = protocol.severity
+    return Shift(
+        noise=s * shift.noise**power,
+        brightness=(1 - s) + s * shift.brightness,
+        visual_noise=s * shift.visual_noise**power,
+        masked=s * shift.masked,
+    )
+
+
+def split_halves(
+    ids: Sequence[str],
+    labels: Sequence[int],
+    *,
+    dataset: str,
+    split: int,
+    fractions: tuple[float, float, float],
+    halves: Sequence[str | None] | None = None,
+) -> dict[tuple[str, str], list[int]]:
+    """Positions of the utterances in each (half, split), every one stratified by class.
+
+    The order within a class is by a hash of (split seed, corpus, utterance id): it does not depend on the order of the
+    files. Halves fixed by the corpus are kept. The proportions within a half are ours; the paper gives none.
+    """
+    parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
+    order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))
+    carry = {half: 0.0 for half in HALVES}
+    turn = 0
+    for label in sorted(set(labels)):
+        members = [i for i in order if labels[i] == label]
+        chosen: dict[str, list[int]] = {half: [] for half in HALVES}
+        for i in members:
+            fixed = halves[i] if halves is not None else None
+            if fixed is None:
+                fixed, turn = HALVES[turn % 2], turn + 1
+            chosen[fixed].append(i)
+        for half, mine in chosen.items():
+            exact = fractions[0] * len(mine) + carry[half]  # carried over, so that the totals are right as well
+            train = min(len(mine), max(0, round(exact)))
+            carry[half] = exact - train
+            share = fractions[1] / (fractions[1] + fractions[2])
+            validation = round(share * (len(mine) - train))
+            parts[half, "train"] += mine[:train]
+            parts[half, "validation"] += mine[train : train + validation]
+            parts[half, "test"] += mine[train + validation :]
+    return {key: sorted(value) for key, value in parts.items()}

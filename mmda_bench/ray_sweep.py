@@ -1,0 +1,198 @@
+"""A sweep on Ray Tune: one Tuner, one trial per cell, workers reused so that torch is imported once in each.
+
+Tune places trials and retries a cell whose worker died, once. It stores nothing that matters: its files lie in a
+temporary folder that goes when the sweep ends.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+# Quiet, and no files that nobody reads. Ray looks at some of these when it is imported.
+os.environ.update(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    }
+)
+
+import ray
+from ray import tune
+
+from mmda_bench.protocol import Cell
+from mmda_bench.registry import load_plugin
+from mmda_bench.schedule import (
+    THREADS,
+    ResourceError,
+    Work,
+    cpu_count,
+    default_jobs,
+    execute,
+    gpu_count,
+    one_thread_per_cell,
+    sigterm_interrupts,
+)
+from mmda_bench.store import Record, Store, StoreError, unfinished
+
+OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
+TEMPORARY = "mmda-ray-"
+
+
+class CellTrainable(tune.Trainable):
+    """A worker: one step is one cell."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        one_thread_per_cell()
+        for plugin in config["work"].plugins:
+            load_plugin(plugin)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.config = new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        execute(Cell.from_key(self.config["cell"]), self.config["work"])
+        return {"done": True}
+
+
+class Report(tune.Callback):
+    """Hears from Tune what became of each cell. ``lost``: cells whose record cannot be seen from here."""
+
+    def __init__(
+        self, store: Store, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]
+    ) -> None:
+        self.store, self.on_start, self.on_result = store, on_start, on_result
+        self.lost: list[Cell] = []
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.on_start(Cell.from_key(trial.config["cell"]))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        cell = Cell.from_key(trial.config["cell"])
+        record = self.store.read(cell)
+        if record is None:
+            self.lost.append(cell)
+        else:
+            self.on_result(cell, record)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The second failure of a cell. ``run_cell`` raises nothing, so the worker died or could not write."""
+        cell, error = Cell.from_key(trial.config["cell"]), trial.get_pickled_error()
+        cause = getattr(error, "cause", None) or error
+        if isinstance(cause, StoreError):
+            raise cause
+        died = error is None or isinstance(error, ray.exceptions.RayActorError)
+        status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
+        what = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
+        lines = str(trial.get_error() or error or "").strip().splitlines()
+        record = unfinished(cell, status=status, reason=what, traceback=lines[-20:])
+        self.store.write(cell, record, None, replace=trial.config["work"].replace)
+        self.on_result(cell, self.store.read(cell) or record)
+
+
+def run(
+    cells: Sequence[Cell],
+    work: Work,
+    *,
+    jobs: int | None,
+    gpus_per_cell: float | None,
+    address: str | None,
+    on_start: Callable[[Cell], None],
+    on_result: Callable[[Cell, Record], None],
+) -> None:
+    """See :func:`mmda_bench.schedule.run`."""
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    with temporary_folder() as folder:
+        try:
+            gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
+            sigterm_interrupts()  # ray.init has put its own handler there
+            work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
+            report = Report(Store(work.results), on_start, on_result)
+            tuner = tune.Tuner(
+                tune.with_resources(CellTrainable, {"cpu": 1, "gpu": gpus_per_cell}),
+                param_space={"cell": tune.grid_search([cell.key() for cell in cells]), "work": work},
+                tune_config=tune.TuneConfig(
+                    max_concurrent_trials=jobs,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="sweep",
+                    storage_path=str(folder / "tune"),
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=1),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[report],
+                ),
+            )
+            tuner.fit()
+        finally:
+            ray.shutdown()
+    if report.lost:
+        raise StoreError(
+            f"{len(report.lost)} cells finished, but their records are not in {work.results}: with --address, results, "
+            "cache and data must lie in folders that all nodes share"
+        )
+
+
+def connect(
+    folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None
+) -> tuple[float, int]:
+    """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once)."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    if address is not None:
+        ray.init(address=address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")}, **quiet)
+        cluster = ray.cluster_resources()
+        cpus, gpus = int(cluster.get("CPU", 0)), cluster.get("GPU", 0.0)
+    else:
+        cpus, gpus = cpu_count(), float(gpu_count()) if gpus_per_cell != 0 else 0.0
+    if gpus_per_cell is None:
+        gpus_per_cell = 1.0 if gpus else 0.0
+    if gpus_per_cell > gpus:
+        raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {gpus:g} GPUs found; see mmda-bench doctor")
+    jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
+    if address is None:
+        ray.init(
+            num_cpus=jobs,
+            num_gpus=int(gpus),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            _temp_dir=str(folder / "ray"),
+            **quiet,
+        )
+    return gpus_per_cell, jobs
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A short path (Ray makes sockets in it, whose names may have 107 characters), removed afterwards.
+
+    It carries the process's name, so that what a killed process left goes with the next sweep.
+    """
+    base = Path(tempfile.gettempdir())
+    base = base if len(str(base)) < 24 else Path("/tmp")
+    host = socket.gethostname()
+    for left in base.glob(f"{TEMPORARY}*"):
+        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists() and (left / host).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
+    (folder / host).touch()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,252 @@
+"""From records to the numbers of the tables. Pure: the same records give the same boards.
+
+A :class:`Board` holds what may be compared: one corpus under one signature. Its seeds are those that most methods ran;
+a method lacking some of them is marked, a failed cell leaves no mean, and an average over anchors exists only where
+every one of its cells does. Formats are in :mod:`mmda_bench.report.formats`.
+"""
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.plan import Spec, label, table_rank
+from mmda_bench.protocol import SUPERVISED, Protocol, canonical_json, format_seeds
+from mmda_bench.registry import DATASETS, METHODS
+from mmda_bench.store import Record
+
+AVERAGE = "ave."
+COLUMNS = (*MODALITIES, AVERAGE)
+BASELINE = "dt"
+
+
+@dataclass(frozen=True)
+class Score:
+    """Percent over seeds. ``seeds``: value by seed; ``expected``: how many seeds the board has; ``failed``: statuses of
+    the cells that failed. ``mean`` and ``sd`` are None where there is nothing that may be averaged."""
+
+    seeds: Mapping[int, float]
+    expected: int
+    failed: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return len(self.seeds) == self.expected and not self.failed
+
+    @property
+    def mean(self) -> float | None:
+        """Not over the survivors of failures: those are a biased choice."""
+        return fmean(self.seeds.values()) if self.seeds and not self.failed else None
+
+    @property
+    def sd(self) -> float | None:
+        return stdev(self.seeds.values()) if len(self.seeds) > 1 and not self.failed else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table. ``bold``: the columns that a test of significance has earned (none is applied yet)."""
+
+    method: str
+    label: str
+    title: str
+    off: tuple[str, ...]
+    scores: Mapping[str, Score]
+    minutes: float | None
+    memory_mb: float | None
+    bold: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that ran and has no score."""
+
+    label: str
+    anchor: str
+    seed: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Cells that a table lacks, and the command that fills them."""
+
+    cells: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
+    ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out."""
+
+    dataset: str
+    signature: str
+    seeds: tuple[int, ...]
+    rows: Sequence[Row]
+    ablation: Mapping[str, Sequence[Row]]
+    components: Mapping[str, tuple[str, ...]]
+    references: Sequence[Row]
+    failures: Sequence[Failure]
+    holes: Sequence[Hole]
+    extra: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        entry = DATASETS.entries().get(self.dataset)
+        return entry.title if entry else self.dataset
+
+
+Runs = dict[str, dict[int, Record]]  # anchor -> seed -> record
+
+
+def make_boards(records: Iterable[Record]) -> list[Board]:
+    """A board for every corpus and signature in ``records``, in order of their names."""
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        key = record["key"]
+        if record["status"] != "interrupted":
+            groups[key["dataset"], record["signature"], canonical_json(key["protocol"])].append(record)
+    return [_board(members) for _, members in sorted(groups.items())]
+
+
+def _board(records: Sequence[Record]) -> Board:
+    runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
+    specs: dict[str, Spec] = {}
+    for record in records:
+        key = record["key"]
+        spec = Spec(key["method"], key["params"], tuple(key["off"]))
+        name = canonical_json([spec.method, spec.params, spec.off])
+        specs[name] = spec
+        runs[name][key["anchor"]][key["seed"]] = record
+    order = sorted(specs, key=lambda name: (table_rank(specs[name].method), len(specs[name].off), name))
+    labels = _labels(specs)
+    methods = [name for name in order if specs[name].method != SUPERVISED]
+    seeds = _common_seeds([{seed for by_seed in runs[name].values() for seed in by_seed} for name in methods or order])
+
+    def row(name: str, title: str, split: str = "target_test") -> Row:
+        return _row(specs[name], labels[name], title, runs[name], seeds, split)
+
+    def titled(name: str) -> Row:
+        entry = METHODS.entries().get(specs[name].method)
+        return row(name, labels[name].replace(specs[name].method, entry.title, 1) if entry else labels[name])
+
+    references = [row(name, "DT, source test", "source_test") for name in order if labels[name] == BASELINE]
+    references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
+    ablation: dict[str, list[Row]] = {}
+    components: dict[str, tuple[str, ...]] = {}
+    for method in dict.fromkeys(specs[name].method for name in methods if specs[name].off):
+        entry = METHODS.entries().get(method)
+        found = {part for name in methods if specs[name].method == method for part in specs[name].off}
+        components[method] = entry.components if entry else tuple(sorted(found))
+        full = {canonical_json(specs[name].params) for name in methods if specs[name].method == method and specs[name].off}
+        lines = [name for name in methods if specs[name].method == method and canonical_json(specs[name].params) in full]
+        lines.sort(key=lambda name: (-len(specs[name].off), specs[name].off[::-1]))
+        ablation[method] = [titled(name) for name in [n for n in methods if labels[n] == BASELINE] + lines]
+    key = records[0]["key"]
+    extra = {
+        labels[name]: tuple(sorted(left))
+        for name in order
+        if (left := {seed for by_seed in runs[name].values() for seed in by_seed} - set(seeds))
+    }
+    return Board(
+        dataset=key["dataset"],
+        signature=records[0]["signature"].replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:"),
+        seeds=tuple(seeds),
+        rows=[titled(name) for name in methods if not specs[name].off],
+        ablation=ablation,
+        components=components,
+        references=references,
+        failures=[
+            Failure(labels[name], anchor, seed, record["status"], record.get("reason") or "no reason recorded")
+            for name in order
+            for anchor in MODALITIES
+            for seed, record in sorted(runs[name][anchor].items())
+            if record["status"] != "ok"
+        ],
+        holes=_holes(key, {name: labels[name] for name in order}, runs, seeds),
+        extra=extra,
+    )
+
+
+def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
+    """How each spec would be typed; a method that is not registered here and has one setting is just its name."""
+    settings = Counter(spec.method for spec in specs.values())
+    known = METHODS.entries()
+    return {
+        name: spec.method
+        if spec.method not in known and settings[spec.method] == 1 and not spec.off
+        else label(spec.method, spec.params, spec.off)
+        for name, spec in specs.items()
+    }
+
+
+def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
+    """The seeds that most rows ran; of two equally frequent sets the larger."""
+    counted = Counter(tuple(sorted(seeds)) for seeds in per_row)
+    return list(max(counted, key=lambda seeds: (counted[seeds], len(seeds), seeds)))
+
+
+def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
+    scores: dict[str, Score] = {}
+    for anchor in MODALITIES:
+        mine = {seed: runs[anchor][seed] for seed in seeds if seed in runs[anchor]}
+        values = {s: 100 * r["metrics"][split]["weighted_f1"] for s, r in mine.items() if r["status"] == "ok"}
+        failed = tuple(r["status"] for r in mine.values() if r["status"] != "ok")
+        scores[anchor] = Score(values, len(seeds), failed)
+    whole = all(score.complete for score in scores.values())
+    averages = {seed: fmean(scores[anchor].seeds[seed] for anchor in MODALITIES) for seed in seeds} if whole else {}
+    scores[AVERAGE] = Score(averages, len(seeds))
+    ok = [r for by_seed in runs.values() for r in by_seed.values() if r["status"] == "ok"]
+    times = [r["times"]["train_s"] / 60 for r in ok if r.get("times") and "train_s" in r["times"]]
+    memory = [r["memory_mb"] for r in ok if r.get("memory_mb") is not None]
+    return Row(
+        method=spec.method, label=name, title=title, off=spec.off, scores=scores,
+        minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,
+    )  # fmt: skip
+
+
+def _holes(
+    key: Mapping[str, Any], labels: Mapping[str, str], runs: Mapping[str, Runs], seeds: Sequence[int]
+) -> list[Hole]:
+    """Missing and failed cells, grouped into as few commands as say it exactly."""
+    wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for name in labels:
+        for failed in (False, True):
+            by_seeds: dict[tuple[int, ...], list[str]] = defaultdict(list)
+            for anchor in MODALITIES:
+                there = runs[name][anchor]
+                lacking = tuple(s for s in seeds if (s in there and there[s]["status"] != "ok") == failed and (failed or s not in there))
+                if lacking:
+                    by_seeds[lacking].append(anchor)
+            for lacking, anchors in by_seeds.items():
+                wanted[failed, lacking, tuple(anchors)].append(labels[name])
+    bounds = any(name == SUPERVISED for name in labels.values())
+    holes = []
+    for (failed, lacking, anchors), names in wanted.items():
+        what = f"{', '.join(names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
+        command = run_command(key, names, anchors, lacking, rerun=failed, bounds=bounds)
+        holes.append(Hole(f"{what} ({'failed' if failed else 'not run'})", command))
+    return holes
+
+
+def run_command(
+    key: Mapping[str, Any], labels: Sequence[str], anchors: Sequence[str], seeds: Sequence[int], *, rerun: bool, bounds: bool
+) -> str:  # fmt: skip
+    """The command line that runs these cells under the protocol of ``key``."""
+    methods = [name for name in labels if name != SUPERVISED] or [BASELINE]
+    text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)
+    words = ["mmda-bench", "run", "--dataset", key["dataset"], "--methods", ",".join(methods)]
+    words += ["--anchors", ",".join(anchors), "--seeds", text]
+    protocol, default = Protocol(**key["protocol"]), Protocol(backbone=key["protocol"]["backbone"])
+    words += ["--backbone", protocol.backbone]
+    for name in ("shift", "severity", "epochs"):
+        if getattr(protocol, name) != getattr(default, name):
+            words += [f"--{name}", f"{getattr(protocol, name)}"]
+    words += ["--rerun", "failed"] if rerun else []
+    words += [] if bounds else ["--no-bounds"]
+    return shlex.join(words)

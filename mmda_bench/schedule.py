@@ -1,0 +1,178 @@
+"""Places cells on devices: in this process (``jobs=0``) or on reused Ray Tune workers.
+
+A worker receives names and numbers, looks into the store, computes what is not there, and writes the record itself.
+Resume is therefore the store's business and not Tune's: whatever ends early, the next run does what is missing.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+from types import FrameType
+
+from mmda_bench.protocol import Cell
+from mmda_bench.registry import UsageError, load_plugin
+from mmda_bench.store import Record, Store, unfinished
+
+RUNNER = "mmda_bench.training:run_cell"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class ResourceError(Exception):
+    """The machine or the cluster lacks what the run asks for; the message says what there is."""
+
+
+class TimeUp(SystemExit):
+    """The time of a cell is over. A SystemExit, which ``run_cell`` lets through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What every cell of a sweep has in common, in picklable values.
+
+    ``device``: None lets the cell choose. ``replace``: run and overwrite what has a record. ``runner``: "module:function"
+    with the signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, None for no limit.
+    """
+
+    results: Path
+    root: Path | None
+    cache: Path
+    device: str | None = None
+    plugins: tuple[str, ...] = ()
+    runner: str = RUNNER
+    replace: bool = False
+    timeout_s: float | None = None
+
+
+def execute(cell: Cell, work: Work) -> Record:
+    """The record of ``cell``: the stored one, or that of running it now, stored before this returns."""
+    store = Store(work.results)
+    if not work.replace and store.done(cell):
+        return store.read(cell) or unfinished(cell, status="failed", reason="the record vanished while it was read")
+    module, _, function = work.runner.partition(":")
+    run_cell = getattr(importlib.import_module(module), function)
+    try:
+        with time_limit(work.timeout_s):
+            outcome = run_cell(cell, root=work.root, cache=work.cache, device=work.device)
+        record, outputs = outcome.record, outcome.outputs
+    except TimeUp:
+        reason = f"not finished after {(work.timeout_s or 0) / 60:g} minutes (--timeout)"
+        record, outputs = unfinished(cell, status="timeout", reason=reason), None
+    store.write(cell, record, outputs, replace=work.replace)
+    return record
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise :class:`TimeUp` in the body after ``seconds``; only a main thread can be stopped so."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise TimeUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def sigterm_interrupts() -> None:
+    """Let SIGTERM end a sweep as Ctrl-C does."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def one_thread_per_cell() -> None:
+    """More cells beat more threads in a cell, and one thread repeats bit for bit."""
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def cpu_count() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_count() -> int:
+    """The GPUs that torch sees; asking without torch would miss MIG, ROCm and CUDA_VISIBLE_DEVICES."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def default_jobs(gpus: float, gpus_per_cell: float, cpus: int) -> int:
+    """Cells at once: as many as the GPUs hold, or one per processor without GPUs. At least one."""
+    return max(1, floor(gpus / gpus_per_cell + 1e-9) if gpus_per_cell > 0 else cpus)
+
+
+def check_gpus_per_cell(gpus_per_cell: float | None) -> None:
+    if gpus_per_cell is not None and (gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1)):
+        raise UsageError(f"--gpus-per-cell {gpus_per_cell:g}: expected a fraction up to 1, or a whole number")
+
+
+def run(
+    cells: Sequence[Cell],
+    *,
+    store: Store,
+    root: Path | None,
+    cache: Path,
+    jobs: int | None = None,
+    gpus_per_cell: float | None = None,
+    address: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    runner: str = RUNNER,
+    replace: bool = False,
+    timeout_minutes: float | None = None,
+    on_start: Callable[[Cell], None] = lambda cell: None,
+    on_result: Callable[[Cell, Record], None] = lambda cell, record: None,
+) -> None:
+    """Run every cell of ``cells`` that has no record (all of them with ``replace``).
+
+    ``jobs``: cells at once, 0 for this process, None for what the devices hold. ``gpus_per_cell``: None for one where
+    there is a GPU. ``address``: a running Ray cluster; root, cache and results must then be on a shared file system.
+    ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM with no half
+    record left, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
+    """
+    check_gpus_per_cell(gpus_per_cell)
+    if not cells:
+        return
+    one_thread_per_cell()
+    sigterm_interrupts()
+    work = Work(
+        results=store.results,
+        root=root.expanduser().absolute() if root is not None else None,
+        cache=cache.expanduser().absolute(),
+        device="cpu" if gpus_per_cell == 0 else None,
+        plugins=tuple(str(Path(plugin).absolute()) for plugin in plugins),
+        runner=runner,
+        replace=replace,
+        timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,
+    )
+    if jobs == 0:
+        for plugin in work.plugins:
+            load_plugin(plugin)
+        for cell in cells:
+            on_start(cell)
+            on_result(cell, execute(cell, work))
+        return
+    from mmda_bench import ray_sweep
+
+    ray_sweep.run(
+        cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
+    )

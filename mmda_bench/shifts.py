@@ -1,0 +1,79 @@
+"""The corruptions of a drifting modality: pure functions of an array and a generator.
+
+A shift is drawn once per utterance and modality, from names and not from call order (:func:`draw`): every method, epoch
+and worker sees the same target, and a shifted utterance can be cached. (The released code draws new noise at every
+access and masks the same positions in every sentence.) The strengths come from
+:func:`mmda_bench.protocol.effective_shift`; at severity 0 every function returns the clean input. At another severity
+the same noise is scaled and the same order of words is masked further, so a severity curve varies one thing only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmda_bench.dataset import MODALITIES, Shift
+from mmda_bench.protocol import name_hash
+
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def draw(corpus: str, utterance_id: str, modality: str, *, seed: int = 0) -> np.random.Generator:
+    """The generator of the one shift of this utterance in this modality."""
+    return np.random.default_rng(name_hash("shift", seed, corpus, utterance_id, modality))
+
+
+def shift_waveform(waveform: NDArray[Any], *, noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Add N(0, ``noise``) to a waveform in [−1, 1] and clip to [−1, 1] [paper, section 4]. ``noise`` is a variance."""
+    clean = np.asarray(waveform, np.float32)
+    if noise == 0:
+        return clean.copy()
+    return np.clip(clean + _gaussian(clean.shape, noise, rng), -1, 1)
+
+
+def normalise_frames(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(T, H, W, 3) uint8 RGB to float32 of about zero mean and unit variance: (frames/255 − MEAN) / STD."""
+    return _normalise(frames, 1.0)
+
+
+def shift_frames(
+    frames: NDArray[np.uint8], *, brightness: float, noise: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Darken by the factor ``brightness``, normalise, then add N(0, ``noise``) [paper, section 4].
+
+    (T, H, W, 3) uint8 RGB to float32 normalised frames. The noise comes after normalising and is not clipped.
+    """
+    dark = _normalise(frames, brightness)
+    if noise > 0:
+        dark += _gaussian(dark.shape, noise, rng)
+    return dark
+
+
+def mask_words(words: Sequence[str], *, share: float, mask: str, rng: np.random.Generator) -> list[str]:
+    """Replace round(``share`` · n) of the n words by ``mask``, at random positions; at least one word always stays."""
+    count = max(0, min(round(share * len(words)), len(words) - 1))
+    hidden = set(rng.permutation(len(words))[:count].tolist())
+    return [mask if position in hidden else word for position, word in enumerate(words)]
+
+
+def corrupt(modality: str, raw: Any, *, shift: Shift, rng: np.random.Generator, mask: str = "[MASK]") -> Any:
+    """The shift of one modality: a waveform for "A", a list of words for "L", uint8 frames for "V" (float32 back)."""
+    if modality == "A":
+        return shift_waveform(raw, noise=shift.noise, rng=rng)
+    if modality == "L":
+        return mask_words(raw, share=shift.masked, mask=mask, rng=rng)
+    if modality == "V":
+        return shift_frames(raw, brightness=shift.brightness, noise=shift.visual_noise, rng=rng)
+    raise ValueError(f"modality {modality!r} has no shift; expected one of {', '.join(MODALITIES)}")
+
+
+def _gaussian(shape: tuple[int, ...], variance: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(variance))
+
+
+def _normalise(frames: NDArray[np.uint8], brightness: float) -> NDArray[np.float32]:
+    # one multiplication and one addition for each of the three channels: frames are most of a corpus's bytes
+    scale = (np.float32(brightness / 255) / STD).astype(np.float32)
+    return np.asarray(frames, np.float32) * scale - MEAN / STD

@@ -1,0 +1,49 @@
+"""Two cores suffice: threads and Ray are held small before anything is imported."""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class SmallCorpus:
+    """The first utterances of ``avatars``, prepared once for all tests."""
+
+    reader: Any
+    cache: Path
+    size: int
+    corpus: Any
+
+    def prepare(self, *, cache: Path | None = None, jobs: int = 1) -> Any:
+        from mmda_bench.backbone.prefix import prepare
+        from mmda_bench.protocol import Protocol
+
+        protocol = Protocol(backbone="tiny")
+        return prepare("avatars", root=None, protocol=protocol, cache=cache or self.cache, jobs=jobs)
+
+
+@pytest.fixture(scope="session")
+def small_avatars():
+    """``avatars`` cut to 240 utterances, in this process and in those it forks from its environment."""
+    from mmda_bench import registry
+
+    reader = registry.DATASETS.get("avatars")
+    whole, reader.utterances = reader.utterances, lambda self, root: (u for u, _ in zip(whole(self, root), range(240)))
+    yield reader
+    reader.utterances = whole
+
+
+@pytest.fixture(scope="session")
+def small_corpus(small_avatars, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    first = SmallCorpus(small_avatars(), cache, 240, None)
+    return SmallCorpus(small_avatars(), cache, 240, first.prepare())
