@@ -4,9 +4,9 @@ SYNTHETIC, and said so wherever a score on it is shown. It is raw like a real co
 English words), so that the same shifts, readers and backbones run on it; scores compare implementations of methods and
 say nothing about IEMOCAP or MIntRec.
 
-Every utterance is a pure function of (recipe, seed, index, cast, incongruence). A person says something in a class; each
-modality shows that class, except with a small probability another one, and with an intensity of its own: no modality
-suffices, fusion helps.
+Every utterance is a pure function of its index and the arguments of :func:`generate`. A person says something in a
+class; each modality shows that class, except with a small probability another one, and with an intensity of its own: no
+modality suffices, fusion helps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,11 @@ PRETRAINING_SEED = 1
 PRETRAINING_CAST = tuple(range(100, 140))  # nobody of the corpus: a backbone must not know its speakers
 
 # What makes the corpus easier or harder: how often a modality shows another class, and how strongly it shows one.
-INCONGRUENCE: Mapping[str, float] = {"A": 0.14, "L": 0.14, "V": 0.14}
+INCONGRUENCE: Mapping[str, float] = {"A": 0.14, "L": 0.14, "V": 0.15}
 CONGRUENT: Mapping[str, float] = dict.fromkeys(MODALITIES, 0.0)
-INTENSITY = (3.5, 1.2)  # parameters of a Beta distribution
-WEAKEST = 0.25
+# Parameters of Beta distributions.
+INTENSITY: Mapping[str, tuple[float, float]] = {"A": (3.2, 1.3), "L": (3.5, 1.2), "V": (3.0, 1.3)}
+WEAKEST = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def _role(index: int, recipe: str, seed: int, cast: tuple[int, ...], incongruenc
     for modality, probability in zip(MODALITIES, incongruence, strict=True):
         another = (label + int(rng.integers(1, len(classes)))) % len(classes)
         shown[modality] = classes[another if rng.random() < probability else label]
-        strength[modality] = float(max(WEAKEST, rng.beta(*INTENSITY)))
+        strength[modality] = float(max(WEAKEST, rng.beta(*INTENSITY[modality])))
     return Role(person, label, shown, strength)
 
 

@@ -6,6 +6,7 @@ noise still tells something: what shows an emotion spans many pixels and lasts t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ GRAIN = 0.012  # standard deviation of the sensor noise, of a full scale of 1
 LIGHT = (0.72, 1.12)  # range of the exposure
 WHITE, PUPIL, LIPS, THROAT = (0.97, 0.97, 0.95), (0.07, 0.06, 0.07), (0.66, 0.20, 0.22), (0.20, 0.03, 0.06)
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 Colour = tuple[float, float, float] | NDArray[np.float64]
 
 

@@ -97,7 +97,7 @@ def speak(text: str, prosody: Prosody, voice: Voice, rng: np.random.Generator) -
     envelope = 0.2 + 0.8 * swell
     envelope *= np.minimum(1, np.minimum(seconds, seconds[-1] - seconds) / 0.03)
     aspiration = rng.standard_normal(samples, dtype=np.float32) * prosody.breath
-    voiced = _formants((pulses + aspiration) * envelope, vowels, step, voice.tract * prosody.smile)
+    voiced = _formants(((pulses + aspiration) * envelope).astype(np.float32), vowels, step, voice.tract * prosody.smile)
     voiced /= np.sqrt(np.mean(voiced**2)) + 1e-9
 
     hiss = np.diff(rng.standard_normal(samples + 1, dtype=np.float32))  # a difference leaves the high frequencies

@@ -1,5 +1,6 @@
 """A3D2: adversarial alignment of the drifts across domains, and the anchor dragging the drifts within the target."""
 
+import torch
 from torch import Tensor, nn
 
 from mmda_bench import Context, LogUniform, Method, Source, Target, register_method
@@ -38,10 +39,11 @@ class A3D2(Method):
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
         terms = {}
         for m, discriminator in self.discriminators.items():
-            products = [kronecker(x.z[m], x.logits[m].float().softmax(1)) for x in (source, target)]
-            logits = [discriminator(grad_reverse(s, progress**2)) for s in products]
+            z = torch.cat([source.z[m], target.z[m]])
+            probs = torch.cat([source.logits[m], target.logits[m]]).float().softmax(1)
+            logits = discriminator(grad_reverse(kronecker(z, probs), progress**2))
             # The paper adds the two domains' means; with B utterances in each that is twice the mean over 2B.
-            terms[f"aa_{m}"] = self.gamma2 * 2.0 * domain_loss(*logits)
+            terms[f"aa_{m}"] = self.gamma2 * 2.0 * domain_loss(*logits.chunk(2))
         for m in self.dragged:
             terms[f"add_{m}"] = self.gamma1 * anchor_drag(target.z[m], target.z[self.ctx.anchor])
         return terms

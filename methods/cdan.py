@@ -1,5 +1,6 @@
 """CDAN: the discriminator sees the representation multiplied by the prediction, so that classes align with classes."""
 
+import torch
 from torch import Tensor, nn
 
 from mmda_bench import Choice, Context, LogUniform, Method, Source, Target, register_method
@@ -57,16 +58,11 @@ class CDAN(Method):
 
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
         coeff, terms = warmup(progress), {}
-        for m in self.discriminators:
-            (source_logits, source_probs), (target_logits, target_probs) = (
-                self.discriminate(m, x, coeff) for x in (source, target)
-            )
-            reversed_probs = grad_reverse(source_probs, coeff), grad_reverse(target_probs, coeff)
-            weights = entropy_weights(*reversed_probs) if self.entropy else (None, None)
+        for m, discriminator in self.discriminators.items():
+            z = torch.cat([source.z[m], target.z[m]])
+            probs = torch.cat([source.logits[m], target.logits[m]]).float().softmax(1)
+            product = self.maps[m] if m in self.maps else kronecker  # noqa: SIM401 (ModuleDict has no get)
+            source_logits, target_logits = discriminator(grad_reverse(product(z, probs.detach()), coeff)).chunk(2)
+            weights = entropy_weights(*grad_reverse(probs, coeff).chunk(2)) if self.entropy else (None, None)
             terms[f"domain_{m}"] = self.weight * domain_loss(source_logits, target_logits, *weights)
         return terms
-
-    def discriminate(self, m: str, batch: Source | Target, coeff: float) -> tuple[Tensor, Tensor]:
-        probs = batch.logits[m].float().softmax(1)
-        product = self.maps[m] if m in self.maps else kronecker  # noqa: SIM401 (ModuleDict has no get)
-        return self.discriminators[m](grad_reverse(product(batch.z[m], probs.detach()), coeff)), probs

@@ -42,7 +42,7 @@ class DADA(Method):
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
 
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
-        z_s, z_t = source.z["joint"].float(), target.z["joint"].float()
+        z_s, z_t = source.z["joint"], target.z["joint"]
         if not self.alternate:
             return self.terms(z_s, z_t, source.labels, progress)
         encoders_turn = int(self.turn) % 4 == 3

@@ -26,8 +26,8 @@ class FDD(Method):
 
     h': own weights, linear like the joint head; k̂: argmax of the *main* joint logits, for the source as well. h'
     maximises d, the reversed gradients make the representations minimise it; the main head gets no gradient. Published:
-    d, the detached k̂, λ rising to 0.1. Ours: ``divergence`` kl with γ1 = γ2 = 1 (Jeffreys), λ(π) = 0.1 · (2/(1 + e^{−10π})
-    − 1). ``fdd-kl`` differs in γ2 = 0 alone: KL in one direction.
+    d, the detached k̂, λ rising to 0.1. Ours: ``divergence`` kl with γ1 = γ2 = 1 (Jeffreys), the rise by progress.
+    ``fdd-kl`` differs in γ2 = 0 alone: KL in one direction.
     """
 
     search_space = {

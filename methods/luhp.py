@@ -72,9 +72,9 @@ class LUHP(Method):
 
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
         z, logits, memory, k = target.z["joint"], target.logits["joint"].float(), self.memory, self.neighbours
-        reversed_z = (grad_reverse(x.z["joint"], warmup(progress)) for x in (source, target))
-        domain = domain_loss(*map(self.discriminator, reversed_z))
-        unit, stored = F.normalize(z.float(), dim=1), memory.labels
+        reversed_z = grad_reverse(torch.cat([source.z["joint"], z]), warmup(progress))
+        domain = domain_loss(*self.discriminator(reversed_z).chunk(2))
+        unit, stored = F.normalize(z.to(memory.z), dim=1), memory.labels
         label, confidence = neighbour_pseudo_labels(unit, memory.z, memory.probs / len(z), target.ids, k)
         certain = certainty(unit, label, memory.z, stored, target.ids, k)
         low_uncertainty = certain >= certainty_thresholds(label, stored, memory.certainty)[0]

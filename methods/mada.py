@@ -1,5 +1,6 @@
 """MADA: one discriminator per class, each seeing the representation to the degree that the class is predicted."""
 
+import torch
 from torch import Tensor, nn
 
 from mmda_bench import Choice, Context, LogUniform, Method, Source, Target, register_method
@@ -41,10 +42,9 @@ class MADA(Method):
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
         coeff, terms = warmup(progress), {}
         for m, discriminators in self.discriminators.items():
-            source_logits, target_logits = (
-                discriminators(grad_reverse(x.z[m], coeff), x.logits[m].detach().float().softmax(1))
-                for x in (source, target)
-            )
+            z = torch.cat([source.z[m], target.z[m]])
+            probs = torch.cat([source.logits[m], target.logits[m]]).detach().float().softmax(1)
+            logits = discriminators(grad_reverse(z, coeff), probs)
             # domain_loss is the mean over samples and classes, the method a mean over samples and a sum over classes.
-            terms[f"domain_{m}"] = self.weight * self.ctx.classes * domain_loss(source_logits, target_logits)
+            terms[f"domain_{m}"] = self.weight * self.ctx.classes * domain_loss(*logits.chunk(2))
         return terms

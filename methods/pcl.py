@@ -1,5 +1,6 @@
 """PCL: two views of a target batch must be predicted alike, and unlike the other utterances, on top of DANN."""
 
+import torch
 from torch import Tensor
 
 from mmda_bench import Choice, Context, LogUniform, Method, Source, Target, Uniform, register_method
@@ -42,6 +43,6 @@ class PCL(Method):
         probs_a, probs_b = (view.logits["joint"].float().softmax(1) for view in (target, target.view2))
         terms = {"contrast": self.weight * probabilistic_contrastive(probs_a, probs_b, self.scale)}
         if self.discriminator is not None:
-            reversed_z = (grad_reverse(x.z["joint"], warmup(progress)) for x in (source, target))
-            terms["domain"] = domain_loss(*map(self.discriminator, reversed_z))
+            z = grad_reverse(torch.cat([source.z["joint"], target.z["joint"]]), warmup(progress))
+            terms["domain"] = domain_loss(*self.discriminator(z).chunk(2))
         return terms

@@ -21,18 +21,19 @@ R = TypeVar("R")
 DIVERGENCES = ("kl", "klrev", "chi", "pearson", "jensen", "tv")
 
 
+def _widen(value: Any) -> Any:
+    half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if half else value
+
+
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Run ``function`` outside autocast, with its half-precision tensor arguments cast to float32."""
-
-    def widen(value: Any) -> Any:
-        half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-        return value.float() if half else value
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         device = next((x.device.type for x in [*args, *kwargs.values()] if isinstance(x, Tensor)), "cpu")
         with torch.autocast(device, enabled=False):
-            return function(*map(widen, args), **{key: widen(value) for key, value in kwargs.items()})  # type: ignore[arg-type]
+            return function(*map(_widen, args), **{key: _widen(value) for key, value in kwargs.items()})  # type: ignore[arg-type]
 
     return inner
 
@@ -283,9 +284,9 @@ def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = Non
         from scipy.optimize import linear_sum_assignment
 
         i, j = linear_sum_assignment(costs.numpy())
-        plan = torch.zeros(n, m, dtype=torch.float64)
-        plan[torch.from_numpy(i), torch.from_numpy(j)] = rows
-        return plan.to(cost)
+        plan = torch.zeros_like(cost)
+        plan[torch.from_numpy(i), torch.from_numpy(j)] = rows.to(cost)
+        return plan
     import ot
 
     solved, log = ot.emd(rows.numpy(), (columns * (total / other)).numpy(), costs.numpy(), numItermax=10**8, log=True)
@@ -323,7 +324,7 @@ def information_bottleneck(
     logits: Mapping[str, Tensor], z: Mapping[str, Tensor], labels: Tensor, beta: float
 ) -> Tensor:
     """L_IB = Σ_m CE(y_m, label) + (β/2) Σ_m log|Σ_m| over the modalities m of the mappings, a scalar. A3D2 eq. 5."""
-    cross_entropies = [F.cross_entropy(y.float(), labels) for y in logits.values()]
+    cross_entropies = [F.cross_entropy(_widen(y), labels) for y in logits.values()]
     return torch.stack(cross_entropies + [0.5 * beta * log_variance(value) for value in z.values()]).sum()
 
 

@@ -50,7 +50,7 @@ class ClasswiseDiscriminators(nn.Module):
     """C discriminators like :class:`Discriminator` with one output, the k-th applied to p_k·z, as batched products.
 
     z (N, inputs), probs (N, C) → (N, C) logits. Since D_k's first layer is linear, W_k(p_k z) = p_k(W_k z): all first
-    layers are one product with z. ``weight{1,2,3}``: (C, fan-in, fan-out); ``bias{1,2,3}``: (C, fan-out).
+    layers are one product with z. ``weight{1,2,3}``: (C, fan-out, fan-in), as nn.Linear; ``bias{1,2,3}``: (C, fan-out).
     """
 
     def __init__(self, inputs: int, classes: int, *, hidden: int = 256) -> None:
@@ -58,7 +58,7 @@ class ClasswiseDiscriminators(nn.Module):
         for layer, (fan_in, width) in enumerate([(inputs, hidden), (hidden, hidden), (hidden, 1)], start=1):
             bound = 1.0 / math.sqrt(fan_in)  # as nn.Linear
             self.register_parameter(
-                f"weight{layer}", nn.Parameter(torch.empty(classes, fan_in, width).uniform_(-bound, bound))
+                f"weight{layer}", nn.Parameter(torch.empty(classes, width, fan_in).uniform_(-bound, bound))
             )
             self.register_parameter(f"bias{layer}", nn.Parameter(torch.empty(classes, width).uniform_(-bound, bound)))
         self.dropout = nn.Dropout(0.5)
@@ -71,12 +71,10 @@ class ClasswiseDiscriminators(nn.Module):
     bias3: nn.Parameter
 
     def forward(self, z: Tensor, probs: Tensor) -> Tensor:
-        classes, inputs, hidden = self.weight1.shape
-        first = z @ self.weight1.transpose(0, 1).reshape(inputs, classes * hidden)
-        scaled = first.view(-1, classes, hidden).transpose(0, 1) * probs.T.unsqueeze(2) + self.bias1.unsqueeze(1)
-        x = self.dropout(F.relu(scaled))
-        x = self.dropout(F.relu(torch.baddbmm(self.bias2.unsqueeze(1), x, self.weight2)))
-        return torch.baddbmm(self.bias3.unsqueeze(1), x, self.weight3).squeeze(2).T
+        first = F.linear(z, self.weight1.flatten(0, 1)).view(len(z), *self.bias1.shape).transpose(0, 1)
+        x = self.dropout(F.relu(first * probs.T.unsqueeze(2) + self.bias1.unsqueeze(1)))
+        x = self.dropout(F.relu(torch.baddbmm(self.bias2.unsqueeze(1), x, self.weight2.mT)))
+        return torch.baddbmm(self.bias3.unsqueeze(1), x, self.weight3.mT).squeeze(2).T
 
 
 class RandomisedMap(nn.Module):

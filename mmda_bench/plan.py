@@ -75,8 +75,7 @@ def parse_spec(text: str) -> Spec:
     name, bracket, settings = text.partition("[")
     if bracket and not settings.endswith("]"):
         raise UsageError(f"{text!r}: nothing may follow the bracket")
-    words = ["all", "ablation", SUPERVISED]
-    if name not in METHODS.entries() and (hint := suggest(name, words)) and not suggest(name, METHODS.names()):
+    if name not in METHODS.entries() and (hint := suggest(name, [*METHODS.names(), "all", "ablation"])):
         raise UsageError(f"unknown method {name!r}{hint}")
     entry = METHODS.entry(name)
     params, off = dict(entry.parameters), set[str]()
@@ -182,7 +181,9 @@ def label(method: str, params: Mapping[str, Any], off: Iterable[str] = ()) -> st
     """The spec of a method as it would be typed: only what differs from the defaults."""
     entry = METHODS.entries().get(method)
     defaults: Mapping[str, Any] = entry.parameters if entry else {}
-    settings = [f"{key}={_short(value)}" for key, value in params.items() if key not in defaults or defaults[key] != value]
+    settings = [
+        f"{key}={_short(value)}" for key, value in params.items() if key not in defaults or defaults[key] != value
+    ]
     settings += [f"-{component}" for component in sorted(off)]
     return f"{method}[{','.join(settings)}]" if settings else method
 

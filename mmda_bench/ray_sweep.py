@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as changed
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ os.environ.update(
 )
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
+import mmda_bench
 from mmda_bench.protocol import Cell
 from mmda_bench.registry import load_plugin
 from mmda_bench.schedule import (
@@ -69,13 +71,23 @@ class CellTrainable(tune.Trainable):
 
 
 class Report(tune.Callback):
-    """Hears from Tune what became of each cell. ``lost``: cells whose record cannot be seen from here."""
+    """Hears from Tune what became of each cell.
+
+    ``lost``: cells whose record cannot be seen from here. ``failure``: why the whole sweep cannot go on.
+    """
 
     def __init__(
         self, store: Store, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]
     ) -> None:
         self.store, self.on_start, self.on_result = store, on_start, on_result
         self.lost: list[Cell] = []
+        self.failure: Exception | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Report":
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks to be restored, which is not done here; a display cannot be pickled
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.on_start(Cell.from_key(trial.config["cell"]))
@@ -89,18 +101,31 @@ class Report(tune.Callback):
             self.on_result(cell, record)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The second failure of a cell. ``run_cell`` raises nothing, so the worker died or could not write."""
-        cell, error = Cell.from_key(trial.config["cell"]), trial.get_pickled_error()
-        cause = getattr(error, "cause", None) or error
+        """The second failure of a cell. ``run_cell`` raises nothing: the worker died, could not start or not write."""
+        cell, error = Cell.from_key(trial.config["cell"]), last_error(trial)
+        cause = getattr(error, "cause", None)
         if isinstance(cause, StoreError):
-            raise cause
-        died = error is None or isinstance(error, ray.exceptions.RayActorError)
+            self.failure = cause
+        elif isinstance(error, ray.exceptions.RayActorError) and error.actor_init_failed:
+            line = str(error).strip().splitlines()[-1]
+            self.failure = ResourceError(f"workers cannot start: {line}; --jobs 0 runs without them")
+        if self.failure is not None:
+            raise self.failure  # Tune wraps it; the original is kept
+        died = isinstance(error, ray.exceptions.RayActorError)
         status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
-        what = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
-        lines = str(trial.get_error() or error or "").strip().splitlines()
-        record = unfinished(cell, status=status, reason=what, traceback=lines[-20:])
+        reason = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
+        lines = str(error or "").strip().splitlines()
+        record = unfinished(cell, status=status, reason=reason, traceback=lines[-20:])
         self.store.write(cell, record, None, replace=trial.config["work"].replace)
         self.on_result(cell, self.store.read(cell) or record)
+
+
+def last_error(trial: Any) -> Exception | None:
+    """What Tune wrote about a trial; its own reader looks where the file is not yet."""
+    try:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except (TypeError, OSError):
+        return None
 
 
 def run(
@@ -139,7 +164,12 @@ def run(
                     callbacks=[report],
                 ),
             )
-            tuner.fit()
+            try:
+                tuner.fit()
+            except Exception:
+                if report.failure is not None:
+                    raise report.failure from None
+                raise
         finally:
             ray.shutdown()
     if report.lost:
@@ -149,9 +179,17 @@ def run(
         )
 
 
-def connect(
-    folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None
-) -> tuple[float, int]:
+def importable_in_workers() -> None:
+    """A checkout that is not installed is found by the workers through PYTHONPATH."""
+    try:
+        distribution("mmda-bench")
+    except PackageNotFoundError:
+        paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        checkout = str(Path(mmda_bench.__file__).resolve().parents[1])
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*filter(None, paths), checkout]))
+
+
+def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None) -> tuple[float, int]:
     """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once)."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is not None:
@@ -166,6 +204,7 @@ def connect(
         raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {gpus:g} GPUs found; see mmda-bench doctor")
     jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
     if address is None:
+        importable_in_workers()
         ray.init(
             num_cpus=jobs,
             num_gpus=int(gpus),

@@ -36,8 +36,8 @@ class TimeUp(SystemExit):
 class Work:
     """What every cell of a sweep has in common, in picklable values.
 
-    ``device``: None lets the cell choose. ``replace``: run and overwrite what has a record. ``runner``: "module:function"
-    with the signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, None for no limit.
+    ``device``: None lets the cell choose. ``replace``: run and overwrite what has a record. ``runner``: "module:name"
+    of a function with the signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
     """
 
     results: Path
@@ -146,8 +146,8 @@ def run(
 
     ``jobs``: cells at once, 0 for this process, None for what the devices hold. ``gpus_per_cell``: None for one where
     there is a GPU. ``address``: a running Ray cluster; root, cache and results must then be on a shared file system.
-    ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM with no half
-    record left, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
+    ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, leaving no
+    half record, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
     """
     check_gpus_per_cell(gpus_per_cell)
     if not cells:

@@ -112,7 +112,12 @@ class Store:
         return record, ""
 
     def write(
-        self, cell: Cell, record: Mapping[str, Any], outputs: "Mapping[str, np.ndarray] | None", *, replace: bool = False
+        self,
+        cell: Cell,
+        record: Mapping[str, Any],
+        outputs: "Mapping[str, np.ndarray] | None",
+        *,
+        replace: bool = False,
     ) -> bool:
         """Store what a cell left: outputs first, the record last, so that a record vouches for its outputs.
 

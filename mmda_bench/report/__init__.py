@@ -21,3 +21,10 @@ def write_leaderboards(store: Store, results: Path | None = None) -> list[Path]:
     for name, text in texts.items():
         write_text(folder / name, text)
     return [folder / name for name in texts]
+
+
+def print_out(store: Store, *, signature: str | None = None) -> str:
+    """Table 1 of every board, or of the one with this signature (without seeds), for a terminal."""
+    records = [record for record in store.records()[0] if signature in (None, record["signature"])]
+    boards = make_boards(records)
+    return "\n\n".join(f"{board.title}\n\n{formats.markdown_main(board)}" for board in boards) or "No record yet."

@@ -15,6 +15,12 @@ ABSENT = "–"
 SIGNIFICANCE = "No significance test applied yet: nothing is set in bold, and small differences may be noise."
 
 
+CSV_COLUMNS = (
+    *("dataset", "table", "method", "title", "column", "mean", "sd", "seeds_ok", "seeds_expected", "failed"),
+    *("train_minutes", "memory_mb", "signature"),
+)
+
+
 def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
     """The whole leaderboard as one Markdown document."""
     parts = ["# Leaderboard"] + [markdown_board(board) for board in boards]
@@ -29,9 +35,16 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
 def markdown_board(board: Board) -> str:
     parts = [f"## {_inline(board.title)}", markdown_main(board)]
     for method in board.ablation:
-        parts += [f"### Table 2: components of {_inline(method)}", _ablation(board, method), f"`{board.signature}`"]
+        parts += [
+            f"### Table 2: components of {_inline(_plain(board, method))}",
+            _ablation(board, method),
+            f"`{board.signature}`",
+        ]
     if board.failures:
-        lines = [f"- {f.label}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}" for f in board.failures]
+        lines = [
+            f"- {f.label}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}"
+            for f in board.failures
+        ]
         parts += ["### Failed cells", "\n".join(lines)]
     if board.holes:
         lines = [f"- {hole.cells}: `{hole.command}`" for hole in board.holes]
@@ -48,33 +61,62 @@ def markdown_main(board: Board) -> str:
     if board.rows:
         parts.append(_grid(board.rows, ["method"]))
     parts += [f"`{board.signature}`", caption(board)]
+    if len(board.fingerprints) > 1:
+        found = ", ".join(f"`{_inline(one[:12])}`" for one in board.fingerprints)
+        parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")
     if board.references:
-        parts += ["Reference runs, not methods: DT without the shift, and training on target labels.", _grid(board.references, ["reference"])]
+        parts += [
+            "Reference runs, not methods: DT without the shift, and training on target labels.",
+            _grid(board.references, ["reference"]),
+        ]
     return "\n\n".join(parts)
 
 
-def caption(board: Board) -> str:
+def caption(board: Board, *, costs: bool = True) -> str:
+    """What the numbers are. ``costs``: the table has the columns of time and memory."""
     n = len(board.seeds)
     over = f"mean ± standard deviation over {n} seeds" if n > 1 else "one seed"
-    text = f"Percent, {over}; train min: mean minutes of training per cell; memory MB: the peak of a cell."
-    if any(not score.complete for row in (*board.rows, *board.references) for score in row.scores.values()):
-        text += f" (k/{n}): only k of the seeds have run; {ABSENT}: no average over missing or failed cells."
+    text = f"Percent, {over}."
+    if costs:
+        text += " Train min: mean minutes of training per cell; memory MB: the peak of a cell."
+    scores = [score for row in (*board.rows, *board.references) for score in row.scores.values()]
+    if any(score.mean is not None and not score.complete for score in scores):
+        text += f" (k/{n}): only k of the seeds have run."
+    if any(score.mean is None for score in scores):
+        text += f" {ABSENT}: no average over missing or failed cells."
     return f"{text} {SIGNIFICANCE}"
 
 
 def _grid(rows: Sequence[Row], header: list[str]) -> str:
     lines = [[_inline(row.title), *_cells(row)] for row in rows]
-    return tabulate(lines, [*header, *COLUMNS, "train min", "memory MB"], "pipe", disable_numparse=True, colalign=("left", *["right"] * 6))
+    return tabulate(
+        lines,
+        [*header, *COLUMNS, "train min", "memory MB"],
+        "pipe",
+        disable_numparse=True,
+        colalign=("left", *["right"] * 6),
+    )
 
 
 def _ablation(board: Board, method: str) -> str:
     parts = board.components[method]
     lines = [
-        [_inline(row.title), *("✓" if on else "" for on in switched_on(row, method, parts)), *_cells(row)[: len(COLUMNS)]]
+        [
+            _inline(row.title),
+            *("✓" if on else "" for on in switched_on(row, method, parts)),
+            *_cells(row)[: len(COLUMNS)],
+        ]
         for row in board.ablation[method]
     ]
     header = ["method", *(part.upper() for part in parts), *COLUMNS]
-    return tabulate(lines, header, "pipe", disable_numparse=True, colalign=("left", *["center"] * len(parts), *["right"] * 4))
+    return tabulate(
+        lines, header, "pipe", disable_numparse=True, colalign=("left", *["center"] * len(parts), *["right"] * 4)
+    )
+
+
+def _plain(board: Board, method: str) -> str:
+    """The title of a method without its settings."""
+    return board.ablation[method][-1].title.partition("[")[0]
 
 
 def switched_on(row: Row, method: str, components: Sequence[str]) -> list[bool]:
@@ -117,12 +159,15 @@ def _latex_board(board: Board) -> list[str]:
     title, signature = tex(board.title), f"\\texttt{{{tex(board.signature)}}}"
     body = [[tex(row.title), *_tex_scores(row)] for row in board.rows]
     below = [[f"\\textit{{{tex(row.title)}}}", *_tex_scores(row)] for row in board.references]
-    text = f"Weighted F1 on {title} by anchor modality. {tex(caption(board))} In italics: references, not methods. {signature}"
+    text = f"Weighted F1 on {title} by anchor modality. {tex(caption(board, costs=False))}"
+    text += f" In italics: references, not methods. {signature}"
     tables = [_tabular(["method", *COLUMNS], body, below, text)]
     for method, rows in board.ablation.items():
         parts = board.components[method]
-        lines = [[*(r"$\surd$" if on else "" for on in switched_on(row, method, parts)), *_tex_scores(row)] for row in rows]
-        text = f"Components of {tex(method)} on {title}. {tex(SIGNIFICANCE)} {signature}"
+        lines = [
+            [*(r"$\surd$" if on else "" for on in switched_on(row, method, parts)), *_tex_scores(row)] for row in rows
+        ]
+        text = f"Components of {tex(_plain(board, method))} on {title}. {tex(SIGNIFICANCE)} {signature}"
         tables.append(_tabular([part.upper() for part in parts] + list(COLUMNS), lines, [], text))
     return tables
 
@@ -189,11 +234,8 @@ def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
 
 
 def csv_text(boards: Sequence[Board]) -> str:
-    names = (
-        "dataset table method title column mean sd seeds_ok seeds_expected failed train_minutes memory_mb signature"
-    ).split()
     file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows_of(boards))
     return file.getvalue()
@@ -208,6 +250,7 @@ def json_text(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
                 "dataset": board.dataset,
                 "signature": board.signature,
                 "seeds": list(board.seeds),
+                "fingerprints": list(board.fingerprints),
                 "table1": [_row_json(row) for row in board.rows],
                 "table2": {method: [_row_json(row) for row in rows] for method, rows in board.ablation.items()},
                 "references": [_row_json(row) for row in board.references],

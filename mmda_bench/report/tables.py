@@ -82,7 +82,8 @@ class Hole:
 @dataclass(frozen=True)
 class Board:
     """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
-    ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out."""
+    ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out;
+    ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version."""
 
     dataset: str
     signature: str
@@ -94,6 +95,7 @@ class Board:
     failures: Sequence[Failure]
     holes: Sequence[Hole]
     extra: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    fingerprints: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -105,13 +107,14 @@ Runs = dict[str, dict[int, Record]]  # anchor -> seed -> record
 
 
 def make_boards(records: Iterable[Record]) -> list[Board]:
-    """A board for every corpus and signature in ``records``, in order of their names."""
+    """A board for every corpus and signature in ``records``: corpora by name, of each the largest sweep first."""
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         key = record["key"]
         if record["status"] != "interrupted":
             groups[key["dataset"], record["signature"], canonical_json(key["protocol"])].append(record)
-    return [_board(members) for _, members in sorted(groups.items())]
+    order = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1]), group[0]))
+    return [_board(members) for _, members in order]
 
 
 def _board(records: Sequence[Record]) -> Board:
@@ -137,16 +140,8 @@ def _board(records: Sequence[Record]) -> Board:
 
     references = [row(name, "DT, source test", "source_test") for name in order if labels[name] == BASELINE]
     references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
-    ablation: dict[str, list[Row]] = {}
-    components: dict[str, tuple[str, ...]] = {}
-    for method in dict.fromkeys(specs[name].method for name in methods if specs[name].off):
-        entry = METHODS.entries().get(method)
-        found = {part for name in methods if specs[name].method == method for part in specs[name].off}
-        components[method] = entry.components if entry else tuple(sorted(found))
-        full = {canonical_json(specs[name].params) for name in methods if specs[name].method == method and specs[name].off}
-        lines = [name for name in methods if specs[name].method == method and canonical_json(specs[name].params) in full]
-        lines.sort(key=lambda name: (-len(specs[name].off), specs[name].off[::-1]))
-        ablation[method] = [titled(name) for name in [n for n in methods if labels[n] == BASELINE] + lines]
+    ablation, components = _ablations({name: specs[name] for name in methods})
+    baseline = [name for name in methods if labels[name] == BASELINE]
     key = records[0]["key"]
     extra = {
         labels[name]: tuple(sorted(left))
@@ -158,7 +153,7 @@ def _board(records: Sequence[Record]) -> Board:
         signature=records[0]["signature"].replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:"),
         seeds=tuple(seeds),
         rows=[titled(name) for name in methods if not specs[name].off],
-        ablation=ablation,
+        ablation={m: [titled(name) for name in baseline + lines] for m, lines in ablation.items()},
         components=components,
         references=references,
         failures=[
@@ -170,7 +165,25 @@ def _board(records: Sequence[Record]) -> Board:
         ],
         holes=_holes(key, {name: labels[name] for name in order}, runs, seeds),
         extra=extra,
+        fingerprints=tuple(sorted({(r.get("dataset") or {}).get("fingerprint") or "" for r in records} - {""})),
     )
+
+
+def _ablations(specs: Mapping[str, Spec]) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
+    """For every method that ran with components off: its lines of Table 2, fewest first, and its components."""
+    lines: dict[str, list[str]] = {}
+    components: dict[str, tuple[str, ...]] = {}
+    for method in dict.fromkeys(spec.method for spec in specs.values() if spec.off):
+        entry = METHODS.entries().get(method)
+        mine = {name: spec for name, spec in specs.items() if spec.method == method}
+        parts = entry.components if entry else tuple(sorted({part for spec in mine.values() for part in spec.off}))
+        ablated = [spec.params for spec in mine.values() if spec.off]
+        components[method] = parts
+        lines[method] = sorted(
+            (name for name, spec in mine.items() if spec.params in ablated),
+            key=lambda name: (-len(specs[name].off), [part in specs[name].off for part in parts]),
+        )
+    return lines, components
 
 
 def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
@@ -187,8 +200,8 @@ def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
 
 def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
     """The seeds that most rows ran; of two equally frequent sets the larger."""
-    counted = Counter(tuple(sorted(seeds)) for seeds in per_row)
-    return list(max(counted, key=lambda seeds: (counted[seeds], len(seeds), seeds)))
+    counted = Counter([tuple(sorted(seeds)) for seeds in per_row])
+    return list(max(counted.items(), key=lambda item: (item[1], len(item[0]), item[0]))[0])
 
 
 def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
@@ -215,28 +228,35 @@ def _holes(
 ) -> list[Hole]:
     """Missing and failed cells, grouped into as few commands as say it exactly."""
     wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
-    for name in labels:
-        for failed in (False, True):
-            by_seeds: dict[tuple[int, ...], list[str]] = defaultdict(list)
-            for anchor in MODALITIES:
-                there = runs[name][anchor]
-                lacking = tuple(s for s in seeds if (s in there and there[s]["status"] != "ok") == failed and (failed or s not in there))
+    for name, text in labels.items():
+        by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
+        for anchor in MODALITIES:
+            there = runs[name][anchor]
+            absent = tuple(seed for seed in seeds if seed not in there)
+            failed = tuple(seed for seed in seeds if seed in there and there[seed]["status"] != "ok")
+            for rerun, lacking in ((False, absent), (True, failed)):
                 if lacking:
-                    by_seeds[lacking].append(anchor)
-            for lacking, anchors in by_seeds.items():
-                wanted[failed, lacking, tuple(anchors)].append(labels[name])
-    bounds = any(name == SUPERVISED for name in labels.values())
+                    by_seeds[rerun, lacking].append(anchor)
+        for (rerun, lacking), where in by_seeds.items():
+            wanted[rerun, lacking, tuple(where)].append(text)
+    bounds = SUPERVISED in labels.values()
     holes = []
-    for (failed, lacking, anchors), names in wanted.items():
+    for (rerun, lacking, anchors), names in wanted.items():
         what = f"{', '.join(names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
-        command = run_command(key, names, anchors, lacking, rerun=failed, bounds=bounds)
-        holes.append(Hole(f"{what} ({'failed' if failed else 'not run'})", command))
+        command = run_command(key, names, anchors, lacking, rerun=rerun, bounds=bounds)
+        holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command))
     return holes
 
 
 def run_command(
-    key: Mapping[str, Any], labels: Sequence[str], anchors: Sequence[str], seeds: Sequence[int], *, rerun: bool, bounds: bool
-) -> str:  # fmt: skip
+    key: Mapping[str, Any],
+    labels: Sequence[str],
+    anchors: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    rerun: bool,
+    bounds: bool,
+) -> str:
     """The command line that runs these cells under the protocol of ``key``."""
     methods = [name for name in labels if name != SUPERVISED] or [BASELINE]
     text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)

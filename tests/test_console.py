@@ -1,0 +1,38 @@
+"""What a run shows: a line per cell in a pipe, a live display on a terminal."""
+
+import io
+
+import pytest
+from hand_made import make_cell, make_record
+from rich.console import Console
+
+from mmda_bench.console import Progress, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (91, "2 min"), (3600, "60 min"), (7500, "2 h 05 min")]
+)
+def test_durations_are_said_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_every_finished_cell_is_a_line_with_score_time_and_what_is_left(capsys):
+    cells = [make_cell("a3d2", seed=seed, gamma1=5.0) for seed in range(2)]
+    with Progress(cells, done=4, terminal=False) as progress:
+        progress.finished(cells[0], make_record(cells[0], 0.612))
+        reason = "RuntimeError: two\nlines"
+        progress.finished(cells[1], make_record(cells[1], status="failed", reason=reason, times=None))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 cells to run, 4 are stored already."
+    assert lines[1].startswith("[1/2] a3d2[gamma1=5] anchor=A seed=0  target F1 61.2  7.0 s  (about ")
+    assert lines[2] == "[2/2] a3d2[gamma1=5] anchor=A seed=1  FAILED: RuntimeError: two lines"
+    assert lines[3].endswith("1 failed.")
+
+
+def test_the_live_display_counts_and_names_what_is_running():
+    cells = [make_cell(seed=seed) for seed in range(4)]
+    progress = Progress(cells, terminal=True)
+    progress.started(cells[0])
+    screen = Console(file=io.StringIO(), width=100)
+    screen.print(progress._render())
+    assert "0 ok, 0 failed, 1 running, of 4; time left unknown\n  dt anchor=A seed=0\n" in screen.file.getvalue()

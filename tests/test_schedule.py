@@ -1,0 +1,132 @@
+"""Sweeps: in this process and on Ray, with workers that die, drivers that are killed, and two runs at once."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cheap
+import pytest
+
+from mmda_bench import schedule
+from mmda_bench.registry import UsageError
+from mmda_bench.store import Store, StoreError
+
+
+def start(results, *, jobs, count, seconds):
+    command = [sys.executable, cheap.__file__, str(results), str(jobs), str(count), str(seconds)]
+    environment = os.environ | {"PYTHONPATH": str(Path(schedule.__file__).parents[1])}
+    return subprocess.Popen(
+        command, cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def scores(results):
+    records, damaged = Store(results).records()
+    assert damaged == []
+    return {record["hash"]: record["metrics"] for record in records}
+
+
+def unfinished_files(results):
+    return [path for path in results.rglob(".tmp-*") if path.is_file()]
+
+
+def test_in_process_cells_are_stored_and_never_run_twice(tmp_path):
+    cells = cheap.make_cells(4)
+    started = []
+    first = cheap.sweep(cells, tmp_path, jobs=0, on_start=started.append)
+    assert started == cells == [cell for cell, _ in first]
+    assert Store(tmp_path).missing(cells) == []
+    assert first[0][1]["worker"] == {"pid": os.getpid(), "device": "cpu", "threads": "1", "datasets": None}
+    again = cheap.sweep(cells, tmp_path, jobs=0)
+    assert [record["ended_utc"] for _, record in again] == [record["ended_utc"] for _, record in first]
+    assert scores(tmp_path).keys() == {cell.hash for cell in cells}
+
+
+def test_a_cell_whose_time_is_up_leaves_a_record_that_says_so(tmp_path):
+    endless, short = cheap.make_cells(1, seconds=60.0)[0], cheap.make_cells(2)[1]
+    (_, late), (_, fine) = cheap.sweep([endless, short], tmp_path, jobs=0, timeout_minutes=0.002)
+    assert (late["status"], fine["status"]) == ("timeout", "ok")
+    assert "--timeout" in late["reason"]
+    assert Store(tmp_path).missing([endless, short]) == []
+
+
+def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="cannot write results"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=0)
+
+
+def test_cells_at_once_follow_from_the_devices():
+    assert schedule.default_jobs(0, 0.0, cpus=6) == 6
+    assert schedule.default_jobs(4, 0.25, cpus=6) == 16
+    assert schedule.default_jobs(1, 0.3, cpus=6) == 3
+    assert schedule.default_jobs(4, 1.0, cpus=128) == 4
+    assert schedule.default_jobs(1, 2.0, cpus=4) == 1
+    for wrong in (-1.0, 1.5):
+        with pytest.raises(UsageError, match="--gpus-per-cell"):
+            schedule.check_gpus_per_cell(wrong)
+
+
+def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):
+    """One sweep: six good cells, one whose worker is killed once, one whose worker is killed every time."""
+    unlucky, doomed = cheap.make_cells(1, do="die-once") + cheap.make_cells(1, do="die")
+    cells = [*cheap.make_cells(2), unlucky, doomed, *cheap.make_cells(6)[2:]]
+    seen = cheap.sweep(cells, tmp_path, jobs=2)
+    by_hash = {cell.hash: record for cell, record in seen}
+    assert len(seen) == len(by_hash) == len(cells)
+    assert by_hash[doomed.hash]["status"] == "failed"
+    assert "died twice" in by_hash[doomed.hash]["reason"]
+    assert by_hash[unlucky.hash]["status"] == "ok", "one retry"
+    good = [by_hash[cell.hash] for cell in cells if cell != doomed]
+    assert {record["status"] for record in good} == {"ok"}
+    workers = [record["worker"] for record in good]
+    assert len({worker["pid"] for worker in workers}) <= 2 + 3, "three workers were killed; the others were reused"
+    assert os.getpid() not in {worker["pid"] for worker in workers}
+    assert {(worker["threads"], worker["datasets"]) for worker in workers} == {("1", None)}
+    assert Store(tmp_path).missing(cells) == []
+    assert unfinished_files(tmp_path) == []
+
+
+def test_after_kill_9_of_the_driver_only_the_missing_cells_run_and_the_records_agree(tmp_path):
+    driver = start(tmp_path / "killed", jobs=2, count=9, seconds=0.3)
+    finished = {driver.stdout.readline().strip() for _ in range(2)}
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    cells = cheap.make_cells(9, seconds=0.3)
+    store = Store(tmp_path / "killed")
+    missing = store.missing(cells)
+    assert finished.isdisjoint({cell.hash for cell in missing})
+    assert missing, "it was killed before the end"
+    resumed = cheap.sweep(missing, tmp_path / "killed", jobs=0)
+    assert [cell for cell, _ in resumed] == missing
+    cheap.sweep(cells, tmp_path / "undisturbed", jobs=0)
+    assert scores(tmp_path / "killed") == scores(tmp_path / "undisturbed")
+
+
+def terminate(driver):
+    driver.send_signal(signal.SIGTERM)
+
+
+def control_c(driver):
+    """A terminal sends it to every process of the group, Ray's included."""
+    os.killpg(driver.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(("jobs", "stop"), [(0, terminate), (0, control_c), (2, terminate), (2, control_c)])
+def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, jobs, stop):
+    driver = start(tmp_path / "results", jobs=jobs, count=60, seconds=0.5)
+    driver.stdout.readline()
+    stop(driver)
+    assert driver.wait(timeout=20) == 130
+    assert 1 <= len(scores(tmp_path / "results")) < 60
+    assert unfinished_files(tmp_path / "results") == []
+
+
+def test_two_runs_at_once_on_one_folder_corrupt_nothing(tmp_path):
+    runs = [start(tmp_path / "shared", jobs=0, count=12, seconds=0.02) for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    cheap.sweep(cheap.make_cells(12, seconds=0.02), tmp_path / "alone", jobs=0)
+    assert scores(tmp_path / "shared") == scores(tmp_path / "alone")
+    assert unfinished_files(tmp_path / "shared") == []

@@ -1,0 +1,130 @@
+"""The store: complete records or none, one per cell, never lost to a damaged neighbour."""
+
+import json
+import os
+import threading
+
+import numpy as np
+import pytest
+from hand_made import make_cell, make_record
+
+from mmda_bench.store import Store, StoreError
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def test_a_record_lies_under_the_names_of_its_cell_and_comes_back_equal(store):
+    cell = make_cell("dann", "L", 2)
+    record = make_record(cell)
+    assert store.write(cell, record, {"ids": np.arange(3)})
+    folder = store.results / "runs" / "avatars" / "L" / "dann" / f"seed2-{cell.hash}"
+    assert sorted(os.listdir(folder)) == ["outputs.npz", "record.json"]
+    assert store.read(cell) == json.loads((folder / "record.json").read_text()) == record
+    assert np.load(folder / "outputs.npz")["ids"].tolist() == [0, 1, 2]
+
+
+def test_a_record_that_stands_is_kept_unless_told(store):
+    cell = make_cell()
+    store.write(cell, make_record(cell, 0.5), None)
+    assert not store.write(cell, make_record(cell, 0.6), None)
+    assert store.read(cell)["metrics"]["target_test"]["weighted_f1"] == 0.5
+    assert store.write(cell, make_record(cell, 0.6), None, replace=True)
+    assert store.read(cell)["metrics"]["target_test"]["weighted_f1"] == 0.6
+
+
+def test_numbers_that_json_lacks_become_null(store):
+    cell = make_cell()
+    store.write(
+        cell, make_record(cell, status="diverged", curves={"terms": {"x": [np.float32(1), float("nan")]}}), None
+    )
+    assert store.read(cell)["curves"] == {"terms": {"x": [1.0, None]}}
+
+
+def test_what_is_missing_depends_on_the_status(store):
+    cells = [make_cell(seed=seed) for seed in range(4)]
+    for cell, status in zip(cells, ("ok", "failed", "interrupted"), strict=False):
+        store.write(cell, make_record(cell, status=status), None)
+    assert store.missing(cells) == cells[2:]
+    assert store.missing(cells, rerun="failed") == cells[1:]
+    assert store.missing(cells, rerun="all") == cells
+    assert store.write(cells[2], make_record(cells[2]), None), "an interrupted record gives way"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", "lacks schema"),
+        ('{"schema": 99, "status": "ok", "key": {}, "hash": "", "signature": ""}', "schema 99 is unknown"),
+        ('{"schema": 1, "status": "fine", "key": {}, "hash": "", "signature": ""}', "status 'fine'"),
+        ('{"schema": 1, "status": "ok", "key": {}, "hash": "", "signature": ""}', "does not describe a cell"),
+    ],
+)
+def test_a_damaged_record_is_reported_with_its_reason_and_runs_again(store, text, reason):
+    good, bad = make_cell(seed=0), make_cell(seed=1)
+    for cell in (good, bad):
+        store.write(cell, make_record(cell), None)
+    (store.folder(bad) / "record.json").write_text(text)
+    records, damaged = store.records()
+    assert [record["hash"] for record in records] == [good.hash]
+    assert len(damaged) == 1
+    assert reason in damaged[0].reason
+    assert bad.hash in damaged[0].path
+    assert store.missing([good, bad]) == [bad]
+    assert store.write(bad, make_record(bad), None)
+
+
+def test_a_record_in_the_folder_of_another_cell_is_not_believed(store):
+    cell, other = make_cell(seed=0), make_cell(seed=1)
+    store.write(cell, make_record(cell), None)
+    os.rename(store.folder(cell), store.folder(other))
+    assert store.read(other) is None
+    assert "edited or moved" in store.records()[1][0].reason
+
+
+def test_an_unusable_results_folder_is_said_before_anything_starts(tmp_path):
+    (tmp_path / "file").write_text("")
+    for results in (tmp_path / "file", tmp_path / "file" / "results"):
+        with pytest.raises(StoreError, match=r"cannot write results to .*--results DIR"):
+            Store(results).probe()
+
+
+def test_probing_leaves_nothing_and_clears_what_killed_writers_left(store):
+    store.probe()
+    old, new = store.runs / ".tmp-1-old", store.runs / ".tmp-2-new"
+    for path in (old, new):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    store.probe()
+    assert list(store.runs.iterdir()) == [new], "another run may be writing the new one"
+
+
+def test_a_write_that_fails_leaves_no_record(store, monkeypatch):
+    cell = make_cell()
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.write(cell, make_record(cell), {"ids": np.arange(3)})
+    assert list(store.folder(cell).iterdir()) == []
+
+
+def test_many_writers_of_one_cell_leave_one_whole_record(store):
+    cell = make_cell()
+    writers = [
+        threading.Thread(target=store.write, args=(cell, make_record(cell, i / 10), {"ids": np.arange(1000)}))
+        for i in range(8)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert sorted(os.listdir(store.folder(cell))) == ["outputs.npz", "record.json"]
+    assert store.read(cell) is not None
+    assert np.load(store.folder(cell) / "outputs.npz")["ids"].size == 1000

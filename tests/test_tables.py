@@ -1,0 +1,216 @@
+"""Tables from hand-made stores: each thing is shown as what it is, and nothing is averaged over a hole."""
+
+import csv
+import io
+import json
+from statistics import fmean, stdev
+
+import pytest
+from hand_made import make_cell, make_record
+
+from mmda_bench import report
+from mmda_bench.protocol import SUPERVISED
+from mmda_bench.report import formats
+from mmda_bench.report.tables import AVERAGE, Board, make_boards
+from mmda_bench.store import Store
+
+
+def sweep(method, *, seeds=range(3), base=0.5, without=(), **options):
+    """Records of a method at all anchors; ``without``: (anchor, seed) that did not run."""
+    cells = [make_cell(method, anchor, seed, **options) for seed in seeds for anchor in "ALV"]
+    kept = [cell for cell in cells if (cell.anchor, cell.seed) not in without]
+    return [make_record(cell, base + 0.01 * cell.seed + 0.1 * "ALV".index(cell.anchor)) for cell in kept]
+
+
+def spoil(records, anchor, seed, **changes):
+    for record in records:
+        if (record["key"]["anchor"], record["key"]["seed"]) == (anchor, seed):
+            record.update(changes, metrics=None, times=None, memory_mb=None)
+    return records
+
+
+def only(boards) -> Board:
+    assert len(boards) == 1
+    return boards[0]
+
+
+def row_of(board, label):
+    return next(row for row in board.rows if row.label == label)
+
+
+def test_mean_and_deviation_are_over_seeds_and_the_average_is_over_anchors_first():
+    row = row_of(only(make_boards(sweep("dt"))), "dt")
+    assert row.scores["A"].mean == pytest.approx(100 * fmean([0.5, 0.51, 0.52]))
+    assert row.scores["A"].sd == pytest.approx(100 * stdev([0.5, 0.51, 0.52]))
+    assert row.scores[AVERAGE].mean == pytest.approx(61.0)
+    assert row.scores[AVERAGE].sd == pytest.approx(1.0)
+    assert row.minutes == pytest.approx(0.1)
+    assert row.memory_mb == 512
+
+
+def test_methods_stand_in_the_order_of_the_paper_and_the_others_after_them():
+    records = sweep("zebra") + sweep("a3d2") + sweep("dann") + sweep("dt") + sweep("a3d2", gamma1=5.0)
+    board = only(make_boards(records))
+    assert [row.label for row in board.rows] == ["dt", "dann", "a3d2", "a3d2[gamma1=5]", "zebra"]
+    assert [row.title for row in board.rows][2:4] == ["A3D2", "A3D2[gamma1=5]"]
+
+
+def test_a_missing_seed_is_marked_has_no_average_and_is_named_with_its_command():
+    board = only(make_boards(sweep("dt") + sweep("dann", without=[("L", 2)])))
+    row = row_of(board, "dann")
+    assert formats.score_text(row.scores["L"]).endswith("(2/3)")
+    assert row.scores[AVERAGE].mean is None
+    assert row_of(board, "dt").scores[AVERAGE].mean is not None
+    hole = board.holes[0]
+    assert len(board.holes) == 1
+    assert hole.cells == "dann: anchor L, seed 2 (not run)"
+    assert hole.command == (
+        "mmda-bench run --dataset avatars --methods dann --anchors L --seeds 2-2 --backbone tiny --no-bounds"
+    )
+
+
+def test_a_failed_cell_leaves_no_mean_of_its_scenario_and_is_listed_with_its_reason():
+    records = sweep("dt") + spoil(sweep("dann"), "V", 1, status="diverged", reason="term domain is NaN in epoch 3")
+    board = only(make_boards(records))
+    assert formats.score_text(row_of(board, "dann").scores["V"]) == "– (diverged)"
+    assert row_of(board, "dann").scores[AVERAGE].mean is None
+    assert row_of(board, "dann").scores["A"].mean is not None
+    failure = board.failures[0]
+    assert (failure.label, failure.anchor, failure.seed, failure.status) == ("dann", "V", 1, "diverged")
+    assert board.holes[0].command.endswith("--rerun failed --no-bounds")
+    text = formats.markdown([board])
+    assert "term domain is NaN in epoch 3" in text
+    assert board.holes[0].command in text
+
+
+def test_holes_of_several_methods_share_a_command_and_brackets_are_quoted():
+    records = sweep("dt") + sweep("dann") + sweep("cdan", without=[("A", 0)])
+    records += sweep("a3d2", off=("add",), without=[("A", 0)])
+    board = only(make_boards(records))
+    assert [hole.cells for hole in board.holes] == ["cdan, a3d2[-add]: anchor A, seed 0 (not run)"]
+    assert "--methods 'cdan,a3d2[-add]'" in board.holes[0].command
+
+
+def test_another_signature_is_another_table_and_its_commands_say_so():
+    first, second = make_boards(sweep("dt") + sweep("dt", epochs=2, without=[("A", 0)]))
+    assert "epochs:8" in first.signature, "the larger sweep first"
+    assert "epochs:2" in second.signature
+    assert all(len(board.rows) == 1 for board in (first, second))
+    assert "--epochs 2" in second.holes[0].command
+
+
+def test_a_corpus_that_changed_between_cells_is_said_under_the_table():
+    old = [record | {"dataset": {"fingerprint": "aaa"}} for record in sweep("dt")]
+    new = [record | {"dataset": {"fingerprint": "bbb"}} for record in sweep("dann")]
+    assert "Not comparable" not in formats.markdown(make_boards(old))
+    assert "Not comparable: the corpus changed between these cells (`aaa`, `bbb`)" in formats.markdown(
+        make_boards(old + new)
+    )
+
+
+def test_seeds_beyond_those_of_most_rows_stay_out_and_are_named():
+    board = only(make_boards(sweep("dt") + sweep("dann") + sweep("cdan", seeds=range(5))))
+    assert board.seeds == (0, 1, 2)
+    assert "|seeds:0-2|metric:" in board.signature
+    assert row_of(board, "cdan").scores["A"].complete
+    assert board.extra == {"cdan": (3, 4)}
+    assert board.holes == []
+    assert "outside the seeds of these tables: cdan (seeds 3, 4)" in formats.markdown([board])
+
+
+def test_bounds_are_references_below_the_table_and_no_rows_of_it():
+    board = only(make_boards(sweep("dt") + sweep("dann") + sweep(SUPERVISED, base=0.7)))
+    assert [row.label for row in board.rows] == ["dt", "dann"]
+    assert [row.title for row in board.references] == ["DT, source test", "target-supervised"]
+    assert board.references[0].scores["A"].mean == pytest.approx(90.0)
+    assert board.references[1].scores["A"].mean == pytest.approx(71.0)
+    main, below = formats.markdown_main(board).split("Reference runs, not methods")
+    assert SUPERVISED not in main
+    assert SUPERVISED in below
+
+
+def test_table_2_has_a_mark_per_component_that_is_on():
+    records = sweep("dt") + sweep("a3d2") + sweep("a3d2", off=("aa",)) + sweep("a3d2", off=("add",)) + sweep("dann")
+    board = only(make_boards(records))
+    assert [row.label for row in board.rows] == ["dt", "dann", "a3d2"]
+    rows = board.ablation["a3d2"]
+    marks = {row.label: formats.switched_on(row, "a3d2", board.components["a3d2"]) for row in rows}
+    assert marks == {
+        "dt": [False, False],
+        "a3d2[-add]": [True, False],
+        "a3d2[-aa]": [False, True],
+        "a3d2": [True, True],
+    }
+    assert list(marks) == ["dt", "a3d2[-add]", "a3d2[-aa]", "a3d2"]
+    assert formats.markdown([board]).count("✓") == 4
+
+
+def test_nothing_is_bold_and_the_caption_says_why():
+    text = formats.markdown(make_boards(sweep("dt") + sweep("dann", base=0.9)))
+    assert "**" not in text
+    assert "No significance test applied yet" in text
+
+
+def test_a_bold_set_given_by_a_test_is_shown():
+    from dataclasses import replace
+
+    row = replace(row_of(only(make_boards(sweep("dt"))), "dt"), bold=frozenset({"A"}))
+    board = replace(only(make_boards(sweep("dt"))), rows=[row])
+    assert "**51.00 ± 1.00**" in formats.markdown([board])
+    assert r"\textbf{51.00 $\pm$ 1.00}" in formats.latex([board])
+
+
+def test_markup_in_a_record_stays_text():
+    nasty = "<script>alert(1)</script> | `x` **b**\nsecond_line & 50% #1 {}"
+    board = only(make_boards(spoil(sweep("dt"), "A", 0, status="failed", reason=nasty)))
+    text = formats.markdown([board])
+    assert "<script>" not in text
+    assert "\nsecond" not in text
+    assert formats.tex(nasty).count(r"\&") == 1
+
+
+def test_latex_is_balanced_and_escapes_the_signature():
+    text = formats.latex(make_boards(sweep("dt") + sweep("a3d2") + sweep("a3d2", off=("add",)) + sweep(SUPERVISED)))
+    assert text.count("\\begin{") == text.count("\\end{") == 4
+    assert text.count("{") == text.count("}")
+    for line in text.splitlines():
+        if line.endswith(r"\\") and not line.startswith("\\"):
+            assert line.count(" & ") in (4, 5)
+    assert "–" not in text
+    assert "±" not in text
+    assert "weighted-f1" in text
+
+
+def test_csv_and_json_hold_every_number_of_the_tables():
+    boards = make_boards(sweep("dt") + sweep("dann", without=[("A", 0)]))
+    lines = list(csv.DictReader(io.StringIO(formats.csv_text(boards))))
+    assert {(line["method"], line["column"]) for line in lines if line["table"] == "main"} == {
+        (method, column) for method in ("dt", "dann") for column in ("A", "L", "V", AVERAGE)
+    }
+    hole = next(line for line in lines if line["method"] == "dann" and line["column"] == AVERAGE)
+    assert hole["mean"] == ""
+    document = json.loads(formats.json_text(boards))
+    assert document["boards"][0]["table1"][0]["scores"]["A"]["seeds"] == {"0": 50.0, "1": 51.0, "2": 52.0}
+
+
+def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unreadable(tmp_path):
+    store = Store(tmp_path)
+    for record in sweep("dt") + sweep("dann"):
+        cell = make_cell(record["key"]["method"], record["key"]["anchor"], record["key"]["seed"])
+        store.write(cell, record, None)
+    broken = store.folder(make_cell("dann", "V", 2)) / "record.json"
+    broken.write_text("{half")
+    paths = report.write_leaderboards(store)
+    first = [path.read_bytes() for path in paths]
+    assert [path.name for path in paths] == [f"leaderboard.{kind}" for kind in ("md", "tex", "csv", "json")]
+    assert report.write_leaderboards(store) == paths
+    assert [path.read_bytes() for path in paths] == first
+    text = paths[0].read_text()
+    assert "Unreadable records" in text
+    assert "runs/avatars/V/dann/seed2-" in text
+    assert "dann: anchor V, seed 2 (not run)" in text
+    assert str(tmp_path) not in text
+
+
+def test_an_empty_store_says_how_to_fill_it(tmp_path):
+    assert "mmda-bench run" in report.write_leaderboards(Store(tmp_path))[0].read_text()
