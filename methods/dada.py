@@ -12,7 +12,7 @@ from mmda_bench.modules import Discriminator
 @register_method(
     "dada",
     title="DADA",
-    paper="Ren et al., DADA: Data Augmentation in the representation space with Domain Adversarial learning, 2024",
+    paper="Ren et al., Towards Improved Proxy-Based Deep Metric Learning via Data-Augmented DA, AAAI 2024",
     groups=("all",),
     ours="the mapping of proxy-based metric learning to source and target; one backward pass by gradient reversal",
 )

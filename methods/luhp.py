@@ -22,7 +22,7 @@ from mmda_bench.modules import Discriminator, MemoryBank
 @register_method(
     "luhp",
     title="LUHP",
-    paper="Zhang et al., Low-uncertainty and hard-positive contrastive domain adaptation (LUHP), 2024",
+    paper="Zhang et al., Low Category Uncertainty and High Training Potential Instance Learning, AAAI 2024",
     groups=("all",),
     ours="memory filled before training; an anchor's own entry never its positive; MixUp of Z, not of inputs",
 )

@@ -145,7 +145,7 @@ def split_halves(
     """
     parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
     order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))
-    carry = {half: 0.0 for half in HALVES}
+    carry = dict.fromkeys(HALVES, 0.0)
     turn = 0
     for label in sorted(set(labels)):
         members = [i for i in order if labels[i] == label]

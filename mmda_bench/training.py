@@ -2,17 +2,10 @@
 
 import contextlib
 import math
-import os
-import platform
-import resource
-import subprocess
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache as memoize
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmda_bench import __version__, registry
+from mmda_bench import registry
+from mmda_bench.backbone.corpus import Corpus, read_labels
 from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
-from mmda_bench.backbone.prefix import Corpus, open_corpus
+from mmda_bench.backbone.prefix import open_corpus
 from mmda_bench.backbone.spec import Backbone
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.evaluation import evaluate
 from mmda_bench.functional import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
+from mmda_bench.provenance import empty_record, now, peak_memory_mb, start_memory_peak
 
-SCHEMA = 1
 EVALUATION_BATCH = 128
 
 
@@ -53,13 +47,12 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
     there is any. One thread on a CPU, so that a cell gives the same numbers wherever it runs.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    record = _empty_record(cell, place)
+    record = empty_record(cell, place)
     started = time.perf_counter()
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        if place.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(place)
+        start_memory_peak(place)
         outputs = _run(cell, root, cache, place, record)
         record["status"] = "ok"
     except Diverged as error:
@@ -73,8 +66,8 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
     finally:
         torch.set_num_threads(threads)
     record["times"]["total_s"] = time.perf_counter() - started
-    record["memory_mb"] = _peak_memory_mb(place)
-    record["ended_utc"] = _now()
+    record["memory_mb"] = peak_memory_mb(place)
+    record["ended_utc"] = now()
     return Outcome(record, outputs)
 
 
@@ -94,7 +87,7 @@ def _run(cell: Cell, root: Path | None, cache: Path, device: torch.device, recor
     record["metrics"] = {}
     for half in ("source", "target"):
         positions = corpus.parts[half, "test"]
-        labels = corpus.labels(half, positions)
+        labels = read_labels(corpus, half, positions)
         z, logits, probabilities = trainer.predict(half, positions)
         record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, logits)
         outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
@@ -117,7 +110,7 @@ class Trainer:
         self.supervised = cell.method == SUPERVISED
         self.source_half = "target" if self.supervised else "source"
         source, target = corpus.parts[self.source_half, "train"], corpus.parts["target", "train"]
-        self.source_labels = torch.from_numpy(corpus.labels(self.source_half, source))
+        self.source_labels = torch.from_numpy(read_labels(corpus, self.source_half, source))
         self.source, self.target = source, target
         self.batch = min(protocol.batch, len(source), len(target))
         self.steps_per_epoch = len(source) // self.batch
@@ -175,7 +168,9 @@ class Trainer:
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
                 if not math.isfinite(loss.item()):
                     bad = next((name for name, term in terms.items() if not term.isfinite().all()), "sum")
-                    raise Diverged(f"the loss term {bad} is {terms.get(bad, loss).item()} at step {self.step} of {total}")
+                    raise Diverged(
+                        f"the loss term {bad} is {terms.get(bad, loss).item()} at step {self.step} of {total}"
+                    )
                 self.optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 self.optimiser.step()
@@ -262,7 +257,8 @@ def _join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> di
         b = second[m]
         length = max(a.mask.shape[1], b.mask.shape[1])
         joined[m] = Sequences(
-            torch.cat([_pad(a.values, length), _pad(b.values, length)]), torch.cat([_pad(a.mask, length), _pad(b.mask, length)])
+            torch.cat([_pad(a.values, length), _pad(b.values, length)]),
+            torch.cat([_pad(a.mask, length), _pad(b.mask, length)]),
         )
     return joined
 
@@ -286,68 +282,3 @@ def _augmented(batch: Mapping[str, Sequences], rng: np.random.Generator, *, drop
         kept[:, 0] |= ~kept.any(1)  # at least one step of every utterance stays
         result[m] = Sequences(values, kept)
     return result
-
-
-def _empty_record(cell: Cell, device: torch.device) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "status": "failed",
-        "reason": None,
-        "traceback": None,
-        "key": cell.key(),
-        "hash": cell.hash,
-        "signature": cell.signature,
-        "metrics": None,
-        "curves": {"terms": {}},
-        "times": {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0},
-        "steps": 0,
-        "memory_mb": 0.0,
-        "trainable_parameters": 0,
-        "device": device.type,
-        "hardware": _hardware(device),
-        "versions": _versions(),
-        "commit": _commit(),
-        "dataset": None,
-        "started_utc": _now(),
-        "ended_utc": None,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _peak_memory_mb(device: torch.device) -> float:
-    """Peak of the device's memory in this cell; on a CPU, of the whole process so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _hardware(device: torch.device) -> dict[str, Any]:
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    return {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count(), "gpu": gpu}
-
-
-@memoize
-def _versions() -> dict[str, str]:
-    found = {"mmda-bench": __version__, "python": platform.python_version()}
-    for name in ("torch", "numpy", "scipy", "ray", "transformers", "timm"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-@memoize
-def _commit() -> str | None:
-    """The commit of the checkout this runs from, with '+' if files differ from it; None outside a checkout."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return None
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        git = ["git", "-C", str(here)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
-        command = [*git, "status", "--porcelain", "--", "mmda_bench", "methods", "datasets"]
-        changed = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
-    return None

@@ -226,6 +226,17 @@ def test_an_anchor_without_positives_contributes_nothing() -> None:
     assert mm.hard_triplet(z, torch.zeros(2, dtype=torch.int64), *arguments).item() == 0  # no other label is
 
 
+def test_the_own_entry_is_no_negative_even_where_there_are_few() -> None:
+    """Its label in memory may differ from the pseudo-label; with it as a negative this loss would not be 0."""
+    z = torch.tensor([[1.0, 0.0]])
+    bank, bank_labels = torch.tensor([[0.6, 0.8], [0.0, 1.0]]), torch.tensor([1, 0])  # a near negative, a far positive
+    zero, ones = torch.zeros(1, dtype=torch.int64), torch.ones(2)
+    assert mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=None).item() > 0.8
+    for keep in (False, True):
+        loss = mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=zero, keep_own_entry=keep)
+        assert loss.item() == 0
+
+
 # --- The source objective, and a measure
 
 

@@ -73,6 +73,7 @@ def test_terms_and_gradients(classes: int, batch: int, seed: int) -> None:
         torch.testing.assert_close(terms[name].double(), expected[name].double(), rtol=1e-4, atol=1e-6)
         for mine, theirs in zip(grads(terms[name], inputs), grads(expected[name], inputs), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(terms["triplet"], expected["triplet"], rtol=1e-8, atol=1e-12)  # all of it in float64
     torch.testing.assert_close(method.memory.certainty[target.ids], expected["certain"].double(), rtol=1e-4, atol=1e-6)
     d = method.discriminator
     plain = slow.domain_loss(d(source.z["joint"]), d(target.z["joint"]))

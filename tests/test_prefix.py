@@ -107,7 +107,7 @@ def test_nothing_half_made_is_left_when_the_disk_is_full(small_corpus, tmp_path,
     def full(self, position, row):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prefix._RaggedWriter, "append", full)
+    monkeypatch.setattr(prefix.RaggedWriter, "append", full)
     with pytest.raises(DataError, match=r"No space left on device.*MMDA_BENCH_CACHE"):
         small_corpus.prepare(cache=tmp_path)
     assert not [p for p in (tmp_path / "prefix").iterdir() if p.is_dir()]
@@ -183,5 +183,3 @@ def test_a_prefix_in_train_mode_is_refused(small_corpus, monkeypatch):
 def test_processes_give_what_one_process_gives(small_corpus, tmp_path):
     corpus = small_corpus.prepare(cache=tmp_path, jobs=2)
     assert (corpus.folder / "digest").read_text() == (small_corpus.corpus.folder / "digest").read_text()
-
-

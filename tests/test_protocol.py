@@ -15,14 +15,18 @@ from mmda_bench.protocol import (
 )
 
 PROTOCOL = Protocol(backbone="tiny")
-CELL = Cell(method="dann", params={"weight": 1.0}, dataset="avatars", version="v1", anchor="A", seed=0, protocol=PROTOCOL)
+CELL = Cell(
+    method="dann", params={"weight": 1.0}, dataset="avatars", version="v1", anchor="A", seed=0, protocol=PROTOCOL
+)
 
 
 def test_signature_says_what_was_measured():
     assert PROTOCOL.signature("avatars", "v1", [0, 1, 2]) == (
         "mmda-bench:0.1|avatars:v1|split:0|shift:paper|backbone:tiny|epochs:8|select:last|seeds:0-2|metric:weighted-f1"
     )
-    assert "|shift:released*0.5|" in Protocol(backbone="tiny", shift="released", severity=0.5).signature("avatars", "v1")
+    assert "|shift:released*0.5|" in Protocol(backbone="tiny", shift="released", severity=0.5).signature(
+        "avatars", "v1"
+    )
 
 
 def test_key_survives_json_and_ignores_the_order_of_parameters():

@@ -22,9 +22,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None, *, first_only: bool = False) -> Tensor:
         """With ``first_only`` only token 0 is computed: (B, 1, width), equal to the first row of the full output."""
         batch, length, width = x.shape
-        q, k, v = (
-            self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        )
+        q, k, v = self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         if first_only:
             q, x = q[:, :, :1], x[:, :1]
         allowed = None if mask is None else mask[:, None, None, :]
@@ -75,7 +73,7 @@ class TextCNN(nn.Module):
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv1d(width, channels, kernel) for kernel in self.kernels)
-        self.width = channels * len(self.kernels)
+        self.width: int = channels * len(self.kernels)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         x = (x * mask[..., None]).transpose(1, 2)
@@ -94,7 +92,7 @@ class LSTMPool(nn.Module):
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(width, channels, batch_first=True)
-        self.width = channels
+        self.width: int = channels
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         hidden = self.lstm(x)[0]

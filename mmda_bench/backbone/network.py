@@ -11,7 +11,7 @@ from mmda_bench.backbone.layers import LSTMPool, TextCNN
 from mmda_bench.backbone.spec import DIMENSION, Backbone
 from mmda_bench.dataset import MODALITIES
 
-DIMS: dict[str, int] = {**{m: DIMENSION for m in MODALITIES}, "joint": DIMENSION * len(MODALITIES)}
+DIMS: dict[str, int] = {**dict.fromkeys(MODALITIES, DIMENSION), "joint": DIMENSION * len(MODALITIES)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ModalityEncoder(nn.Module):
         super().__init__()
         encoder = backbone.encoder(modality)
         self.pretrained = encoder.layers
-        pool = {"textcnn": TextCNN, "lstm": LSTMPool}[encoder.pool]
+        pool = LSTMPool if encoder.pool == "lstm" else TextCNN
         self.pool = pool(encoder.width, backbone.channels)
         self.dropout = nn.Dropout(backbone.dropout)
         self.project = nn.Linear(self.pool.width, DIMENSION)

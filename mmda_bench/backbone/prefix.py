@@ -25,7 +25,8 @@ import torch
 from PIL import Image
 
 from mmda_bench import registry, shifts
-from mmda_bench.backbone.network import Sequences
+from mmda_bench.backbone.corpus import TARGET_LABELS, Corpus, read_corpus
+from mmda_bench.backbone.ragged import RaggedWriter
 from mmda_bench.backbone.spec import Backbone, Encoder, sample_frames
 from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, MODALITIES, NAMES, Card, ClipError, DataError, Utterance
 from mmda_bench.protocol import Protocol, canonical_json, effective_shift, split_halves
@@ -75,7 +76,9 @@ def encode(job: Job, chunk: Sequence[tuple[Utterance, bool]]) -> list[tuple[np.n
         _encoders[job.backbone, job.modality] = backbone.encoder(job.modality)
     encoder = _encoders[job.backbone, job.modality]
     if encoder.frozen.training:
-        raise RuntimeError(f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary")
+        raise RuntimeError(
+            f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary"
+        )
     shift = effective_shift(job.card.shift, job.protocol)
     dtype = np.dtype(backbone.cache_dtype)
 
@@ -90,92 +93,12 @@ def encode(job: Job, chunk: Sequence[tuple[Utterance, bool]]) -> list[tuple[np.n
             results.append(str(error))
             continue
         rng = shifts.draw(job.dataset, utterance.id, job.modality)
-        corrupted = shifts.corrupt(job.modality, raw, shift=shift, rng=rng, mask=encoder.mask_token) if shifted else None
+        corrupted = (
+            shifts.corrupt(job.modality, raw, shift=shift, rng=rng, mask=encoder.mask_token) if shifted else None
+        )
         clean = shifts.normalise_frames(raw) if job.modality == "V" else raw
         results.append((run(clean), run(corrupted) if shifted else None))
     return results
-
-
-class Ragged:
-    """Rows of arrays that differ in length, in one memory-mapped file: row i is ``values[offsets[i]:offsets[i + 1]]``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.values = np.load(folder / "values.npy", mmap_mode="r")
-        self.offsets = np.load(folder / "offsets.npy")
-        self.row = {int(position): i for i, position in enumerate(np.load(folder / "positions.npy"))}
-
-    def __getitem__(self, position: int) -> np.ndarray:
-        i = self.row[position]
-        return self.values[self.offsets[i] : self.offsets[i + 1]]
-
-    def batch(self, positions: Sequence[int]) -> Sequences:
-        """The rows of these utterances, padded with zeros to the longest."""
-        rows = [self[p] for p in positions]
-        longest = max(len(row) for row in rows)
-        values = np.zeros((len(rows), longest, *self.values.shape[1:]), np.float32)
-        mask = np.zeros((len(rows), longest), bool)
-        for i, row in enumerate(rows):
-            values[i, : len(row)] = row
-            mask[i, : len(row)] = True
-        return Sequences(torch.from_numpy(values), torch.from_numpy(mask))
-
-
-class _RaggedWriter:
-    """Appends rows to ``values.npy`` without holding them in memory."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.lengths, self.positions = folder, [0], []
-        self.raw = (folder / "values.raw").open("wb")
-        self.tail: tuple[int, ...] | None = None
-        self.dtype: np.dtype | None = None
-
-    def append(self, position: int, row: np.ndarray) -> None:
-        self.tail, self.dtype = row.shape[1:], row.dtype
-        self.raw.write(np.ascontiguousarray(row).tobytes())
-        self.lengths.append(len(row))
-        self.positions.append(position)
-
-    def close(self) -> None:
-        self.raw.close()
-        offsets = np.cumsum(self.lengths)
-        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False}
-        with (self.folder / "values.npy").open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {**header, "shape": (int(offsets[-1]), *(self.tail or ()))})
-            with (self.folder / "values.raw").open("rb") as raw:
-                shutil.copyfileobj(raw, file, 1 << 20)
-        (self.folder / "values.raw").unlink()
-        np.save(self.folder / "offsets.npy", offsets)
-        np.save(self.folder / "positions.npy", np.array(self.positions))
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A prepared corpus: which utterance lies where, and the features of all of them.
-
-    ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
-    in a file of their own, which :meth:`target_labels` reads and which training never opens.
-    """
-
-    folder: Path
-    ids: list[str]
-    parts: dict[tuple[str, str], list[int]]
-    source_labels: dict[int, int]
-    classes: list[str]
-    fingerprint: str
-    skipped: list[list[str]]
-    features: dict[tuple[str, str], Ragged]
-
-    def labels(self, half: str, positions: Sequence[int]) -> np.ndarray:
-        table = self.source_labels if half == "source" else self.target_labels()
-        return np.array([table[p] for p in positions])
-
-    def target_labels(self) -> dict[int, int]:
-        return _int_keys(json.loads((self.folder / "target-labels.json").read_text()))
-
-    def batch(self, positions: Sequence[int], *, shifted: Sequence[str] = ()) -> dict[str, Sequences]:
-        """All modalities of these utterances; those named in ``shifted`` corrupted (target utterances only)."""
-        variant = {m: "shifted" if m in shifted else "clean" for m in MODALITIES}
-        return {m: self.features[m, variant[m]].batch(positions) for m in MODALITIES}
 
 
 def prepare(
@@ -207,7 +130,7 @@ def prepare(
     except OSError as error:
         advice = "free some space there or choose another folder with MMDA_BENCH_CACHE"
         raise DataError(f"cannot write the cache {folder.parent}: {error.strerror or error}; {advice}") from error
-    return _open(folder)
+    return read_corpus(folder)
 
 
 def open_corpus(dataset: str, *, root: Path | None, protocol: Protocol, cache: Path) -> Corpus:
@@ -217,7 +140,7 @@ def open_corpus(dataset: str, *, root: Path | None, protocol: Protocol, cache: P
     folder = corpus_folder(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
     if not (folder / "corpus.json").is_file():
         return prepare(dataset, root=root, protocol=protocol, cache=cache)
-    return _open(folder)
+    return read_corpus(folder)
 
 
 def corpus_folder(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol, cache: Path) -> Path:
@@ -276,7 +199,7 @@ def _build(
             writers = {}
             for variant in ("clean", "shifted"):
                 (temporary / f"{modality}-{variant}").mkdir(parents=True)
-                writers[variant] = _RaggedWriter(temporary / f"{modality}-{variant}")
+                writers[variant] = RaggedWriter(temporary / f"{modality}-{variant}")
             done = 0
             for results in _encode_all(job, flagged, jobs):
                 for position, result in enumerate(results, start=done):
@@ -305,7 +228,7 @@ def _build(
         }
         (temporary / "corpus.json").write_text(json.dumps(index))
         target = {p: u.label for p, u in enumerate(utterances) if half_of[p] == "target"}
-        (temporary / "target-labels.json").write_text(json.dumps(target))
+        (temporary / TARGET_LABELS).write_text(json.dumps(target))
         (temporary / "digest").write_text(_digest(temporary))
         temporary.rename(folder)
     finally:
@@ -328,7 +251,11 @@ def _encode_all(job: Job, flagged: list[tuple[Utterance, bool]], jobs: int) -> I
 
 
 def _check_readable(
-    dataset: str, card: Card, parts: dict[tuple[str, str], list[int]], skipped: dict[int, str], utterances: list[Utterance]
+    dataset: str,
+    card: Card,
+    parts: dict[tuple[str, str], list[int]],
+    skipped: dict[int, str],
+    utterances: list[Utterance],
 ) -> None:
     """Refuse a corpus that lost too much, or a class of a training or test set, to unreadable clips."""
     if len(skipped) > UNREADABLE_SHARE * len(utterances):
@@ -365,26 +292,6 @@ def _intact(folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return (folder / "digest").read_text() == _digest(folder)
     return False
-
-
-def _open(folder: Path) -> Corpus:
-    index = json.loads((folder / "corpus.json").read_text())
-    parts = {(half, part): positions for half, part, positions in index["parts"]}
-    features = {(m, v): Ragged(folder / f"{m}-{v}") for m in MODALITIES for v in ("clean", "shifted")}
-    return Corpus(
-        folder=folder,
-        ids=index["ids"],
-        parts=parts,
-        source_labels=_int_keys(index["source_labels"]),
-        classes=index["classes"],
-        fingerprint=index["fingerprint"],
-        skipped=index["skipped"],
-        features=features,
-    )
-
-
-def _int_keys(table: dict[str, int]) -> dict[int, int]:
-    return {int(key): value for key, value in table.items()}
 
 
 @contextlib.contextmanager

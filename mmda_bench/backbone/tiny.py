@@ -33,7 +33,8 @@ BUCKETS = 64  # embeddings shared by the words that pretraining never saw
 @cache
 def _mel_filters(bins: int = 257, rate: int = 16_000, low: float = 60.0, high: float = 7_600.0) -> Tensor:
     """(MELS, bins) triangular filters, equally spaced on the mel scale 2595·log10(1 + f/700)."""
-    mel = np.linspace(*(2595 * np.log10(1 + np.array([low, high]) / 700)), MELS + 2)
+    lowest, highest = 2595 * np.log10(1 + np.array([low, high]) / 700)
+    mel = np.linspace(lowest, highest, MELS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     frequency = np.linspace(0, rate / 2, bins)
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -120,7 +121,7 @@ class TinyEncoder(Encoder):
 
     def prefix(self, tokens: Tensor) -> Tensor:
         x = tokens
-        for module in self.frozen:
+        for module in self.frozen.children():
             x = module(x)
         return x if self.modality == "V" else x[0]
 
@@ -148,10 +149,7 @@ class Tiny(Backbone):
         with safe_open(WEIGHTS, "pt") as file:
             vocabulary = json.loads(file.metadata()["vocabulary"])
             encoder = TinyEncoder(modality, vocabulary)
-            prefix = f"{modality}."
-            encoder.load_state_dict(
-                {key.removeprefix(prefix): file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
-            )
+            encoder.load_state_dict({name: file.get_tensor(f"{modality}.{name}") for name in encoder.state_dict()})
         return encoder.eval().requires_grad_(True)
 
     def identity(self) -> str:

@@ -1,0 +1,99 @@
+"""Where a record comes from: machine, versions, commit, times; and the empty record that a cell fills in."""
+
+import contextlib
+import os
+import platform
+import resource
+import subprocess
+from datetime import UTC, datetime
+from functools import cache as memoize
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmda_bench import __version__
+from mmda_bench.protocol import Cell
+
+SCHEMA = 1
+
+
+def empty_record(cell: Cell, device: torch.device) -> dict[str, Any]:
+    """A record of the current schema with status "failed" and nothing measured yet."""
+    return {
+        "schema": SCHEMA,
+        "status": "failed",
+        "reason": None,
+        "traceback": None,
+        "key": cell.key(),
+        "hash": cell.hash,
+        "signature": cell.signature,
+        "metrics": None,
+        "curves": {"terms": {}},
+        "times": {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0},
+        "steps": 0,
+        "memory_mb": 0.0,
+        "trainable_parameters": 0,
+        "device": device.type,
+        "hardware": _hardware(device),
+        "versions": _versions(),
+        "commit": _commit(),
+        "dataset": None,
+        "started_utc": now(),
+        "ended_utc": None,
+    }
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def start_memory_peak(device: torch.device) -> None:
+    """Forget the peak so far: a worker runs many cells."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM starts again from the present size
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak of the device's memory since :func:`start_memory_peak`; on a CPU, of the process's resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _hardware(device: torch.device) -> dict[str, Any]:
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count(), "gpu": gpu}
+
+
+@memoize
+def _versions() -> dict[str, str]:
+    found = {"mmda-bench": __version__, "python": platform.python_version()}
+    for name in ("torch", "numpy", "scipy", "ray", "transformers", "timm"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@memoize
+def _commit() -> str | None:
+    """The commit of the checkout this runs from, with '+' if files differ from it; None outside a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        git = ["git", "-C", str(here)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        command = [*git, "status", "--porcelain", "--", "mmda_bench", "methods", "datasets"]
+        changed = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return None
