@@ -20,6 +20,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/mypy
 
 benchmark: $(READY)  ## ratios measured side by side; not a test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[benchmark]"
 	$(BIN)/python -m tests.benchmarks
 
 install: $(READY)  ## set-up alone

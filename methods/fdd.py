@@ -50,7 +50,8 @@ class FDD(Method):
         coeff, values = self.reversal * warmup(progress), []
         for batch in (source, target):
             predicted = batch.logits["joint"].argmax(1, keepdim=True)
-            values.append(self.head(grad_reverse(batch.z["joint"], coeff)).gather(1, predicted).squeeze(1))
+            z = self.ctx.logit_scale * grad_reverse(batch.z["joint"], coeff)
+            values.append(self.head(z).gather(1, predicted).squeeze(1))
         forward = f_divergence(self.divergence, values[0], values[1])
         backward = f_divergence(self.divergence, values[1], values[0])
         return {"divergence": -self.gamma1 * forward - self.gamma2 * backward}

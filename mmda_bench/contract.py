@@ -134,7 +134,7 @@ def own_parameters(entry: Entry) -> str:
 
 def logits_untouched(entry: Entry) -> str:
     rehearsal = Rehearsal(entry)
-    if not getattr(rehearsal.method, "logits_untouched", False):
+    if not rehearsal.method.logits_untouched:
         return "not declared (logits_untouched = True declares it)"
     if any(g.abs().max() > 0 for g in _gradients(rehearsal, "logits")):
         raise ContractError(

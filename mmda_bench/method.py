@@ -74,7 +74,8 @@ class Context:
     not shift; ``drifts``: the others. ``source_size``, ``target_size``: utterances in the two training sets.
     ``components``: those of the method's ``components`` that this cell leaves on. ``classify(m, z)``: the shared head of
     modality ``m`` on any (N, dims[m]) representations, giving (N, C) logits. ``generator``: for every random draw, on
-    the device of the cell (``torch.rand(n, generator=g, device=g.device)``).
+    the device of the cell (``torch.rand(n, generator=g, device=g.device)``). ``logit_scale``: the fixed factor on z in
+    front of the shared heads, for a head of the method's own that is to be shaped like them.
     """
 
     classes: int
@@ -87,6 +88,7 @@ class Context:
     components: frozenset[str]
     classify: Callable[[str, Tensor], Tensor]
     generator: torch.Generator
+    logit_scale: float = 1.0
 
 
 class Method(nn.Module):
@@ -95,12 +97,14 @@ class Method(nn.Module):
     Class attributes: ``search_space``, at most five ranges by hyper-parameter name; ``components``, named terms that a
     cell may switch off (``a3d2[-add]``), see ``ctx.components``; ``target_views``, how many views of each target batch the
     engine computes: 0 (the target is not used: ``loss`` gets ``target=None``), 1, or 2 (``target.view2``). An instance
-    may lower ``target_views`` in ``__init__``.
+    may lower ``target_views`` in ``__init__``. ``logits_untouched``: declares that no term sends a gradient to the
+    logits; ``mmda-bench check`` holds a method to it.
     """
 
     search_space: ClassVar[Mapping[str, Any]] = {}
     components: ClassVar[tuple[str, ...]] = ()
     target_views: int = 1
+    logits_untouched: bool = False
 
     def __init__(self, ctx: Context) -> None:
         super().__init__()

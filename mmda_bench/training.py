@@ -107,11 +107,11 @@ class Trainer:
         self.step = 0
         protocol = cell.protocol
         backbone: Backbone = registry.BACKBONES.get(protocol.backbone)()
+        self.source, self.target = source, target = corpus.parts["source", "train"], corpus.parts["target", "train"]
+        self.source_labels = torch.from_numpy(read_labels(corpus, "source", source))
+        # the reference run alone: it adds the same objective on labelled target batches
         self.supervised = cell.method == SUPERVISED
-        self.source_half = "target" if self.supervised else "source"
-        source, target = corpus.parts[self.source_half, "train"], corpus.parts["target", "train"]
-        self.source_labels = torch.from_numpy(read_labels(corpus, self.source_half, source))
-        self.source, self.target = source, target
+        self.target_labels = torch.from_numpy(read_labels(corpus, "target", target)) if self.supervised else None
         self.batch = min(protocol.batch, len(source), len(target))
         self.steps_per_epoch = len(source) // self.batch
 
@@ -119,7 +119,7 @@ class Trainer:
         self.network = MultimodalNetwork(backbone, len(corpus.classes)).to(device)
         torch.manual_seed(name_hash("method", cell.method, cell.seed))
         self.method = self._build_method(len(corpus.classes)).to(device)
-        self.views = self.method.target_views
+        self.views = 1 if self.supervised else self.method.target_views
         pretrained = self.network.pretrained_parameters()
         new = [*self.network.new_parameters(), *self.method.parameters()]
         self.parameters = [*pretrained, *new]
@@ -143,6 +143,7 @@ class Trainer:
             components=frozenset(entry.components) - frozenset(self.cell.off),
             classify=self.network.classify,
             generator=generator,
+            logit_scale=self.network.scale,
         )
         return registry.METHODS.get(name)(context, **self.cell.params)
 
@@ -192,7 +193,7 @@ class Trainer:
     def _losses(
         self, source_rows: np.ndarray, target_rows: np.ndarray, progress: float, augment: np.random.Generator
     ) -> dict[str, Tensor]:
-        batch = self._features(self.source_half, [self.source[i] for i in source_rows])
+        batch = self._features("source", [self.source[i] for i in source_rows])
         target_batch = self._features("target", [self.target[i] for i in target_rows]) if self.views else None
         with self.autocast():
             z, logits = self.network(batch if target_batch is None else _join(batch, target_batch))
@@ -206,6 +207,10 @@ class Trainer:
             view2 = Target(second[0], second[1], ids) if second else None
             target = Target(_part(z, slice(n, None)), _part(logits, slice(n, None)), ids, view2)
         terms = {"ib": information_bottleneck(source.logits, source.z, labels, self.cell.protocol.beta)}
+        if self.target_labels is not None and target is not None:
+            known = self.target_labels[target_rows].to(self.device)
+            terms["target_ib"] = information_bottleneck(target.logits, target.z, known, self.cell.protocol.beta)
+            return terms
         with self.autocast():
             extra = self.method.loss(source, target, progress)  # type: ignore[arg-type]
         if "ib" in extra:

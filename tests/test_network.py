@@ -11,7 +11,7 @@ from mmda_bench.training import _augmented, _join
 
 def batch(size, *, sound=20, words=8, seed=0):
     rng = torch.Generator().manual_seed(seed)
-    shapes = {"A": (size, sound, 48), "L": (size, words, 48), "V": (size, 4, 17, 48)}
+    shapes = {"A": (size, sound, 48), "L": (size, words, 48), "V": (size, 4, 10, 48)}
     return {
         m: Sequences(torch.randn(shape, generator=rng), torch.ones(shape[:2], dtype=torch.bool))
         for m, shape in shapes.items()
@@ -54,12 +54,12 @@ def test_there_is_no_batch_norm(network):
 
 def test_the_last_visual_block_may_compute_its_class_token_only():
     torch.manual_seed(0)
-    block, x = Block(48).eval(), torch.randn(6, 17, 48)
+    block, x = Block(48).eval(), torch.randn(6, 10, 48)
     torch.testing.assert_close(block(x, first_only=True)[:, 0], block(x)[:, 0], atol=1e-6, rtol=1e-5)
     blocks = PictureBlocks([Block(48), Block(48)]).eval()
     full = blocks.blocks[1](blocks.blocks[0](x))[:, 0]
     mask = torch.ones(2, 3, dtype=torch.bool)
-    torch.testing.assert_close(blocks(x.view(2, 3, 17, 48), mask).flatten(0, 1), full, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(blocks(x.view(2, 3, 10, 48), mask).flatten(0, 1), full, atol=1e-6, rtol=1e-5)
 
 
 def test_attention_ignores_masked_steps():

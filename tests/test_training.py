@@ -1,6 +1,5 @@
 """A cell from end to end on a small corpus: numbers that repeat, failures that are recorded, labels that stay hidden."""
 
-
 import types
 from collections.abc import Mapping
 from dataclasses import replace
@@ -239,7 +238,6 @@ def test_no_attribute_leads_a_method_to_the_target_labels(run, planted, small_co
     # the search itself works: it finds the labels where they do lie
     planted_holder = types.SimpleNamespace(deep=[{"x": torch.from_numpy(wanted[0])}])
     assert any(holds_labels(v, wanted[0]) for v in reachable([planted_holder]))
-
 
 
 def test_frozen_parameters_do_not_take_part(small_corpus):

@@ -50,7 +50,7 @@ def log_mel(waveform: Tensor) -> Tensor:
 
 
 class AcousticFront(nn.Module):
-    """Log-mel frames (T, 40) to (1, ⌈⌈T/2⌉/3⌉, width): fixed standardisation, then convolutions of stride 2 and 3."""
+    """Log-mel frames (T, 40) to (1, ⌈⌈T/2⌉/4⌉, width): fixed standardisation, then convolutions of stride 2 and 4."""
 
     mean: Tensor
     std: Tensor
@@ -60,7 +60,7 @@ class AcousticFront(nn.Module):
         self.register_buffer("mean", torch.zeros(MELS))
         self.register_buffer("std", torch.ones(MELS))
         self.conv1 = nn.Conv1d(MELS, WIDTH, 5, 2, 2)
-        self.conv2 = nn.Conv1d(WIDTH, WIDTH, 5, 3, 2)
+        self.conv2 = nn.Conv1d(WIDTH, WIDTH, 5, 4, 2)
         self.position = nn.Parameter(torch.randn(128, WIDTH) * 0.02)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -83,15 +83,15 @@ class LexicalFront(nn.Module):
 
 
 class VisualFront(nn.Module):
-    """Normalised pictures (F, 3, 32, 32) to a class token and 16 patch tokens each: (F, 17, width)."""
+    """Normalised pictures (F, 3, 32, 32) to a class token and 9 patch tokens each: (F, 10, width)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 2, 1)
         self.conv2 = nn.Conv2d(16, 32, 3, 2, 1)
-        self.conv3 = nn.Conv2d(32, WIDTH, 3, 2, 1)
+        self.conv3 = nn.Conv2d(32, WIDTH, 4, 3, 1)
         self.token = nn.Parameter(torch.zeros(1, WIDTH))
-        self.position = nn.Parameter(torch.randn(17, WIDTH) * 0.02)
+        self.position = nn.Parameter(torch.randn(10, WIDTH) * 0.02)
 
     def forward(self, pictures: Tensor) -> Tensor:
         x = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(pictures))))).flatten(2).mT
