@@ -29,10 +29,10 @@ PRETRAINING_SEED = 1
 PRETRAINING_CAST = tuple(range(100, 140))  # nobody of the corpus: a backbone must not know its speakers
 
 # What makes the corpus easier or harder: how often a modality shows another class, and how strongly it shows one.
-INCONGRUENCE: Mapping[str, float] = {"A": 0.15, "L": 0.14, "V": 0.15}
+INCONGRUENCE: Mapping[str, float] = {"A": 0.15, "L": 0.14, "V": 0.17}
 CONGRUENT: Mapping[str, float] = dict.fromkeys(MODALITIES, 0.0)
 # Parameters of Beta distributions.
-INTENSITY: Mapping[str, tuple[float, float]] = {"A": (3.2, 1.3), "L": (3.5, 1.2), "V": (3.0, 1.3)}
+INTENSITY: Mapping[str, tuple[float, float]] = {"A": (2.6, 1.4), "L": (4.5, 1.1), "V": (2.2, 1.6)}
 WEAKEST = 0.15
 
 

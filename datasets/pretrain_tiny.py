@@ -32,9 +32,9 @@ SEEDS = {"A": 0, "L": 0, "V": 3}
 UTTERANCES = 3_000
 STEPS = 1_500
 BATCH = 32
-EXPOSURE = (0.2, 1.3)  # factor on the brightness, drawn evenly in its logarithm
-HISS = (1e-7, 1.5e-3)  # variance of the noise on the sound, far below the benchmark's
-GRAIN = (1e-4, 1e-2)  # variance of the noise on the normalised pictures, far below the benchmark's
+EXPOSURE = (0.3, 1.3)  # factor on the brightness, drawn evenly in its logarithm
+HISS = (1e-7, 1e-3)  # variance of the noise on the sound, far below the benchmark's
+GRAIN = (1e-4, 5e-3)  # variance of the noise on the normalised pictures, far below the benchmark's
 LOUDNESS = (0.4, 2.0)  # the factor on the sound
 STRIDE = 8  # mel frames per acoustic token
 

@@ -27,7 +27,24 @@ _PUBLIC = {
     "Cell": "protocol",
     "run_cell": "training",
 }
-__all__ = sorted(_PUBLIC)
+__all__ = [
+    "Card",
+    "Cell",
+    "Choice",
+    "Context",
+    "Dataset",
+    "LogUniform",
+    "Method",
+    "Protocol",
+    "Shift",
+    "Source",
+    "Target",
+    "Uniform",
+    "Utterance",
+    "register_dataset",
+    "register_method",
+    "run_cell",
+]
 
 # In a checkout, methods/ and datasets/ lie beside this package: they are joined to it as mmda_bench.methods and
 # mmda_bench.datasets. An installed wheel carries them inside the package already.

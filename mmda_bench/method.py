@@ -14,9 +14,8 @@ A method adds loss terms to the objective that every row of the leaderboard shar
             self.discriminator = Discriminator(ctx.dims["joint"])
 
         def loss(self, source, target, progress):
-            reverse = lambda z: grad_reverse(z, warmup(progress))
-            d = domain_loss(self.discriminator(reverse(source.z["joint"])), self.discriminator(reverse(target.z["joint"])))
-            return {"domain": self.weight * d}
+            z = [grad_reverse(batch.z["joint"], warmup(progress)) for batch in (source, target)]
+            return {"domain": self.weight * domain_loss(self.discriminator(z[0]), self.discriminator(z[1]))}
 
 The engine adds the source objective L_IB, sums the terms, records each of them, and steps the optimiser. A method
 touches no device, file, loader, seed or autocast. Target labels cannot reach it: :class:`Target` has no such field and
@@ -42,7 +41,7 @@ __all__ = ["Choice", "Context", "LogUniform", "Method", "Source", "Target", "Uni
 class Source:
     """A batch of source utterances.
 
-    ``z[m]``: (B, 256) l2-normalised representations, float32; ``z["joint"]``: (B, 768), their concatenation, of norm √3.
+    ``z[m]``: (B, 256) l2-normalised representations, float32; ``z["joint"]``: (B, 768), their concatenation, norm √3.
     ``logits[m]``: (B, C). ``labels``: (B,) int64. ``ids``: (B,) int64, positions in the source training set.
     """
 
@@ -72,8 +71,8 @@ class Context:
 
     ``classes``: C. ``dims[m]``: width of ``z[m]``. ``modalities``: ("A", "L", "V"). ``anchor``: the modality that does
     not shift; ``drifts``: the others. ``source_size``, ``target_size``: utterances in the two training sets.
-    ``components``: those of the method's ``components`` that this cell leaves on. ``classify(m, z)``: the shared head of
-    modality ``m`` on any (N, dims[m]) representations, giving (N, C) logits. ``generator``: for every random draw, on
+    ``components``: those of the method's ``components`` that this cell leaves on. ``classify(m, z)``: the shared head
+    of modality ``m`` on any (N, dims[m]) representations, giving (N, C) logits. ``generator``: for random draws, on
     the device of the cell (``torch.rand(n, generator=g, device=g.device)``). ``logit_scale``: the fixed factor on z in
     front of the shared heads, for a head of the method's own that is to be shaped like them.
     """
@@ -95,8 +94,8 @@ class Method(nn.Module):
     """Base of every method. ``__init__`` builds extra modules only (discriminators, memory banks as buffers).
 
     Class attributes: ``search_space``, at most five ranges by hyper-parameter name; ``components``, named terms that a
-    cell may switch off (``a3d2[-add]``), see ``ctx.components``; ``target_views``, how many views of each target batch the
-    engine computes: 0 (the target is not used: ``loss`` gets ``target=None``), 1, or 2 (``target.view2``). An instance
+    cell may switch off (``a3d2[-add]``), see ``ctx.components``; ``target_views``, how many views of each target batch
+    the engine computes: 0 (it is not used: ``loss`` gets ``target=None``), 1 or 2 (``target.view2``). An instance
     may lower ``target_views`` in ``__init__``. ``logits_untouched``: declares that no term sends a gradient to the
     logits; ``mmda-bench check`` holds a method to it.
     """

@@ -2,7 +2,7 @@
 
 Listing must be instant, so the facts of a built-in entry (title, paper, hyper-parameters) are read from its source
 without importing it; only an entry that is used is imported, and torch with it. Plug-ins come from the entry-point
-groups ``mmda_bench.methods``, ``mmda_bench.datasets`` and ``mmda_bench.backbones`` or from files given with ``--plugin``.
+groups ``mmda_bench.methods``, ``mmda_bench.datasets``, ``mmda_bench.backbones``, or from files given with ``--plugin``.
 Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
 """
 

@@ -28,7 +28,7 @@ from mmda_bench.provenance import empty_record, now, peak_memory_mb, start_memor
 EVALUATION_BATCH = 128
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """A loss term became NaN or infinite."""
 
 
@@ -55,7 +55,7 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
         start_memory_peak(place)
         outputs = _run(cell, root, cache, place, record)
         record["status"] = "ok"
-    except Diverged as error:
+    except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
     except (MemoryError, torch.OutOfMemoryError) as error:
         hint = "put fewer cells on a GPU (--gpus-per-cell 1) or take a smaller backbone"
@@ -152,7 +152,7 @@ class Trainer:
         return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else contextlib.nullcontext()
 
     def train(self) -> None:
-        """All epochs. Raises :class:`Diverged`, naming the term and the step, when the loss is not finite."""
+        """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite."""
         protocol = self.cell.protocol
         self.method.on_start(self._target_pass)
         total = protocol.epochs * self.steps_per_epoch
@@ -169,7 +169,7 @@ class Trainer:
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
                 if not math.isfinite(loss.item()):
                     bad = next((name for name, term in terms.items() if not term.isfinite().all()), "sum")
-                    raise Diverged(
+                    raise DivergedError(
                         f"the loss term {bad} is {terms.get(bad, loss).item()} at step {self.step} of {total}"
                     )
                 self.optimiser.zero_grad(set_to_none=True)

@@ -1,17 +1,17 @@
 """Two cores suffice: threads and Ray are held small before anything is imported."""
 
 import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def small_avatars():
     from mmda_bench import registry
 
     reader = registry.DATASETS.get("avatars")
-    whole, reader.utterances = reader.utterances, lambda self, root: (u for u, _ in zip(whole(self, root), range(240)))
+    whole, reader.utterances = reader.utterances, lambda self, root: islice(whole(self, root), 240)
     yield reader
     reader.utterances = whole
 

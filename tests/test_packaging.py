@@ -59,11 +59,13 @@ def test_a_wheel_lists_all_methods_and_runs_a_cell_elsewhere(installed):
 
 
 ONE_CELL = """
+from itertools import islice
 from pathlib import Path
 from mmda_bench import Cell, Protocol, registry, run_cell
 reader = registry.DATASETS.get("avatars")
 whole = reader.utterances
-reader.utterances = lambda self, root: (u for u, _ in zip(whole(self, root), range(200)))
-cell = Cell(method="dt", dataset="avatars", version="v1", anchor="A", seed=0, protocol=Protocol(backbone="tiny", epochs=1))
+reader.utterances = lambda self, root: islice(whole(self, root), 200)
+protocol = Protocol(backbone="tiny", epochs=1)
+cell = Cell(method="dt", dataset="avatars", version="v1", anchor="A", seed=0, protocol=protocol)
 print(run_cell(cell, root=None, cache=Path("cache")).record["status"])
 """

@@ -161,7 +161,7 @@ def test_a_corpus_that_is_mostly_unreadable_is_refused(small_corpus, tmp_path, m
     monkeypatch.setattr(
         reader, "utterances", lambda self, root: (replace(u, frames=_unreadable) for u in original(self, root))
     )
-    with pytest.raises(DataError, match="could be read.*u.wav is empty"):
+    with pytest.raises(DataError, match=r"could be read.*u\.wav is empty"):
         small_corpus.prepare(cache=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A cell from end to end on a small corpus: numbers that repeat, failures that are recorded, labels that stay hidden."""
+"""A cell from end to end on a small corpus: numbers repeat, failures are recorded, labels stay hidden."""
 
 import types
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ DIMS: dict[str, int] = {**dict.fromkeys(MODALITIES, DIMENSION), "joint": DIMENSI
 
 @dataclass(frozen=True)
 class Sequences:
-    """A padded batch of one modality's prefix outputs: ``values`` (B, T, [N,] width), ``mask`` (B, T) True where real."""
+    """A padded batch of one modality's prefix outputs: ``values`` (B, T, [N,] width), ``mask`` (B, T), True: real."""
 
     values: Tensor
     mask: Tensor

@@ -11,7 +11,7 @@ from mmda_bench.backbone.network import Sequences
 
 
 class Ragged:
-    """Rows of arrays that differ in length, in one memory-mapped file: row i is ``values[offsets[i]:offsets[i + 1]]``."""
+    """Rows that differ in length, in one memory-mapped file: row i is ``values[offsets[i]:offsets[i + 1]]``."""
 
     def __init__(self, folder: Path) -> None:
         self.values = np.load(folder / "values.npy", mmap_mode="r")

@@ -38,7 +38,7 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def suffix(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Trainable layers on a padded batch (B, T, [N,] width) with ``mask`` (B, T), True where real: (B, T, width)."""
+        """Trainable layers on a padded batch (B, T, [N,] width), ``mask`` (B, T) True where real: (B, T, width)."""
         return self.layers(hidden, mask)
 
 

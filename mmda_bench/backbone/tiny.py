@@ -83,13 +83,13 @@ class LexicalFront(nn.Module):
 
 
 class VisualFront(nn.Module):
-    """Normalised pictures (F, 3, 32, 32) to a class token and 9 patch tokens each: (F, 10, width)."""
+    """Normalised pictures (F, 3, 48, 48) to a class token and 9 patch tokens each: (F, 10, width)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 2, 1)
         self.conv2 = nn.Conv2d(16, 32, 3, 2, 1)
-        self.conv3 = nn.Conv2d(32, WIDTH, 4, 3, 1)
+        self.conv3 = nn.Conv2d(32, WIDTH, 4, 4)
         self.token = nn.Parameter(torch.zeros(1, WIDTH))
         self.position = nn.Parameter(torch.randn(10, WIDTH) * 0.02)
 
@@ -139,10 +139,11 @@ class Tiny(Backbone):
     """Three tiny pretrained transformers with the shape of WavLM, BERT and APViT."""
 
     frames = 4
-    frame_size = 32
-    pretrained_rate = 3e-4
+    frame_size = 48
+    pretrained_rate = 1e-3
     cache_dtype = "float32"
     channels = 48
+    dropout = 0.6
     logit_scale = 16.0  # at 1 the log-variance of L_IB outweighs the cross-entropy and every Z collapses (measured)
 
     def encoder(self, modality: str) -> Encoder:

@@ -1,0 +1,84 @@
+"""The committed results: complete, made by committed code, and showing a corpus that is worth adapting on."""
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from mmda_bench.protocol import SUPERVISED, Cell
+from mmda_bench.store import Store
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+ANCHORS = ("A", "L", "V")
+
+
+@pytest.fixture(scope="module")
+def records():
+    paths = sorted(RESULTS.glob("runs/avatars/*/*/*/record.json"))
+    return [json.loads(path.read_text("utf-8")) for path in paths]
+
+
+@pytest.fixture(scope="module")
+def f1(records):
+    """Mean over seeds of the weighted F1 by (method, anchor), for plain methods: on the target test set."""
+    found = defaultdict(list)
+    for record in records:
+        if not record["key"]["off"]:
+            found[record["key"]["method"], record["key"]["anchor"]].append(
+                record["metrics"]["target_test"]["weighted_f1"]
+            )
+    return {key: mean(values) for key, values in found.items()}
+
+
+def test_every_record_is_whole_and_made_by_committed_code(records):
+    assert records
+    for record in records:
+        assert record["status"] == "ok"
+        assert Cell.from_key(record["key"]).hash == record["hash"]
+        assert re.fullmatch("[0-9a-f]{40}", record["commit"]), "made on a checkout with changes"
+    assert len({record["commit"] for record in records}) == 1
+    assert len({record["dataset"]["fingerprint"] for record in records}) == 1
+
+
+def test_the_sweep_is_complete(records):
+    seeds = defaultdict(set)
+    for record in records:
+        key = record["key"]
+        seeds[key["method"], tuple(key["off"]), key["anchor"]].add(key["seed"])
+    methods = {method for method, _, _ in seeds}
+    assert {"dt", "dann", "cdan", "a3d2", SUPERVISED} <= methods
+    assert all(seeds[method, (), anchor] == {0, 1, 2} for method in methods for anchor in ANCHORS)
+
+
+def test_the_leaderboard_is_a_function_of_the_records(tmp_path):
+    from mmda_bench.report import write_leaderboards
+
+    (tmp_path / "runs").symlink_to(RESULTS / "runs")
+    for path in write_leaderboards(Store(tmp_path), tmp_path):
+        assert path.read_bytes() == (RESULTS / path.name).read_bytes(), path.name
+
+
+def test_fusion_beats_every_single_modality_in_domain(records):
+    heads = [r["metrics"]["source_test"]["heads"] for r in records if r["key"]["method"] == "dt"]
+    fused = mean(h["joint"] for h in heads)
+    assert fused >= 0.85
+    assert fused - max(mean(h[m] for h in heads) for m in ANCHORS) >= 0.05
+
+
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_there_is_room_to_adapt_in_every_scenario(f1, anchor):
+    assert f1[SUPERVISED, anchor] - f1["dt", anchor] >= 0.10
+
+
+def test_direct_transfer_does_not_collapse_to_one_class(records):
+    for record in (r for r in records if r["key"]["method"] == "dt"):
+        predicted = [sum(column) for column in zip(*record["metrics"]["target_test"]["confusion"], strict=True)]
+        assert max(predicted) < 0.9 * sum(predicted), record["key"]["anchor"]
+
+
+def test_most_adaptation_methods_help_on_average(f1):
+    average = {m: mean(f1[m, a] for a in ANCHORS) for m in ("dt", "dann", "cdan", "a3d2")}
+    assert sum(average[m] > average["dt"] for m in ("dann", "cdan", "a3d2")) >= 2
