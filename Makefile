@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RESULTS ?= results/local
 READY := $(VENV)/.ready
 
 export RAY_USAGE_STATS_ENABLED := 0
@@ -9,7 +10,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 .PHONY: bench test check benchmark install clean
 
 bench: $(READY)  ## the main job: every method on the embedded corpus, then the leaderboard
-	$(BIN)/mmda-bench run --methods all --dataset avatars
+	$(BIN)/mmda-bench run --methods all --dataset avatars --results $(RESULTS)
 
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest

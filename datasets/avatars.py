@@ -28,8 +28,8 @@ CAST = tuple(range(10))
 PRETRAINING_SEED = 1
 PRETRAINING_CAST = tuple(range(100, 140))  # nobody of the corpus: a backbone must not know its speakers
 
-# What makes the corpus easier or harder: how often a modality shows another class, and how strongly it shows one. Chosen
-# so that fusion helps and the reference run on target labels is well above direct transfer for every anchor.
+# What makes the corpus easier or harder: how often a modality shows another class, and how strongly it shows one.
+# Chosen so that fusion helps and the reference run on target labels is well above direct transfer for every anchor.
 INCONGRUENCE: Mapping[str, float] = {"A": 0.15, "L": 0.14, "V": 0.17}
 CONGRUENT: Mapping[str, float] = dict.fromkeys(MODALITIES, 0.0)
 # Parameters of Beta distributions.
