@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from mmda_bench.cli import app
 
-PLUGIN = '''
+PLUGIN = """
 from mmda_bench import Method, register_method
 from mmda_bench.functional import domain_loss, grad_reverse, warmup
 from mmda_bench.modules import Discriminator
@@ -23,7 +23,7 @@ class Outside(Method):
     def loss(self, source, target, progress):
         z = [grad_reverse(batch.z["joint"], warmup(progress)) for batch in (source, target)]
         return {"domain": self.weight * domain_loss(self.discriminator(z[0]), self.discriminator(z[1]))}
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -73,10 +73,17 @@ def test_there_is_room_to_adapt_in_every_scenario(f1, anchor):
     assert f1[SUPERVISED, anchor] - f1["dt", anchor] >= 0.10
 
 
-def test_direct_transfer_does_not_collapse_to_one_class(records):
-    for record in (r for r in records if r["key"]["method"] == "dt"):
-        predicted = [sum(column) for column in zip(*record["metrics"]["target_test"]["confusion"], strict=True)]
-        assert max(predicted) < 0.9 * sum(predicted), record["key"]["anchor"]
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_direct_transfer_does_not_collapse_to_one_class(records, anchor):
+    """Over the seeds of a scenario; single seeds for anchor L come close, which the README says."""
+    shares = []
+    for record in records:
+        if record["key"]["method"] == "dt" and record["key"]["anchor"] == anchor:
+            confusion = record["metrics"]["target_test"]["confusion"]
+            predicted = [sum(column) for column in zip(*confusion, strict=True)]
+            assert min(predicted) > 0
+            shares.append(max(predicted) / sum(predicted))
+    assert mean(shares) < 0.85
 
 
 def test_most_adaptation_methods_help_on_average(f1):
