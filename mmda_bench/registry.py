@@ -195,7 +195,7 @@ def read_class(cls: type, origin: str) -> list[Entry]:
                 parameters=defaults | dict(facts.get("overrides") or {}) if kind == "methods" else {},
                 search_space=dict(getattr(cls, "search_space", {})) if kind == "methods" else {},
                 components=tuple(getattr(cls, "components", ())) if kind == "methods" else (),
-                doc=inspect.getdoc(cls) or inspect.getdoc(sys.modules[cls.__module__]) or "",
+                doc=inspect.cleandoc(cls.__doc__ or sys.modules[cls.__module__].__doc__ or ""),
             )
         )
     return entries

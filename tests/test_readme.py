@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmda_bench import catalogue
-from mmda_bench.registry import METHODS
+from mmda_bench.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,7 +55,7 @@ def test_commands_work_in_the_order_of_the_readme(tmp_path):
 
 
 def test_the_table_of_methods_is_the_registrys():
-    assert block("methods") == catalogue.as_markdown(METHODS).strip()
+    assert block("methods") == catalogue.as_markdown(Registry("methods", "mmda_bench.methods")).strip()
 
 
 def test_the_tables_of_results_are_the_stored_ones():
