@@ -173,6 +173,15 @@ def test_a_class_without_utterances_is_refused(small_corpus, tmp_path, monkeypat
         small_corpus.prepare(cache=tmp_path)
 
 
+def test_a_corpus_that_cannot_be_opened_is_not_blamed_on_the_cache(small_corpus, tmp_path, monkeypatch):
+    def locked(self, root):
+        raise PermissionError(13, "Permission denied", "labels.csv")
+
+    monkeypatch.setattr(type(small_corpus.reader), "utterances", locked)
+    with pytest.raises(DataError, match=r"cannot read avatars.*labels\.csv"):
+        small_corpus.prepare(cache=tmp_path)
+
+
 def test_a_prefix_in_train_mode_is_refused(small_corpus, monkeypatch):
     job = prefix.Job("avatars", "tiny", "A", PROTOCOL, small_corpus.reader.card)
     monkeypatch.setattr(prefix, "_encoders", {("tiny", "A"): Tiny().encoder("A").train()})

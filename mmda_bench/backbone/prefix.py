@@ -89,7 +89,7 @@ def encode(job: Job, chunk: Sequence[tuple[Utterance, bool]]) -> list[tuple[np.n
     for utterance, shifted in chunk:
         try:
             raw = raw_input(utterance, job.modality, backbone)
-        except ClipError as error:
+        except (ClipError, OSError) as error:
             results.append(str(error))
             continue
         rng = shifts.draw(job.dataset, utterance.id, job.modality)
@@ -179,7 +179,10 @@ def _build(
     jobs: int,
     plugins: tuple[str, ...],
 ) -> None:
-    utterances = list(reader.utterances(root))
+    try:
+        utterances = list(reader.utterances(root))
+    except OSError as error:
+        raise DataError(f"cannot read {dataset} at {root}: {error}; check the path and its permissions") from error
     parts = split_halves(
         [u.id for u in utterances],
         [u.label for u in utterances],
