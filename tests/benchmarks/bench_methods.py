@@ -32,7 +32,7 @@ from mmda_bench.modules import ClasswiseDiscriminators, Discriminator
 from mmda_bench.registry import BACKBONES, METHODS
 
 BATCH, ENTRIES = 48, 600
-TOKENS = {"A": (BATCH, 84), "L": (BATCH, 12), "V": (BATCH, 4, 17)}  # a typical batch of ``avatars``
+TOKENS = {"A": (BATCH, 20), "L": (BATCH, 16), "V": (BATCH, 4, 10)}  # a typical batch of ``avatars``
 Step = Callable[[], object]
 
 
