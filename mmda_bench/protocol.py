@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import mmda_bench
@@ -90,9 +90,6 @@ class Cell:
     @classmethod
     def from_key(cls, key: Mapping[str, Any]) -> "Cell":
         return cls(**{**key, "off": tuple(key["off"]), "protocol": Protocol(**key["protocol"])})
-
-    def with_seed(self, seed: int) -> "Cell":
-        return replace(self, seed=seed)
 
 
 def canonical_json(value: Any) -> str:

@@ -1,5 +1,7 @@
 """What the user types becomes cells, or a message that says what to type."""
 
+from dataclasses import replace
+
 import pytest
 from hand_made import make_cell, make_record
 
@@ -119,8 +121,8 @@ def test_a_protocol_that_makes_no_sense_is_refused():
 def test_minutes_are_estimated_from_stored_cells_of_the_same_kind():
     dt, dann = make_cell("dt"), make_cell("dann")
     records = [make_record(dt, times={"total_s": 60.0}), make_record(dann, times={"total_s": 180.0})]
-    assert plan.estimate_minutes([dt.with_seed(1), dann.with_seed(1)], records) == pytest.approx(4.0)
-    assert plan.estimate_minutes([dt.with_seed(1), dann.with_seed(1)], records, jobs=2) == pytest.approx(2.0)
+    assert plan.estimate_minutes([replace(dt, seed=1), replace(dann, seed=1)], records) == pytest.approx(4.0)
+    assert plan.estimate_minutes([replace(dt, seed=1), replace(dann, seed=1)], records, jobs=2) == pytest.approx(2.0)
     assert plan.estimate_minutes([make_cell("cdan")], records) == pytest.approx(2.0), "the mean of the others"
     assert plan.estimate_minutes([make_cell("dt", epochs=4)], records) == pytest.approx(0.5)
     assert plan.estimate_minutes([dt], []) is None

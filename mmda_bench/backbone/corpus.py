@@ -19,7 +19,7 @@ class Corpus:
     """A prepared corpus: which utterance lies where, and the features of all of them.
 
     ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
-    in a file of their own, which :meth:`target_labels` reads and which training never opens.
+    in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
     """
 
     folder: Path

@@ -15,7 +15,9 @@ DIMENSION = 256  # of every Z_m [paper]
 class Encoder(nn.Module):
     """One modality's pretrained network, cut in two.
 
-    ``frozen``: the prefix, run once per utterance and cached; ``layers``: the last layers, trained in every cell.
+    ``frozen``: the prefix, run once per utterance and cached. ``layers``: the last layers, trained in every cell,
+    called as ``layers(hidden, mask)`` on a padded batch (B, T, [N,] width), ``mask`` (B, T) True where real, and giving
+    (B, T, width).
     ``width``: features per token. ``pool``: "textcnn" or "lstm", how a sequence becomes one vector. ``mask_token``: the
     word that hides a word (lexical encoders).
     """
@@ -36,10 +38,6 @@ class Encoder(nn.Module):
     def prefix(self, tokens: Tensor) -> Tensor:
         """Frozen features of one utterance at its true length: (T, width), or (frames, N, width) for pictures."""
         raise NotImplementedError
-
-    def suffix(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Trainable layers on a padded batch (B, T, [N,] width), ``mask`` (B, T) True where real: (B, T, width)."""
-        return self.layers(hidden, mask)
 
 
 class Backbone:
