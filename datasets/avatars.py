@@ -10,7 +10,7 @@ modality suffices, fusion helps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmda_bench.dataset import MODALITIES, Card, Dataset, Shift, Utterance
-from mmda_bench.datasets import avatars_face, avatars_voice, avatars_words
+from mmda_bench.datasets import avatars_face, avatars_intents, avatars_voice, avatars_words
 from mmda_bench.protocol import name_hash
 from mmda_bench.registry import register_dataset
 
@@ -57,6 +57,12 @@ RECIPES: Mapping[str, Recipe] = {
         prosody=avatars_voice.EMOTIONS,
         expressions=avatars_face.EMOTIONS,
         shares=(0.31, 0.29, 0.20, 0.20),  # IEMOCAP's
+    ),
+    "avatars-intent": Recipe(
+        lines=avatars_intents.LINES,
+        prosody=avatars_intents.PROSODY,
+        expressions=avatars_intents.EXPRESSIONS,
+        shares=avatars_intents.SHARES,
     ),
 }
 
@@ -148,6 +154,24 @@ class Avatars(Dataset):
         fractions=(0.4, 0.1, 0.5),
         backbone="tiny",
         expected={"utterances": 3000},
+    )
+
+    def utterances(self, root: Path | None) -> Iterable[Utterance]:
+        """All utterances; ``root`` is not used."""
+        for index in range(UTTERANCES):
+            yield generate(index, recipe=self.card.name)
+
+
+@register_dataset("avatars-intent", title="Avatars, 20 intents (synthetic)")
+class AvatarsIntent(Dataset):
+    """The same people with MIntRec's twenty intents and its shift; comes with the package, needs no files."""
+
+    card = replace(
+        Avatars.card,
+        name="avatars-intent",
+        title="Avatars, 20 intents (synthetic)",
+        classes=tuple(avatars_intents.LINES),
+        shift=Shift(noise=0.005, brightness=0.3, visual_noise=0.05, masked=0.2),  # MIntRec's
     )
 
     def utterances(self, root: Path | None) -> Iterable[Utterance]:

@@ -30,6 +30,11 @@ def read_waveform(path: Path) -> NDArray[np.float32]:
     sound = channels.mean(axis=1)
     if not np.isfinite(sound).all():
         raise ClipError(f"{path} contains samples that are not numbers")
+    return conform(sound, rate)
+
+
+def conform(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Mono ``sound`` at ``rate`` Hz in the form of the contract: 16 kHz, in [−1, 1], from 25 ms to 5.01 s."""
     if rate != SAMPLE_RATE:
         common = gcd(rate, SAMPLE_RATE)
         sound = resample_poly(sound, SAMPLE_RATE // common, rate // common)
@@ -44,8 +49,7 @@ def read_frames(folder: Path) -> NDArray[np.uint8]:
     names = sorted((entry.name for entry in os.scandir(folder) if is_picture(entry.name)), key=_natural)
     if not names:
         raise ClipError(f"{folder} contains no jpg")
-    count = len(names)
-    chosen = [i * count // VIDEO_FRAMES if count > VIDEO_FRAMES else min(i, count - 1) for i in range(VIDEO_FRAMES)]
+    chosen = ten_of(len(names))
     pictures: dict[int, NDArray[np.uint8]] = {}
     size: tuple[int, int] | None = None
     for i in sorted(set(chosen)):
@@ -59,6 +63,11 @@ def read_frames(folder: Path) -> NDArray[np.uint8]:
             picture = picture.resize(size, Image.Resampling.BILINEAR)
         pictures[i] = np.asarray(picture)
     return np.stack([pictures[i] for i in chosen])
+
+
+def ten_of(count: int) -> list[int]:
+    """Which of ``count`` pictures are taken: int(i·count/10), or all of them and the last one repeated."""
+    return [i * count // VIDEO_FRAMES if count > VIDEO_FRAMES else min(i, count - 1) for i in range(VIDEO_FRAMES)]
 
 
 def is_picture(name: str) -> bool:

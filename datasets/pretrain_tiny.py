@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmda_bench.backbone import tiny
-from mmda_bench.backbone.prefix import raw_input
+from mmda_bench.backbone.encode import raw_input
 from mmda_bench.backbone.tiny import MELS, SPECIAL, WIDTH, Tiny, TinyEncoder
 from mmda_bench.dataset import Utterance
 from mmda_bench.datasets import avatars, avatars_words
@@ -40,8 +40,8 @@ STRIDE = 8  # mel frames per acoustic token
 
 
 def vocabulary() -> dict[str, int]:
-    """Indices of the special tokens and of every word that a recipe can say."""
-    words = sorted({word for recipe in avatars.RECIPES.values() for word in avatars_words.vocabulary(recipe.lines)})
+    """Indices of the special tokens and of every word that the pretraining corpus can say."""
+    words = avatars_words.vocabulary(avatars.RECIPES["avatars"].lines)
     return {word: i for i, word in enumerate([*SPECIAL, *words])}
 
 

@@ -79,6 +79,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for progra
 CacheFolder = Annotated[
     Path | None, typer.Option("--cache", envvar="MMDA_BENCH_CACHE", help="Cached prefixes [~/.cache/mmda-bench].")
 ]
+Weights = Annotated[
+    list[str] | None, typer.Option("--weights", help="acoustic=, lexical= or visual=: a hub name, a folder or a file.")
+]
 DEFAULT_RESULTS = Path("results")
 
 
@@ -102,6 +105,7 @@ def run(
     seeds: Annotated[str, typer.Option(help="3 (a count), 0-2 (a range) or 0,5 (a list).")] = "3",
     data_root: DataRoot = None,
     backbone: Annotated[str | None, typer.Option(help="Instead of the corpus's own.")] = None,
+    weights: Weights = None,
     shift: Annotated[str, typer.Option(help="paper (variances) or released (standard deviations).")] = "paper",
     severity: Annotated[float, typer.Option(help="Strength of the shift; 1 is the paper's.")] = 1.0,
     epochs: Annotated[int | None, typer.Option(help="Instead of the paper's.")] = None,
@@ -128,7 +132,10 @@ def run(
     _load(plugin)
     schedule.check_gpus_per_cell(gpus_per_cell)
     card = DATASETS.get(dataset)().describe(data_root)
-    protocol = plan.protocol_for(card, backbone=backbone, shift=shift, severity=severity, epochs=epochs)
+    locations = plan.parse_weights(weights or ())
+    protocol = plan.protocol_for(
+        card, backbone=backbone, shift=shift, severity=severity, epochs=epochs, weights=locations
+    )
     cells = plan.expand(
         methods=methods, dataset=dataset, version=card.version, protocol=protocol, bounds=bounds,
         anchors=plan.parse_anchors(anchors, card.modalities), seeds=plan.parse_seeds(seeds),
@@ -138,22 +145,28 @@ def run(
     workers = schedule.cpu_count() if jobs is None else max(1, jobs)
     minutes = plan.estimate_minutes(todo, store.records()[0], jobs=workers)
     if dry_run:
-        console.show_plan(cells, todo, minutes, as_json=as_json)
+        from mmda_bench.backbone.prefix import disk_needed
+
+        disk = None
+        if todo:
+            disk = disk_needed(dataset, root=data_root, protocol=protocol, cache=_cache(cache), weights=locations)
+        console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
     store.probe()
     cache_folder = _cache(cache)
     if todo:
         schedule.sigterm_interrupts()
-        progress = console.Progress(todo, done=len(cells) - len(todo))
+        progress = console.Progress(todo, done=len(cells) - len(todo), results=store.results)
         try:
             with progress:
                 progress.prepare(
-                    dataset, root=data_root, protocol=protocol, cache=cache_folder, jobs=workers, plugins=plugin or ()
+                    dataset, root=data_root, protocol=protocol, cache=cache_folder, jobs=workers, plugins=plugin or (),
+                    weights=locations,
                 )  # fmt: skip
                 schedule.run(
                     todo, store=store, root=data_root, cache=cache_folder, jobs=jobs, gpus_per_cell=gpus_per_cell,
-                    address=address, plugins=plugin or (), replace=rerun is not None, timeout_minutes=timeout,
-                    on_start=progress.started, on_result=progress.finished,
+                    address=address, plugins=plugin or (), weights=locations, replace=rerun is not None,
+                    timeout_minutes=timeout, on_start=progress.started, on_result=progress.finished,
                 )  # fmt: skip
         except KeyboardInterrupt:
             console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells))
@@ -166,12 +179,78 @@ def run(
 
 
 @app.command()
-def leaderboard(results: Results = DEFAULT_RESULTS, plugin: Plugins = None, as_json: AsJson = False) -> None:
+def leaderboard(
+    results: Results = DEFAULT_RESULTS,
+    plugin: Plugins = None,
+    critical_difference: Annotated[
+        bool, typer.Option("--critical-difference", help="Also ranks by Friedman and Nemenyi, which have little power.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make every table anew from the stored records."""
     from mmda_bench.store import Store
 
     _load(plugin)
-    _write_and_print(Store(results), as_json=as_json)
+    store = Store(results)
+    _write_and_print(store, as_json=as_json)
+    if critical_difference and not as_json:
+        from mmda_bench import report
+
+        typer.echo(report.critical_difference(store))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A row: a method, a3d2[-add], or the name of a submission.")],
+    second: Annotated[str, typer.Argument(help="Another row.")],
+    dataset: Annotated[str | None, typer.Option(help="Only this corpus.")] = None,
+    results: Results = DEFAULT_RESULTS,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """The paired difference of two methods in every scenario, with its interval and p."""
+    from mmda_bench import report
+    from mmda_bench.report import compare as comparing
+    from mmda_bench.store import Store
+
+    _load(plugin)
+    store = Store(results)
+    duels = comparing.compare(
+        report.load_boards(store, tests=False)[0], report.read_predictions(store), first, second, dataset=dataset
+    )
+    typer.echo(comparing.as_json(duels) if as_json else comparing.as_text(duels))
+    if any(isinstance(answer, str) for duel in duels for answer in duel.columns.values()):
+        raise typer.Exit(HOLES)
+
+
+@app.command()
+def submit(
+    file: Annotated[Path, typer.Argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
+    dataset: Annotated[str, typer.Option(help="The corpus.")],
+    anchor: Annotated[str, typer.Option(help="The anchor modality of the scenario.")],
+    name: Annotated[str | None, typer.Option(help="Of the row.", show_default="the file's name")] = None,
+    seed: Annotated[int, typer.Option(help="To submit several runs of one method.")] = 0,
+    signature: Annotated[
+        str | None, typer.Option(help="Of the stored cells to stand beside.", show_default="that of the most cells")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Instead of what has this name.")] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Score predictions that were made elsewhere, and show them marked as external."""
+    import json
+
+    from mmda_bench import external
+    from mmda_bench.store import Store
+
+    store = Store(results)
+    record = external.submit(
+        store, file, dataset=dataset, anchor=anchor.upper(), name=name, seed=seed, signature=signature, replace=replace
+    )
+    score = record["metrics"]["target_test"]["weighted_f1"]
+    typer.echo(json.dumps(record, indent=1) if as_json else f"weighted F1 {100 * score:.2f}  {record['signature']}")
+    if not as_json:
+        typer.echo("Stored as external; mmda-bench leaderboard shows it, mmda-bench compare holds it against a method.")
 
 
 @app.command("list")
@@ -200,11 +279,24 @@ def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor(results: Results = DEFAULT_RESULTS, cache: CacheFolder = None, data_root: DataRoot = None) -> None:
-    """Check this machine: libraries, devices, folders, corpora; and what to do about each."""
+def doctor(
+    results: Results = DEFAULT_RESULTS,
+    cache: CacheFolder = None,
+    data_root: DataRoot = None,
+    dataset: Annotated[str | None, typer.Option(help="Also say what disk it needs.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Instead of the corpus's own.")] = None,
+    weights: Weights = None,
+    plugin: Plugins = None,
+) -> None:
+    """Check this machine: libraries, devices, folders, weights, corpora; and what to do about each."""
     from mmda_bench import doctor as clinic
+    from mmda_bench import plan
 
-    checks = clinic.examine(results=results, cache=_cache(cache), root=data_root)
+    _load(plugin)
+    checks = clinic.examine(
+        results=results, cache=_cache(cache), root=data_root, dataset=dataset, backbone=backbone,
+        weights=plan.parse_weights(weights or ()),
+    )  # fmt: skip
     for check in checks:
         typer.echo(str(check))
     if any(check.needed and not check.passed for check in checks):
@@ -237,22 +329,73 @@ def new_method_(name: str, folder: Annotated[Path, typer.Option("--out", help="W
 def export(
     dataset: str,
     out: Annotated[Path, typer.Option(help="An empty or new folder.")],
-    layout: Annotated[str, typer.Option(help="folder: wav, jpg and csv files.")] = "folder",
+    layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
     data_root: DataRoot = None,
     plugin: Plugins = None,
 ) -> None:
     """Write a corpus as files that can be read again."""
+    from mmda_bench import console, schedule
     from mmda_bench import export as exporting
-    from mmda_bench import schedule
 
     _load(plugin)
-    reader = DATASETS.get(dataset)()
-    done = exporting.export(reader, layout, out, root=data_root, limit=limit, jobs=schedule.cpu_count())
+    reader, progress = DATASETS.get(dataset)(), console.counter(f"{dataset} written")
+    done = exporting.export(
+        reader, layout, out, root=data_root, limit=limit, jobs=schedule.cpu_count(), progress=progress
+    )
     for name, reason in done.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
     use = f"mmda-bench run --dataset {layout} --data-root {out}"
     typer.echo(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
+
+
+@data.command("prepare")
+def prepare_(
+    dataset: str,
+    data_root: DataRoot = None,
+    backbone: Annotated[str | None, typer.Option(help="Instead of the corpus's own.")] = None,
+    weights: Weights = None,
+    shift: Annotated[str, typer.Option(help="As in run.")] = "paper",
+    severity: Annotated[float, typer.Option(help="As in run.")] = 1.0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="auto")] = None,
+    plugin: Plugins = None,
+    cache: CacheFolder = None,
+) -> None:
+    """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done."""
+    from mmda_bench import console, plan, schedule
+
+    _load(plugin)
+    card, locations = DATASETS.get(dataset)().describe(data_root), plan.parse_weights(weights or ())
+    protocol = plan.protocol_for(card, backbone=backbone, shift=shift, severity=severity, weights=locations)
+    schedule.sigterm_interrupts()
+    console.prepare(
+        dataset, root=data_root, protocol=protocol, cache=_cache(cache), jobs=jobs or schedule.cpu_count(),
+        plugins=plugin or (), weights=locations,
+    )  # fmt: skip
+
+
+@data.command("verify")
+def verify_(
+    dataset: str,
+    data_root: DataRoot = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many utterances.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="auto")] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look through a corpus: what is there, what is missing, what cannot be read, and whether it can be used."""
+    import json
+
+    from mmda_bench import console, schedule, verify
+
+    _load(plugin)
+    found = verify.verify(
+        dataset, root=data_root, sample=sample, jobs=jobs or schedule.cpu_count(), plugins=plugin or (),
+        progress=console.counter(f"{dataset} decoded"),
+    )  # fmt: skip
+    typer.echo(json.dumps(found.as_json(), indent=1) if as_json else verify.as_text(found))
+    if not found.usable:
+        raise typer.Exit(DATA)
 
 
 def _load(plugins: list[Path] | None) -> None:

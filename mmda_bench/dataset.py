@@ -4,8 +4,10 @@ A dataset is a :class:`Card` (facts) and an iterator of :class:`Utterance` over 
 nothing, encodes nothing: the engine does, in the same way for every corpus, and hides the target labels.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -45,7 +47,9 @@ class Shift:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """Facts about a corpus. ``classes``: label names, in the order of their indices. ``expected``: counts that
-    ``data verify`` holds the files against. ``fractions``: train, validation and test share of each half."""
+    ``data verify`` holds the files against, by the names that :func:`tally` knows. ``fractions``: train, validation and
+    test share of each half. ``files``: a digest of what lies on disk, for a reader that can tell: a prepared corpus is
+    made again when it changes; unlike ``version`` it is no part of the signature."""
 
     name: str
     title: str
@@ -61,6 +65,7 @@ class Card:
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     backbone: str = "paper"
     expected: Mapping[str, int] = field(default_factory=dict)
+    files: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,31 @@ class Dataset:
         """The card, completed from the files where the corpus is the user's own. Cheap: called by every ``run``."""
         return self.card
 
+    def unusable(self, root: Path | None) -> Iterable[tuple[str, str]]:
+        """(where, why) of every entry of the corpus's tables that cannot become an utterance: counted and reported."""
+        return ()
+
     def utterances(self, root: Path | None) -> Iterable[Utterance]:
         """All utterances under ``root`` in a fixed order. Raises :class:`DataError` when the corpus is unusable."""
         raise NotImplementedError(f"{type(self).__name__} must define utterances(root)")
+
+
+ONE_WORD = "one-word utterances"
+
+
+def tally(card: Card, utterances: Iterable[Utterance]) -> dict[str, int]:
+    """What the files have of everything that ``card.expected`` counts.
+
+    Its names are "utterances", "one-word utterances", a class, or a pattern of ids such as "Ses01*".
+    """
+    everything = list(utterances)
+    classes = Counter(card.classes[u.label] for u in everything)
+
+    def count(name: str) -> int:
+        if name in card.classes:
+            return classes[name]
+        if name == ONE_WORD:
+            return sum(len(u.text.split()) == 1 for u in everything)
+        return sum(fnmatchcase(u.id, "*" if name == "utterances" else name) for u in everything)
+
+    return {name: count(name) for name in card.expected}

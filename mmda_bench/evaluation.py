@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.functional import category_distance
 
 
 def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[str, Any]:
@@ -29,3 +33,17 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, head_logits: Mapping
     heads = {m: scores(labels, logits.argmax(1), classes=classes) for m, logits in head_logits.items()}
     result["heads"] = {m: head["weighted_f1"] for m, head in heads.items()}
     return result
+
+
+def distances(outputs: Mapping[str, np.ndarray], *, classes: int) -> dict[str, float]:
+    """The paper's D_m of every modality, between source and target test, from the arrays that a cell stores."""
+
+    def of(modality: str) -> float:
+        halves = ("source_test", "target_test")
+        (z_s, y_s), (z_t, y_t) = (
+            (torch.from_numpy(outputs[f"{h}/z_{modality}"]).float(), torch.from_numpy(outputs[f"{h}/labels"]).long())
+            for h in halves
+        )
+        return category_distance(z_s, y_s, z_t, y_t, classes).item()
+
+    return {m: of(m) for m in MODALITIES}

@@ -8,9 +8,10 @@ import ast
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from mmda_bench.dataset import MODALITIES, Card
+from mmda_bench.dataset import MODALITIES, NAMES, Card
 from mmda_bench.protocol import SHIFTS, SUPERVISED, Cell, Protocol
 from mmda_bench.registry import BACKBONES, METHODS, UsageError, suggest
 
@@ -144,20 +145,35 @@ def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str
 
 
 def protocol_for(
-    card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None
-) -> Protocol:
-    """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense."""
+    card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
+    weights: Mapping[str, str] | None = None,
+) -> Protocol:  # fmt: skip
+    """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense.
+
+    ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
+    """
     name = BACKBONES.entry(backbone or card.backbone).name
     if shift not in SHIFTS:
         raise UsageError(f"unknown shift {shift!r}{suggest(shift, list(SHIFTS)) or '; known: ' + ', '.join(SHIFTS)}")
     if not (math.isfinite(severity) and severity >= 0):
         raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
-    protocol = Protocol(backbone=name, shift=shift, severity=severity)
-    if epochs is None:
-        return protocol
-    if epochs < 1:
-        raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {protocol.epochs}")
-    return Protocol(backbone=name, shift=shift, severity=severity, epochs=epochs)
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {Protocol.epochs}")
+    digest = BACKBONES.get(name)(weights).weights_digest()
+    chosen = {} if epochs is None else {"epochs": epochs}
+    return Protocol(backbone=name, shift=shift, severity=severity, weights=digest, **chosen)
+
+
+def parse_weights(given: Sequence[str]) -> dict[str, str]:
+    """``acoustic=DIR`` and the like, as a mapping; folders and files become absolute. Raises :class:`UsageError`."""
+    weights: dict[str, str] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        if not equals or not place or name not in NAMES.values():
+            raise UsageError(f"--weights {text!r}: expected acoustic=, lexical= or visual= and a name, folder or file")
+        path = Path(place).expanduser()
+        weights[name] = str(path.absolute()) if path.exists() else place
+    return weights
 
 
 def expand(

@@ -22,6 +22,7 @@ class Protocol:
     ``batch``: utterances per domain in a step [paper: 48]. ``beta``: weight of log|Σ| in L_IB [paper: 1e-3].
     ``epochs``: 4 at full learning rate, the others at falling factors [released code: 4+4]. ``shift``: "paper" takes
     the card's numbers as variances, "released" as standard deviations. The model of the last epoch is scored.
+    ``weights``: digest of the pretrained weights in use, "" for a backbone that brings its own.
     """
 
     backbone: str
@@ -31,6 +32,7 @@ class Protocol:
     batch: int = 48
     beta: float = 1e-3
     split: int = 0
+    weights: str = ""
 
     def learning_rate_factor(self, epoch: int) -> float:
         """Factor on both learning rates in ``epoch`` (from 0): the released code's 1 1 1 1 .8 .6 .4 .2, stretched."""
@@ -45,7 +47,7 @@ class Protocol:
             f"{dataset}:{version}",
             f"split:{self.split}",
             f"shift:{self.shift}{strength}",
-            f"backbone:{self.backbone}",
+            f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
             f"epochs:{self.epochs}",
             "select:last",
         ]
@@ -80,7 +82,10 @@ class Cell:
 
     def key(self) -> dict[str, Any]:
         """Everything that determines the scores, as JSON values. No paths, devices or worker counts."""
-        return {**asdict(self), "params": dict(self.params), "off": sorted(self.off)}
+        protocol = asdict(self.protocol)
+        if not self.protocol.weights:
+            del protocol["weights"]  # as in the records from before there was a choice
+        return {**asdict(self), "params": dict(self.params), "off": sorted(self.off), "protocol": protocol}
 
     @property
     def hash(self) -> str:
@@ -142,7 +147,7 @@ def split_halves(
     """
     parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
     order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))
-    carry = dict.fromkeys(HALVES, 0.0)
+    carry = dict.fromkeys(parts, 0.0)
     turn = 0
     for label in sorted(set(labels)):
         members = [i for i in order if labels[i] == label]
@@ -153,11 +158,12 @@ def split_halves(
                 fixed, turn = HALVES[turn % 2], turn + 1
             chosen[fixed].append(i)
         for half, mine in chosen.items():
-            exact = fractions[0] * len(mine) + carry[half]  # carried over, so that the totals are right as well
-            train = min(len(mine), max(0, round(exact)))
-            carry[half] = exact - train
-            share = fractions[1] / (fractions[1] + fractions[2])
-            validation = round(share * (len(mine) - train))
+            sizes: list[int] = []
+            for part, fraction in zip(SPLITS[:2], fractions[:2], strict=True):
+                exact = fraction * len(mine) + carry[half, part]  # carried over, so that the totals are right as well
+                sizes.append(min(len(mine) - sum(sizes), max(0, round(exact))))
+                carry[half, part] = exact - sizes[-1]
+            train, validation = sizes
             parts[half, "train"] += mine[:train]
             parts[half, "validation"] += mine[train : train + validation]
             parts[half, "test"] += mine[train + validation :]

@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import floor
 from pathlib import Path
 from types import FrameType
@@ -36,8 +36,9 @@ class TimeUp(SystemExit):
 class Work:
     """What every cell of a sweep has in common, in picklable values.
 
-    ``device``: None lets the cell choose. ``replace``: run and overwrite what has a record. ``runner``: "module:name"
-    of a function with the signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
+    ``device``: None lets the cell choose. ``weights``: locations of pretrained weights by modality. ``replace``: run
+    and overwrite what has a record. ``runner``: "module:name" of a function with the signature of
+    :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
     """
 
     results: Path
@@ -45,6 +46,7 @@ class Work:
     cache: Path
     device: str | None = None
     plugins: tuple[str, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
     runner: str = RUNNER
     replace: bool = False
     timeout_s: float | None = None
@@ -59,7 +61,7 @@ def execute(cell: Cell, work: Work) -> Record:
     run_cell = getattr(importlib.import_module(module), function)
     try:
         with time_limit(work.timeout_s):
-            outcome = run_cell(cell, root=work.root, cache=work.cache, device=work.device)
+            outcome = run_cell(cell, root=work.root, cache=work.cache, device=work.device, weights=work.weights)
         record, outputs = outcome.record, outcome.outputs
     except TimeUp:
         reason = f"not finished after {(work.timeout_s or 0) / 60:g} minutes (--timeout)"
@@ -136,6 +138,7 @@ def run(
     gpus_per_cell: float | None = None,
     address: str | None = None,
     plugins: Sequence[str | Path] = (),
+    weights: Mapping[str, str] | None = None,
     runner: str = RUNNER,
     replace: bool = False,
     timeout_minutes: float | None = None,
@@ -160,6 +163,7 @@ def run(
         cache=cache.expanduser().absolute(),
         device="cpu" if gpus_per_cell == 0 else None,
         plugins=tuple(str(Path(plugin).absolute()) for plugin in plugins),
+        weights=dict(weights or {}),
         runner=runner,
         replace=replace,
         timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,

@@ -1,7 +1,8 @@
 """The store: one record per finished cell, written atomically, never edited.
 
-``results/runs/<dataset>/<anchor>/<method>/seed<k>-<hash10>/record.json`` and, beside it, ``outputs.npz`` with what the
-tests and figures need (not committed). Everything that the suite reports is made from these files, so a cell that has a
+``results/runs/<dataset>/<anchor>/<method>/seed<k>-<hash10>/record.json`` and, beside it, ``predictions.npz`` (ids,
+labels, probabilities: small, to be published with the record) and ``outputs.npz`` (the representations: large, only
+t-SNE needs them). Everything that the suite reports is made from these files, so a cell that has a
 record is never run again and a table can be made anew at any time. Files appear under their names complete or not at
 all: any number of runs may write into one results folder at once.
 """
@@ -11,6 +12,8 @@ import math
 import os
 import time
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ SCHEMA = 1
 STATUSES = ("ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted")
 REQUIRED = ("schema", "status", "key", "hash", "signature")
 TEMPORARY = ".tmp-"
+PREDICTIONS, REPRESENTATIONS = "predictions.npz", "outputs.npz"
 LEFTOVER_S = 24 * 3600
 
 Record = dict[str, Any]
@@ -129,16 +133,34 @@ class Store:
         folder = self.folder(cell)
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            if outputs is not None:
-                import numpy as np
+            for name, arrays in _arrays(outputs).items():
+                if arrays:
+                    import numpy as np
 
-                with _complete(folder / "outputs.npz") as file:
-                    np.savez(file, **outputs)  # type: ignore[arg-type]
-            elif replace:
-                (folder / "outputs.npz").unlink(missing_ok=True)  # those of the record that goes
+                    with _complete(folder / name) as file:
+                        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+                elif replace:
+                    (folder / name).unlink(missing_ok=True)  # those of the record that goes
             with _complete(folder / "record.json") as file:
                 file.write(_text(record).encode())
         return True
+
+    def predictions(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
+        """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if there are none."""
+        return self._load_arrays(record, PREDICTIONS)
+
+    def representations(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
+        """``<split>/z_A``, ``z_L``, ``z_V`` (N, 256) of the evaluated splits; None if not there or damaged."""
+        return self._load_arrays(record, REPRESENTATIONS)
+
+    def _load_arrays(self, record: Mapping[str, Any], name: str) -> "dict[str, np.ndarray] | None":
+        import numpy as np
+
+        try:
+            with np.load(self.folder(Cell.from_key(record["key"])) / name, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+            return None
 
     def probe(self) -> None:
         """Raise :class:`StoreError` now rather than after the first cell; clear away what killed writers left."""
@@ -151,12 +173,25 @@ class Store:
                     path.unlink(missing_ok=True)
 
 
+def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":
+    """The arrays of each file: representations in one, everything else, which is small, in the other."""
+    files: dict[str, dict[str, np.ndarray]] = {PREDICTIONS: {}, REPRESENTATIONS: {}}
+    for name, array in (outputs or {}).items():
+        files[REPRESENTATIONS if "/z_" in name else PREDICTIONS][name] = array
+    return files
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file made from the store, complete or not at all. Raises :class:`StoreError`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As :func:`write_text`."""
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _complete(path) as file:
-            file.write(text.encode())
+            file.write(content)
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from mmda_bench import registry
 from mmda_bench.backbone.corpus import Corpus, read_labels
-from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
+from mmda_bench.backbone.network import DIMS, MultimodalNetwork
 from mmda_bench.backbone.prefix import open_corpus
 from mmda_bench.backbone.spec import Backbone
+from mmda_bench.batches import Batch, Loader, augmented, join
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.evaluation import evaluate
+from mmda_bench.evaluation import distances, evaluate
 from mmda_bench.functional import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
@@ -40,11 +41,14 @@ class Outcome:
     outputs: dict[str, np.ndarray] | None = None
 
 
-def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None = None) -> Outcome:
+def run_cell(
+    cell: Cell, *, root: Path | None, cache: Path, device: str | None = None, weights: Mapping[str, str] | None = None
+) -> Outcome:
     """Run one cell. Whatever goes wrong becomes the record's status and reason; only interruption is raised.
 
-    ``root``: of the corpus, None for an embedded one. ``cache``: of the prefix outputs. ``device``: None takes CUDA if
-    there is any. One thread on a CPU, so that a cell gives the same numbers wherever it runs.
+    ``root``: of the corpus, None for an embedded one. ``cache``: of the prefix outputs. ``weights``: locations of the
+    backbone's pretrained weights, where they are not its own. ``device``: None takes CUDA if there is any. One thread
+    on a CPU, so that a cell gives the same numbers wherever it runs.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     record = empty_record(cell, place)
@@ -53,7 +57,7 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
     try:
         torch.set_num_threads(1)
         start_memory_peak(place)
-        outputs = _run(cell, root, cache, place, record)
+        outputs = _run(cell, root, cache, place, weights or {}, record)
         record["status"] = "ok"
     except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
@@ -71,11 +75,23 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
     return Outcome(record, outputs)
 
 
-def _run(cell: Cell, root: Path | None, cache: Path, device: torch.device, record: dict[str, Any]) -> dict[str, Any]:
+def _run(
+    cell: Cell,
+    root: Path | None,
+    cache: Path,
+    device: torch.device,
+    weights: Mapping[str, str],
+    record: dict[str, Any],
+) -> dict[str, Any]:
     clock = time.perf_counter()
-    corpus = open_corpus(cell.dataset, root=root, protocol=cell.protocol, cache=cache)
-    record["dataset"] = {"fingerprint": corpus.fingerprint, "classes": corpus.classes, "skipped": corpus.skipped}
-    trainer = Trainer(cell, corpus, device)
+    corpus = open_corpus(cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights)
+    record["dataset"] = {
+        "fingerprint": corpus.fingerprint,
+        "classes": corpus.classes,
+        "skipped": corpus.skipped,
+        "substituted": corpus.substituted,
+    }
+    trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
     record["times"]["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
     try:
@@ -89,11 +105,15 @@ def _run(cell: Cell, root: Path | None, cache: Path, device: torch.device, recor
         positions = corpus.parts[half, "test"]
         labels = read_labels(corpus, half, positions)
         z, logits, probabilities = trainer.predict(half, positions)
+        if not np.isfinite(probabilities).all():
+            raise DivergedError(f"predictions for {half} test are not finite after the last step")
+        probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
         record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, logits)
         outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
         outputs[f"{half}_test/labels"] = labels.astype(np.int16)
-        outputs[f"{half}_test/probabilities"] = probabilities.astype(np.float16)
+        outputs[f"{half}_test/probabilities"] = probabilities
         outputs |= {f"{half}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
+    record["metrics"]["category_distance"] = distances(outputs, classes=len(corpus.classes))
     record["times"]["evaluate_s"] = time.perf_counter() - clock
     return outputs
 
@@ -101,12 +121,14 @@ def _run(cell: Cell, root: Path | None, cache: Path, device: torch.device, recor
 class Trainer:
     """Network, method and optimiser of one cell. Every random draw is seeded by names, never by call order."""
 
-    def __init__(self, cell: Cell, corpus: Corpus, device: torch.device) -> None:
+    def __init__(
+        self, cell: Cell, corpus: Corpus, device: torch.device, weights: Mapping[str, str] | None = None
+    ) -> None:
         self.cell, self.corpus, self.device = cell, corpus, device
         self.curves: dict[str, list[float]] = {}
         self.step = 0
         protocol = cell.protocol
-        backbone: Backbone = registry.BACKBONES.get(protocol.backbone)()
+        backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
         self.source, self.target = source, target = corpus.parts["source", "train"], corpus.parts["target", "train"]
         self.source_labels = torch.from_numpy(read_labels(corpus, "source", source))
         # the reference run alone: it adds the same objective on labelled target batches
@@ -123,6 +145,8 @@ class Trainer:
         pretrained = self.network.pretrained_parameters()
         new = [*self.network.new_parameters(), *self.method.parameters()]
         self.parameters = [*pretrained, *new]
+        self.loader = Loader(cell, corpus, device, size=self.batch, with_target=self.views > 0)
+        self.mixed = backbone.mixed_precision and has_bfloat16(device)
         self.rates = (backbone.pretrained_rate, backbone.learning_rate)
         groups = [{"params": pretrained, "lr": self.rates[0]}, {"params": new, "lr": self.rates[1]}]
         self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
@@ -148,15 +172,15 @@ class Trainer:
         return registry.METHODS.get(name)(context, **self.cell.params)
 
     def autocast(self) -> contextlib.AbstractContextManager:
-        """Mixed precision where the device has it: bfloat16 on CUDA, none on a CPU."""
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else contextlib.nullcontext()
+        """Mixed precision where the device and the backbone have it."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
     def train(self) -> None:
         """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite."""
         protocol = self.cell.protocol
         self.method.on_start(self._target_pass)
         total = protocol.epochs * self.steps_per_epoch
-        orders = {"source": self._order("source", len(self.source)), "target": self._order("target", len(self.target))}
+        batches = self.loader.batches(ahead=self.device.type == "cuda")
         augment = np.random.default_rng(name_hash("augment", self.cell.seed))
         for epoch in range(protocol.epochs):
             for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
@@ -165,7 +189,7 @@ class Trainer:
             self.method.train()
             sums: dict[str, Tensor] = {}
             for _ in range(self.steps_per_epoch):
-                terms = self._losses(next(orders["source"]), next(orders["target"]), self.step / total, augment)
+                terms = self._losses(next(batches), self.step / total, augment)
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
                 if not math.isfinite(loss.item()):
                     bad = next((name for name, term in terms.items() if not term.isfinite().all()), "sum")
@@ -182,22 +206,11 @@ class Trainer:
             for name, value in sums.items():
                 self.curves.setdefault(name, []).append(value.item() / self.steps_per_epoch)
 
-    def _order(self, half: str, size: int) -> Iterator[np.ndarray]:
-        """Batches without end: a fresh permutation an epoch, its incomplete last batch dropped."""
-        rng = np.random.default_rng(name_hash("order", half, self.cell.seed))
-        while True:
-            permutation = rng.permutation(size)
-            for start in range(0, size - self.batch + 1, self.batch):
-                yield permutation[start : start + self.batch]
-
-    def _losses(
-        self, source_rows: np.ndarray, target_rows: np.ndarray, progress: float, augment: np.random.Generator
-    ) -> dict[str, Tensor]:
-        batch = self._features("source", [self.source[i] for i in source_rows])
-        target_batch = self._features("target", [self.target[i] for i in target_rows]) if self.views else None
+    def _losses(self, loaded: Batch, progress: float, augment: np.random.Generator) -> dict[str, Tensor]:
+        source_rows, target_rows, batch, target_batch = loaded
         with self.autocast():
-            z, logits = self.network(batch if target_batch is None else _join(batch, target_batch))
-            second = self.network(_augmented(target_batch, augment)) if target_batch and self.views > 1 else None
+            z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
+            second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
         n = len(source_rows)
         labels = self.source_labels[source_rows].to(self.device)
         source = Source(_part(z, slice(n)), _part(logits, slice(n)), labels, self._ids(source_rows))
@@ -220,18 +233,13 @@ class Trainer:
     def _ids(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(rows.astype(np.int64)).to(self.device)
 
-    def _features(self, half: str, positions: Sequence[int]) -> dict[str, Sequences]:
-        shifted = self.cell.drifts if half == "target" else ()
-        batch = self.corpus.batch(positions, shifted=shifted)
-        return {m: value.to(self.device) for m, value in batch.items()}
-
     @torch.no_grad()
     def _target_pass(self) -> Iterator[Target]:
         """The target training set in order, in eval mode: for methods that fill a memory before training."""
         self.network.eval()
         for rows in np.array_split(np.arange(len(self.target)), math.ceil(len(self.target) / EVALUATION_BATCH)):
             with self.autocast():
-                z, logits = self.network(self._features("target", [self.target[i] for i in rows]))
+                z, logits = self.network(self.loader.features("target", [self.target[i] for i in rows]))
             yield Target(z, logits, self._ids(rows))
 
     @torch.no_grad()
@@ -244,46 +252,19 @@ class Trainer:
         found = []
         for start in range(0, len(positions), EVALUATION_BATCH):
             with self.autocast():
-                z, logits = self.network(self._features(half, positions[start : start + EVALUATION_BATCH]))
+                z, logits = self.network(self.loader.features(half, positions[start : start + EVALUATION_BATCH]))
             found.append((z, logits, self.method.predict(logits)))
         z = {m: torch.cat([f[0][m] for f in found]).float().cpu().numpy() for m in DIMS}
         logits = {m: torch.cat([f[1][m] for f in found]).float().cpu().numpy() for m in DIMS}
         return z, logits, torch.cat([f[2] for f in found]).float().cpu().numpy()
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, processors that multiply in it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def _part(values: Mapping[str, Tensor], rows: slice) -> dict[str, Tensor]:
     return {m: value[rows] for m, value in values.items()}
-
-
-def _join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> dict[str, Sequences]:
-    """Source and target in one batch, the shorter padded to the longer."""
-    joined = {}
-    for m, a in first.items():
-        b = second[m]
-        length = max(a.mask.shape[1], b.mask.shape[1])
-        joined[m] = Sequences(
-            torch.cat([_pad(a.values, length), _pad(b.values, length)]),
-            torch.cat([_pad(a.mask, length), _pad(b.mask, length)]),
-        )
-    return joined
-
-
-def _pad(x: Tensor, length: int) -> Tensor:
-    return torch.cat([x, x.new_zeros(len(x), length - x.shape[1], *x.shape[2:])], 1) if x.shape[1] < length else x
-
-
-def _augmented(batch: Mapping[str, Sequences], rng: np.random.Generator, *, drop: float = 0.1) -> dict[str, Sequences]:
-    """The mild augmentation behind ``Target.view2`` [ours]: a tenth of the time steps of sound and words hidden at
-    random, and one picture in five left out. Never noise, darkening or word masks: those are the benchmark's shift."""
-    result = {}
-    for m, sequences in batch.items():
-        values, mask = sequences.values, sequences.mask
-        if m == "V":
-            frames = values.shape[1]
-            keep = np.sort(rng.permutation(frames)[: frames - max(1, frames // 5)]) if frames > 1 else np.arange(frames)
-            result[m] = Sequences(values[:, keep], mask[:, keep])
-            continue
-        kept = torch.from_numpy(rng.random(mask.shape) >= drop).to(mask.device) & mask
-        kept[:, 0] |= ~kept.any(1)  # at least one step of every utterance stays
-        result[m] = Sequences(values, kept)
-    return result

@@ -29,7 +29,7 @@ class Cheap:
         pass
 
 
-def run_cell(cell, *, root, cache, device=None):
+def run_cell(cell, *, root, cache, device=None, weights=None):
     do, started = cell.params["do"], time.perf_counter()
     marker = cache / f"died-{cell.hash}"
     if do == "die" or (do == "die-once" and not marker.exists()):

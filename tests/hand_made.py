@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from sklearn.metrics import f1_score
+
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.registry import METHODS
 from mmda_bench.store import Record, unfinished
@@ -32,3 +35,29 @@ def make_record(cell: Cell, f1: float = 0.5, *, source: float = 0.9, **changes: 
     times = {"setup_s": 0.5, "train_s": 6.0, "evaluate_s": 0.5, "total_s": 7.0}
     record = unfinished(cell, status="ok", reason="") | {"metrics": scores, "times": times, "memory_mb": 512.0}
     return record | {"reason": None} | changes
+
+
+def make_outputs(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4, confidence: float = 0.7) -> dict:
+    """What ``run_cell`` leaves beside a record: every prediction with the same confidence. Both domains are alike."""
+    probabilities = np.full((len(labels), classes), (1 - confidence) / (classes - 1), np.float16)
+    probabilities[np.arange(len(labels)), predicted] = confidence
+    ids = np.array([f"u{i:04d}" for i in range(len(labels))])
+    arrays = {"ids": ids, "labels": labels.astype(np.int16), "probabilities": probabilities}
+    return {f"{half}_test/{name}": array for half in ("source", "target") for name, array in arrays.items()}
+
+
+def erring(rng: np.random.Generator, labels: np.ndarray, accuracy: float, *, classes: int = 4) -> np.ndarray:
+    """Predictions that are wrong, to any other class, at utterances drawn one by one."""
+    wrong = (labels + rng.integers(1, classes, len(labels))) % classes
+    return np.where(rng.random(len(labels)) < accuracy, labels, wrong)
+
+
+def scored_record(cell: Cell, labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> Record:
+    """A record whose scores are those of the predictions."""
+    names = [f"class {i}" for i in range(classes)]
+    every = list(range(classes))
+    weighted = f1_score(labels, predicted, labels=every, average="weighted", zero_division=0)
+    record = make_record(cell, float(weighted), dataset={"fingerprint": "f", "classes": names, "skipped": []})
+    per_class = f1_score(labels, predicted, labels=every, average=None, zero_division=0)
+    record["metrics"]["target_test"]["per_class_f1"] = per_class.tolist()
+    return record

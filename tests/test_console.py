@@ -6,7 +6,7 @@ import pytest
 from hand_made import make_cell, make_record
 from rich.console import Console
 
-from mmda_bench.console import Progress, duration
+from mmda_bench.console import Progress, counter, duration
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,12 @@ def test_the_live_display_counts_and_names_what_is_running():
     screen = Console(file=io.StringIO(), width=100)
     screen.print(progress._render())
     assert "0 ok, 0 failed, 1 running, of 4; time left unknown\n  dt anchor=A seed=0\n" in screen.file.getvalue()
+
+
+def test_a_counter_tells_every_quarter_on_standard_error(capsys):
+    tell = counter("decoded")
+    for done in range(1, 41):
+        tell(done, 40)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"decoded: {n}/40" for n in (10, 20, 30, 40)]

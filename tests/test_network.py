@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from mmda_bench.backbone.layers import Block, LSTMPool, PictureBlocks, TextCNN
-from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
+from mmda_bench.backbone.network import DIMS, ModalityEncoder, MultimodalNetwork, Sequences
 from mmda_bench.backbone.spec import sample_frames
 from mmda_bench.backbone.tiny import Tiny, log_mel, word_index
-from mmda_bench.training import _augmented, _join
+from mmda_bench.batches import augmented, join
 
 
 def batch(size, *, sound=20, words=8, seed=0):
@@ -36,14 +36,14 @@ def test_shapes_norms_and_heads(network):
 
 def test_one_forward_of_both_domains_equals_two(network):
     source, target = batch(5, sound=20, words=8), batch(3, sound=31, words=5, seed=1)
-    together = network(_join(source, target))[0]["joint"]
+    together = network(join(source, target))[0]["joint"]
     apart = torch.cat([network(source)[0]["joint"], network(target)[0]["joint"]])
     torch.testing.assert_close(together, apart, atol=2e-6, rtol=0)
 
 
 def test_padding_changes_nothing(network):
     short = batch(2, sound=9, words=3)
-    longer = _join(short, batch(1, sound=40, words=20))
+    longer = join(short, batch(1, sound=40, words=20))
     z = network(longer)[0]["joint"][:2]
     torch.testing.assert_close(z, network(short)[0]["joint"], atol=2e-6, rtol=0)
 
@@ -97,14 +97,14 @@ def test_lstm_pooling_ignores_padding():
 
 def test_second_view_drops_steps_and_pictures_and_adds_nothing():
     clean = batch(50, sound=40)
-    view = _augmented(clean, np.random.default_rng(0))
+    view = augmented(clean, np.random.default_rng(0))
     assert view["V"].values.shape[1] == 3
     share = 1 - view["A"].mask.float().mean().item()
     assert 0.07 < share < 0.13
     assert view["L"].mask.any(1).all()
     assert torch.equal(view["A"].values, clean["A"].values)
     single = {**clean, "L": Sequences(clean["L"].values[:, :1], clean["L"].mask[:, :1])}
-    assert _augmented(single, np.random.default_rng(0))["L"].mask.all()
+    assert augmented(single, np.random.default_rng(0))["L"].mask.all()
 
 
 def test_log_mel_follows_the_pitch():
@@ -125,3 +125,24 @@ def test_unknown_words_share_buckets_and_known_ones_do_not():
 def test_frames_are_sampled_evenly_and_repeated_when_short():
     assert sample_frames(np.arange(10), count=4).tolist() == [0, 2, 5, 7]
     assert sample_frames(np.arange(1), count=3).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("groups", [2, 3, 7])
+def test_groups_of_similar_length_change_nothing_but_the_padding(groups):
+    torch.manual_seed(0)
+    encoder = ModalityEncoder(Tiny(), "A").eval()
+    rng = torch.Generator().manual_seed(1)
+    values, lengths = torch.randn(7, 20, 48, generator=rng), torch.tensor([20, 3, 9, 20, 1, 14, 9])
+    mask = torch.arange(20) < lengths[:, None]
+    mask[0, 4:6] = False  # steps hidden by the second view
+    whole = encoder(Sequences(values, mask))
+    encoder.groups = groups
+    assert torch.allclose(encoder(Sequences(values, mask)), whole, atol=1e-6)
+    parts = Sequences(values, mask).by_length(groups)
+    assert sum(part.mask.numel() for _, part in parts) < mask.numel()
+    assert sorted(row for rows, _ in parts for row in rows.tolist()) == list(range(7))
+
+
+def test_half_precision_of_the_cache_is_widened_on_the_device():
+    half = Sequences(torch.ones(2, 3, 4, dtype=torch.float16), torch.ones(2, 3, dtype=torch.bool))
+    assert half.to(torch.device("cpu")).values.dtype == torch.float32

@@ -127,3 +127,16 @@ def test_minutes_are_estimated_from_stored_cells_of_the_same_kind():
     assert plan.estimate_minutes([make_cell("dt", epochs=4)], records) == pytest.approx(0.5)
     assert plan.estimate_minutes([dt], []) is None
     assert plan.estimate_minutes([], []) == 0
+
+
+def test_weights_are_given_by_modality_and_local_ones_become_absolute(tmp_path, monkeypatch):
+    (tmp_path / "bert").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = ["lexical=bert", "visual=timm/vit_small_patch16_224"]
+    assert plan.parse_weights(given) == {"lexical": str(tmp_path / "bert"), "visual": "timm/vit_small_patch16_224"}
+
+
+@pytest.mark.parametrize("text", ["bert", "lexical=", "words=bert"])
+def test_weights_that_name_no_modality_or_no_place_are_refused(text):
+    with pytest.raises(UsageError, match="expected acoustic=, lexical= or visual="):
+        plan.parse_weights([text])

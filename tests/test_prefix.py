@@ -1,21 +1,51 @@
-"""The cache of the frozen prefix: equal to the uncached network, keyed by content, rebuilt when damaged."""
+"""The frozen prefix on disk: equal to the uncached network, resumed when interrupted, repaired when damaged."""
 
 import json
 import threading
-from dataclasses import replace
 
+import noise
 import numpy as np
 import pytest
 import torch
 
 from mmda_bench import shifts
-from mmda_bench.backbone import prefix
+from mmda_bench.backbone import cache as caching
+from mmda_bench.backbone import encode, prefix, ragged
 from mmda_bench.backbone.network import MultimodalNetwork, Sequences
 from mmda_bench.backbone.tiny import Tiny
-from mmda_bench.dataset import MODALITIES, ClipError, DataError
+from mmda_bench.dataset import MODALITIES, DataError
 from mmda_bench.protocol import Protocol, effective_shift
+from mmda_bench.registry import load_plugin
 
 PROTOCOL = Protocol(backbone="tiny")
+SIZE = 200  # utterances of noise: two shards a modality
+
+
+def prepare(root, cache, *, protocol=PROTOCOL, jobs=1, progress=None):
+    load_plugin(noise.__file__)
+    plugins = [noise.__file__]
+    return prefix.prepare(
+        "noise", root=root, protocol=protocol, cache=cache, jobs=jobs, progress=progress, plugins=plugins
+    )
+
+
+def shards(cache):
+    """Path to (digest, time of writing) of every shard."""
+    found = [path.parent for path in cache.glob("prefix/*/*/digest")]
+    return {path.relative_to(cache): ((path / "digest").read_text(), path.stat().st_mtime_ns) for path in found}
+
+
+def digests(cache):
+    return {path: digest for path, (digest, _) in shards(cache).items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A root, and a cache that nothing disturbed."""
+    root = noise.lay_out(tmp_path_factory.mktemp("noise"), SIZE)
+    cache = tmp_path_factory.mktemp("whole")
+    corpus = prepare(root, cache)
+    return root, cache, corpus
 
 
 def test_every_part_of_both_halves_is_there(small_corpus):
@@ -23,7 +53,7 @@ def test_every_part_of_both_halves_is_there(small_corpus):
     assert len(corpus.ids) == small_corpus.size
     assert sorted(p for part in corpus.parts.values() for p in part) == list(range(small_corpus.size))
     shifted = corpus.features["V", "shifted"]
-    assert set(shifted.row) == {p for (half, _), part in corpus.parts.items() if half == "target" for p in part}
+    assert set(shifted.rows) == {p for (half, _), part in corpus.parts.items() if half == "target" for p in part}
 
 
 @pytest.mark.parametrize("variant", ["clean", "shifted"])
@@ -33,7 +63,7 @@ def test_cached_prefix_equals_the_uncached_network_bit_for_bit(small_corpus, mod
     position = corpus.parts["target", "test"][0]
     utterance = list(reader.utterances(None))[position]
     encoder = Tiny().encoder(modality)
-    raw = prefix.raw_input(utterance, modality, Tiny())
+    raw = encode.raw_input(utterance, modality, Tiny())
     if variant == "shifted":
         rng = shifts.draw("avatars", utterance.id, modality)
         raw = shifts.corrupt(modality, raw, shift=effective_shift(reader.card.shift, PROTOCOL), rng=rng)
@@ -52,7 +82,7 @@ def test_cached_prefix_and_suffix_give_the_gradients_of_the_whole_network(small_
     whole = {}
     for m in MODALITIES:
         encoder = Tiny().encoder(m)
-        raw = prefix.raw_input(utterance, m, Tiny())
+        raw = encode.raw_input(utterance, m, Tiny())
         values = encoder.prefix(encoder.tokens(shifts.normalise_frames(raw) if m == "V" else raw))
         whole[m] = Sequences(values[None].detach(), torch.ones(1, len(values), dtype=torch.bool))
     gradients = []
@@ -81,94 +111,184 @@ def test_training_set_labels_of_the_target_are_not_in_what_training_opens(small_
     assert not target & set(map(int, index["source_labels"]))
 
 
-def test_a_second_call_finds_the_cache(small_corpus):
-    before = (small_corpus.corpus.folder / "digest").stat().st_mtime_ns
-    assert small_corpus.prepare().folder == small_corpus.corpus.folder
-    assert (small_corpus.corpus.folder / "digest").stat().st_mtime_ns == before
+def test_shifted_shards_hold_the_target_and_clean_ones_everybody(whole):
+    _, cache, corpus = whole
+    target = {p for (half, _), part in corpus.parts.items() if half == "target" for p in part}
+    for m in MODALITIES:
+        assert set(corpus.features[m, "clean"].rows) == set(range(SIZE))
+        assert set(corpus.features[m, "shifted"].rows) == target
+    assert len(shards(cache)) == 2 * 3 * 2
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
-def test_a_damaged_cache_is_made_again(small_corpus, damage, capsys):
-    folder = small_corpus.corpus.folder
-    path = folder / "A-clean" / "values.npy"
+def test_a_second_call_encodes_nothing(whole):
+    root, cache, _ = whole
+    before, told = shards(cache), []
+    prepare(root, cache, progress=lambda *call: told.append(call))
+    assert shards(cache) == before
+    assert told == []
+
+
+def test_another_severity_shares_the_clean_shards(whole, tmp_path):
+    root, _, _ = whole
+    full = prepare(root, tmp_path)
+    before = shards(tmp_path)
+    half = prepare(root, tmp_path, protocol=Protocol(backbone="tiny", severity=0.5))
+    after = shards(tmp_path)
+    assert all(after[path] == written for path, written in before.items())
+    assert len(after) == len(before) + 6
+    p = full.parts["target", "test"][0]
+    assert half.parts == full.parts
+    assert np.array_equal(full.features["A", "clean"][p], half.features["A", "clean"][p])
+    assert not np.array_equal(full.features["A", "shifted"][p], half.features["A", "shifted"][p])
+
+
+def test_processes_give_what_one_process_gives(whole, tmp_path):
+    root, cache, corpus = whole
+    found = prepare(root, tmp_path, jobs=2)
+    assert digests(tmp_path) == digests(cache)
+    assert found.fingerprint == corpus.fingerprint
+    assert (found.folder / "digest").read_text() == (corpus.folder / "digest").read_text()
+
+
+@pytest.mark.parametrize("damage", ["flip", "remove"])
+def test_a_damaged_shard_is_made_again_and_no_other(whole, tmp_path, damage, capsys):
+    root, cache, _ = whole
+    corpus = prepare(root, tmp_path)
+    before = shards(tmp_path)
+    path = corpus.folder / "V-000128" / "values.bin"
     content = path.read_bytes()
     if damage == "flip":
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    elif damage == "truncate":
-        path.write_bytes(content[: len(content) // 2])
     else:
         path.unlink()
-    small_corpus.prepare()
+    prepare(root, tmp_path)
     assert path.read_bytes() == content
-    assert "damaged" in capsys.readouterr().err
+    after = shards(tmp_path)
+    assert {name for name in before if after[name] != before[name]} == {path.parent.relative_to(tmp_path)}
+    assert digests(tmp_path) == digests(cache)
+    assert f"the cached shard {path.parent} is damaged" in capsys.readouterr().err
 
 
-def test_nothing_half_made_is_left_when_the_disk_is_full(small_corpus, tmp_path, monkeypatch):
-    def full(self, position, row):
+@pytest.mark.parametrize("name", ["corpus.json", "target-labels.json", "digest"])
+def test_a_damaged_index_is_written_again_without_encoding(whole, name):
+    root, cache, corpus = whole
+    path, before = corpus.folder / name, shards(cache)
+    content = path.read_bytes()
+    path.write_bytes(content[:-2])
+    prepare(root, cache)
+    assert path.read_bytes() == content
+    assert shards(cache) == before
+
+
+def interrupt(stage, done, total):
+    if stage == "noise: lexical features" and done >= 150:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(whole, tmp_path, jobs):
+    root, cache, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        prepare(root, tmp_path, jobs=jobs, progress=interrupt)
+    kept = shards(tmp_path)
+    assert {"A-000000", "A-000128"} <= {path.name for path in kept}
+    assert not any("V-" in path.name for path in kept)
+    assert not list(tmp_path.glob("prefix/*/.tmp-*"))
+    assert not list(tmp_path.glob("prefix/*/corpus.json")), "no cell may take it for prepared"
+    told = []
+    prepare(root, tmp_path, progress=lambda *call: told.append(call))
+    assert told[-1] == ("noise: visual features", SIZE, SIZE)
+    assert "noise: acoustic features" not in {stage for stage, *_ in told}
+    assert shards(tmp_path).items() >= kept.items()
+    assert digests(tmp_path) == digests(cache)
+
+
+def full_disk(self, position, row):
+    if position >= 128:
         raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(prefix.RaggedWriter, "append", full)
-    with pytest.raises(DataError, match=r"No space left on device.*MMDA_BENCH_CACHE"):
-        small_corpus.prepare(cache=tmp_path)
-    assert not [p for p in (tmp_path / "prefix").iterdir() if p.is_dir()]
+    return write_row(self, position, row)
 
 
-def test_two_at_once_make_one_cache(small_corpus, tmp_path):
-    threads = [threading.Thread(target=small_corpus.prepare, kwargs={"cache": tmp_path}) for _ in range(2)]
+write_row = ragged.ShardWriter.append
+
+
+def test_a_disk_that_fills_up_keeps_the_finished_shards_and_says_what_is_needed(whole, tmp_path, monkeypatch):
+    root, cache, _ = whole
+    monkeypatch.setattr(ragged.ShardWriter, "append", full_disk)
+    message = r"No space left on device; at most 0\.\d\d GB needed in .*, [\d.]+ GB free; .*MMDA_BENCH_CACHE"
+    with pytest.raises(DataError, match=message):
+        prepare(root, tmp_path)
+    assert {path.name for path in shards(tmp_path)} == {"A-000000"}
+    assert not list(tmp_path.glob("prefix/*/.tmp-*"))
+    monkeypatch.undo()
+    prepare(root, tmp_path)
+    assert digests(tmp_path) == digests(cache)
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(caching, "free_bytes", lambda folder: 1000)
+    with pytest.raises(DataError, match=r"too small for the prefixes of noise: at most .* needed .*--cache"):
+        prepare(whole[0], tmp_path)
+    assert shards(tmp_path) == {}
+
+
+def test_a_cache_that_cannot_be_written_is_said(whole, tmp_path):
+    (tmp_path / "prefix").write_text("a file where a folder should be")
+    with pytest.raises(DataError, match=r"cannot write the cache .*MMDA_BENCH_CACHE"):
+        prepare(whole[0], tmp_path)
+
+
+def test_two_at_once_make_one_cache_and_the_second_says_that_it_waits(whole, tmp_path, capsys):
+    root, cache, _ = whole
+    told = {0: [], 1: []}
+
+    def run(i):
+        prepare(root, tmp_path, progress=lambda *call: told[i].append(call))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in told]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len([p for p in (tmp_path / "prefix").iterdir() if p.is_dir()]) == 1
-    assert small_corpus.prepare(cache=tmp_path).fingerprint == small_corpus.corpus.fingerprint
+    assert digests(tmp_path) == digests(cache)
+    assert [] in told.values(), "one of them encoded nothing"
+    assert capsys.readouterr().err.count("another process prepares this corpus") == 1
 
 
-def test_the_key_names_what_determines_the_content(small_corpus, tmp_path, monkeypatch):
-    card, backbone = small_corpus.reader.card, Tiny()
-
-    def folder(card=card, protocol=PROTOCOL):
-        return prefix.corpus_folder("avatars", card=card, backbone=backbone, protocol=protocol, cache=tmp_path)
-
-    here = folder()
-    assert folder(protocol=replace(PROTOCOL, severity=0.5)) != here
-    assert folder(protocol=replace(PROTOCOL, split=1)) != here
-    assert folder(card=replace(card, version="v2")) != here
-    assert folder(protocol=replace(PROTOCOL, epochs=3)) == here
-    monkeypatch.setattr(Tiny, "identity", lambda self: "other weights")
-    assert folder() != here
+def test_a_cell_finds_the_corpus_and_prepares_it_where_it_is_not(whole, tmp_path):
+    root, cache, corpus = whole
+    assert prefix.open_corpus("noise", root=root, protocol=PROTOCOL, cache=cache).folder == corpus.folder
+    made = prefix.open_corpus("noise", root=root, protocol=PROTOCOL, cache=tmp_path)
+    assert made.fingerprint == corpus.fingerprint
 
 
-def _unreadable():
-    raise ClipError("u.wav is empty")
+def test_what_is_left_out_and_what_was_silent_is_named(tmp_path):
+    root = noise.lay_out(tmp_path / "root", 60, unreadable=[1, 4], silent=[7], unusable=[["table line 9", "2 columns"]])
+    corpus = prepare(root, tmp_path)
+    assert corpus.skipped == [["table line 9", "2 columns"], ["n_1", "1.wav is empty"], ["n_4", "4.wav is empty"]]
+    assert corpus.substituted == [["n_7", "acoustic: silent or missing sound"]]
+    everybody = {p for part in corpus.parts.values() for p in part}
+    assert everybody == set(range(60)) - {1, 4}
+    assert corpus.batch(sorted(everybody)[:3])["A"].mask.any(1).all()
 
 
-def test_unreadable_utterances_are_left_out_and_named(small_corpus, tmp_path, monkeypatch):
-    def spoiled(self, root):
-        for i, utterance in enumerate(original(self, root)):
-            yield replace(utterance, waveform=_unreadable) if i < 3 else utterance
-
-    reader = type(small_corpus.reader)
-    original = reader.utterances
-    monkeypatch.setattr(reader, "utterances", spoiled)
-    corpus = small_corpus.prepare(cache=tmp_path)
-    assert [reason for _, reason in corpus.skipped] == ["u.wav is empty"] * 3
-    assert not {0, 1, 2} & {p for part in corpus.parts.values() for p in part}
-
-
-def test_a_corpus_that_is_mostly_unreadable_is_refused(small_corpus, tmp_path, monkeypatch):
-    reader = type(small_corpus.reader)
-    original = reader.utterances
-    monkeypatch.setattr(
-        reader, "utterances", lambda self, root: (replace(u, frames=_unreadable) for u in original(self, root))
-    )
-    with pytest.raises(DataError, match=r"could be read.*u\.wav is empty"):
-        small_corpus.prepare(cache=tmp_path)
+def test_a_corpus_that_is_mostly_unreadable_is_refused_and_read_anew_when_repaired(tmp_path):
+    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(50)))
+    with pytest.raises(DataError, match=r"50 of 200 utterances of noise cannot be read: 0\.wav is empty"):
+        prepare(root, tmp_path)
+    kept = shards(tmp_path)
+    assert {path.name for path in kept} == {"A-000128"}
+    corpus = prepare(noise.lay_out(root, SIZE), tmp_path)
+    assert corpus.skipped == []
+    assert shards(tmp_path).items() >= kept.items()
 
 
 def test_a_class_without_utterances_is_refused(small_corpus, tmp_path, monkeypatch):
     reader = type(small_corpus.reader)
     original = reader.utterances
-    monkeypatch.setattr(reader, "utterances", lambda self, root: (u for u in original(self, root) if u.label != 2))
+    monkeypatch.setattr(
+        reader, "utterances", lambda self, root: (u for u in list(original(self, root))[:40] if u.label != 2)
+    )
     with pytest.raises(DataError, match="class 'sad'"):
         small_corpus.prepare(cache=tmp_path)
 
@@ -180,15 +300,3 @@ def test_a_corpus_that_cannot_be_opened_is_not_blamed_on_the_cache(small_corpus,
     monkeypatch.setattr(type(small_corpus.reader), "utterances", locked)
     with pytest.raises(DataError, match=r"cannot read avatars.*labels\.csv"):
         small_corpus.prepare(cache=tmp_path)
-
-
-def test_a_prefix_in_train_mode_is_refused(small_corpus, monkeypatch):
-    job = prefix.Job("avatars", "tiny", "A", PROTOCOL, small_corpus.reader.card)
-    monkeypatch.setattr(prefix, "_encoders", {("tiny", "A"): Tiny().encoder("A").train()})
-    with pytest.raises(RuntimeError, match="train mode"):
-        prefix.encode(job, [(next(iter(small_corpus.reader.utterances(None))), False)])
-
-
-def test_processes_give_what_one_process_gives(small_corpus, tmp_path):
-    corpus = small_corpus.prepare(cache=tmp_path, jobs=2)
-    assert (corpus.folder / "digest").read_text() == (small_corpus.corpus.folder / "digest").read_text()

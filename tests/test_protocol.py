@@ -96,6 +96,13 @@ class TestSplit:
         assert [len(parts["source", p]) for p in ("train", "validation", "test")] == [300, 100, 100]
         assert len(parts["target", "train"]) == 300
 
+    def test_the_totals_are_right_where_no_class_divides_evenly(self):
+        """As in avatars: 3,000 utterances in uneven classes, 40, 10 and 50 % of each half."""
+        labels = [0] * 927 + [1] * 869 + [2] * 611 + [3] * 593
+        parts = self.split([f"u{i}" for i in range(3000)], labels, fractions=(0.4, 0.1, 0.5))
+        for half in ("source", "target"):
+            assert [len(parts[half, p]) for p in ("train", "validation", "test")] == [600, 150, 750]
+
     def test_every_part_is_stratified(self):
         for (half, part), positions in self.split().items():
             share = sum(self.labels[i] == 0 for i in positions) / len(positions)
@@ -116,3 +123,14 @@ class TestSplit:
         halves = ["source" if i % 4 else "target" for i in range(1000)]
         parts = self.split(halves=halves)
         assert {halves[i] for part in ("train", "validation", "test") for i in parts["target", part]} == {"target"}
+
+
+def test_weights_are_part_of_the_key_and_the_signature_only_where_there_is_a_choice():
+    embedded = Protocol(backbone="tiny")
+    loaded = Protocol(backbone="paper", weights="0123abcd")
+    assert "|backbone:paper#0123abcd|" in loaded.signature("iemocap", "v1")
+    assert "#" not in embedded.signature("avatars", "v1")
+    cells = [Cell(method="dt", dataset="d", version="v1", anchor="A", seed=0, protocol=p) for p in (embedded, loaded)]
+    assert "weights" not in cells[0].key()["protocol"], "records from before there was a choice keep their names"
+    for cell in cells:
+        assert Cell.from_key(cell.key()) == cell

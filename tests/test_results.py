@@ -56,8 +56,7 @@ def test_the_sweep_is_complete(records):
 def test_the_leaderboard_is_a_function_of_the_records(tmp_path):
     from mmda_bench.report import write_leaderboards
 
-    (tmp_path / "runs").symlink_to(RESULTS / "runs")
-    for path in write_leaderboards(Store(tmp_path), tmp_path):
+    for path in write_leaderboards(Store(RESULTS), tmp_path):
         assert path.read_bytes() == (RESULTS / path.name).read_bytes(), path.name
 
 

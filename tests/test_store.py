@@ -19,11 +19,25 @@ def store(tmp_path):
 def test_a_record_lies_under_the_names_of_its_cell_and_comes_back_equal(store):
     cell = make_cell("dann", "L", 2)
     record = make_record(cell)
-    assert store.write(cell, record, {"ids": np.arange(3)})
+    assert store.write(cell, record, {"target_test/ids": np.arange(3), "target_test/z_A": np.ones((3, 2))})
     folder = store.results / "runs" / "avatars" / "L" / "dann" / f"seed2-{cell.hash}"
-    assert sorted(os.listdir(folder)) == ["outputs.npz", "record.json"]
+    assert sorted(os.listdir(folder)) == ["outputs.npz", "predictions.npz", "record.json"]
     assert store.read(cell) == json.loads((folder / "record.json").read_text()) == record
-    assert np.load(folder / "outputs.npz")["ids"].tolist() == [0, 1, 2]
+    assert store.predictions(record)["target_test/ids"].tolist() == [0, 1, 2]
+    assert store.representations(record)["target_test/z_A"].shape == (3, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", None])
+def test_arrays_that_are_damaged_or_missing_are_none(store, content):
+    cell = make_cell()
+    record = make_record(cell)
+    store.write(cell, record, {"target_test/ids": np.arange(3)})
+    path = store.folder(cell) / "predictions.npz"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert store.predictions(record) is None
+    assert store.representations(record) is None
 
 
 def test_a_record_that_stands_is_kept_unless_told(store):
@@ -125,6 +139,6 @@ def test_many_writers_of_one_cell_leave_one_whole_record(store):
         writer.start()
     for writer in writers:
         writer.join()
-    assert sorted(os.listdir(store.folder(cell))) == ["outputs.npz", "record.json"]
+    assert sorted(os.listdir(store.folder(cell))) == ["predictions.npz", "record.json"]
     assert store.read(cell) is not None
-    assert np.load(store.folder(cell) / "outputs.npz")["ids"].size == 1000
+    assert np.load(store.folder(cell) / "predictions.npz")["ids"].size == 1000

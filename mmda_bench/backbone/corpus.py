@@ -20,6 +20,7 @@ class Corpus:
 
     ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
     in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
+    ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there.
     """
 
     folder: Path
@@ -29,6 +30,7 @@ class Corpus:
     classes: list[str]
     fingerprint: str
     skipped: list[list[str]]
+    substituted: list[list[str]]
     features: dict[tuple[str, str], Ragged]
 
     def batch(self, positions: Sequence[int], *, shifted: Sequence[str] = ()) -> dict[str, Sequences]:
@@ -41,7 +43,11 @@ def read_corpus(folder: Path) -> Corpus:
     """The prepared corpus in ``folder``; the features are mapped, not read."""
     index = json.loads((folder / "corpus.json").read_text())
     parts = {(half, part): positions for half, part, positions in index["parts"]}
-    features = {(m, v): Ragged(folder / f"{m}-{v}") for m in MODALITIES for v in ("clean", "shifted")}
+    features = {
+        (m, variant): Ragged(folder.parent / shard for shard in index["shards"][variant][m])
+        for m in MODALITIES
+        for variant in ("clean", "shifted")
+    }
     return Corpus(
         folder=folder,
         ids=index["ids"],
@@ -50,6 +56,7 @@ def read_corpus(folder: Path) -> Corpus:
         classes=index["classes"],
         fingerprint=index["fingerprint"],
         skipped=index["skipped"],
+        substituted=index["substituted"],
         features=features,
     )
 

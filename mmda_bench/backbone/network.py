@@ -22,7 +22,18 @@ class Sequences:
     mask: Tensor
 
     def to(self, device: torch.device) -> "Sequences":
-        return Sequences(self.values.to(device, non_blocking=True), self.mask.to(device, non_blocking=True))
+        """On ``device`` and in float32; the cache's half precision travels, as it is half the bytes."""
+        return Sequences(self.values.to(device, non_blocking=True).float(), self.mask.to(device, non_blocking=True))
+
+    def by_length(self, groups: int) -> "list[tuple[Tensor, Sequences]]":
+        """The batch as ``groups`` parts of similar length, each cut to its longest: (rows in the batch, part)."""
+        steps = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device)
+        lengths = (self.mask * steps).amax(1)  # the last real step: a mask may have holes
+        parts = []
+        for rows in lengths.argsort(stable=True).chunk(groups):
+            longest = int(lengths[rows[-1]])
+            parts.append((rows, Sequences(self.values[rows, :longest], self.mask[rows, :longest])))
+        return parts
 
 
 class ModalityEncoder(nn.Module):
@@ -37,13 +48,20 @@ class ModalityEncoder(nn.Module):
         self.pretrained = encoder.layers
         pool = LSTMPool if encoder.pool == "lstm" else TextCNN
         self.pool = pool(encoder.width, backbone.channels)
+        self.groups = 1 if pool is LSTMPool else backbone.length_groups  # all clips have the same number of pictures
         self.dropout = nn.Dropout(backbone.dropout)
         self.project = nn.Linear(self.pool.width, DIMENSION)
 
     def forward(self, batch: Sequences) -> Tensor:
-        hidden = self.pretrained(batch.values, batch.mask)
-        pooled = self.dropout(self.pool(hidden, batch.mask))
-        return F.normalize(self.project(pooled).float(), dim=1)
+        if self.groups == 1:
+            pooled = self._pooled(batch)
+        else:
+            rows, parts = zip(*batch.by_length(self.groups), strict=True)
+            pooled = torch.cat([self._pooled(part) for part in parts])[torch.cat(rows).argsort()]
+        return F.normalize(self.project(self.dropout(pooled)).float(), dim=1)
+
+    def _pooled(self, batch: Sequences) -> Tensor:
+        return self.pool(self.pretrained(batch.values, batch.mask), batch.mask)
 
 
 class MultimodalNetwork(nn.Module):

@@ -1,104 +1,91 @@
 """The frozen prefix: run once per (corpus, modality, clean or shifted, backbone), kept on disk, shared by all cells.
 
-A cache entry is a folder of memory-mapped arrays, written under a temporary name and renamed when complete. Its key
-names everything that determines the content; its digest is verified by the driver before a sweep, and an entry that is
-damaged is made again. Every utterance is encoded alone at its true length, so that batch composition cannot matter.
+The outputs lie in shards of a fixed number of utterances, memory-mapped when read. A shard that is finished stays,
+whatever ends the process: the same command goes on from there. Their digests are verified before every sweep, and what
+is damaged is made again, alone.
 """
 
 import contextlib
-import fcntl
+import errno
 import hashlib
 import json
-import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import islice
-from multiprocessing import get_context
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-
-from mmda_bench import registry, shifts
+from mmda_bench import registry
+from mmda_bench.backbone.cache import SHARD, Place, discard_damaged, locked, place_of, room_for
 from mmda_bench.backbone.corpus import TARGET_LABELS, Corpus, read_corpus
-from mmda_bench.backbone.ragged import RaggedWriter
-from mmda_bench.backbone.spec import Backbone, Encoder, sample_frames
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, MODALITIES, NAMES, Card, ClipError, DataError, Utterance
-from mmda_bench.protocol import Protocol, canonical_json, effective_shift, split_halves
+from mmda_bench.backbone.encode import Job, Shard
+from mmda_bench.backbone.ragged import intact, read_index, seal
+from mmda_bench.backbone.spec import Backbone
+from mmda_bench.backbone.workers import encoding
+from mmda_bench.dataset import MODALITIES, NAMES, Card, DataError, Dataset, Utterance
+from mmda_bench.disk import Disk
+from mmda_bench.protocol import HALVES, Protocol, canonical_json, effective_shift, split_halves
+from mmda_bench.readable import check_readable
 
-CHUNK = 48  # utterances a worker process encodes before it hands the result back
-UNREADABLE_SHARE = 0.2  # a corpus of which more than this cannot be read is not scored
+VARIANTS = ("clean", "shifted")
+INDEX = "corpus.json"
 Progress = Callable[[str, int, int], None]
-
-
-def raw_input(utterance: Utterance, modality: str, backbone: Backbone) -> Any:
-    """One modality of an utterance as every backbone gets it: clipped sound, words, or resized pictures."""
-    if modality == "A":
-        waveform = np.asarray(utterance.waveform(), np.float32)[:MAX_SAMPLES]
-        return np.pad(waveform, (0, max(0, MIN_SAMPLES - len(waveform))))
-    if modality == "L":
-        return utterance.text.split()
-    frames = sample_frames(utterance.frames(), count=backbone.frames)
-    side = backbone.frame_size
-    if frames.shape[1:3] == (side, side):
-        return frames
-    return np.stack([np.asarray(Image.fromarray(f).resize((side, side), Image.Resampling.BILINEAR)) for f in frames])
+Parts = dict[tuple[str, str], list[int]]
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a worker process needs to encode one modality of a chunk of utterances."""
+class Preparation:
+    """One corpus as one protocol and backbone see it, and where that lies on disk."""
 
     dataset: str
-    backbone: str
-    modality: str
+    root: Path | None
     protocol: Protocol
+    weights: tuple[tuple[str, str], ...]
+    reader: Dataset
     card: Card
-    plugins: tuple[str, ...] = ()
+    place: Place
 
-
-_encoders: dict[tuple[str, str], Encoder] = {}
-
-
-@torch.no_grad()
-def encode(job: Job, chunk: Sequence[tuple[Utterance, bool]]) -> list[tuple[np.ndarray, np.ndarray | None] | str]:
-    """Clean and, for the pairs whose flag is set, shifted prefix outputs; the reason instead where unreadable."""
-    torch.set_num_threads(1)
-    for plugin in job.plugins:
-        registry.load_plugin(plugin)
-    backbone: Backbone = registry.BACKBONES.get(job.backbone)()
-    if (job.backbone, job.modality) not in _encoders:
-        _encoders[job.backbone, job.modality] = backbone.encoder(job.modality)
-    encoder = _encoders[job.backbone, job.modality]
-    if encoder.frozen.training:
-        raise RuntimeError(
-            f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary"
-        )
-    shift = effective_shift(job.card.shift, job.protocol)
-    dtype = np.dtype(backbone.cache_dtype)
-
-    def run(raw: Any) -> np.ndarray:
-        return encoder.prefix(encoder.tokens(raw)).numpy().astype(dtype)
-
-    results: list[tuple[np.ndarray, np.ndarray | None] | str] = []
-    for utterance, shifted in chunk:
+    def read(self) -> tuple[list[Utterance], Parts]:
+        """All utterances, and their positions by (half, split). Raises :class:`DataError`."""
         try:
-            raw = raw_input(utterance, job.modality, backbone)
-        except (ClipError, OSError) as error:
-            results.append(str(error))
-            continue
-        rng = shifts.draw(job.dataset, utterance.id, job.modality)
-        corrupted = (
-            shifts.corrupt(job.modality, raw, shift=shift, rng=rng, mask=encoder.mask_token) if shifted else None
+            utterances = list(self.reader.utterances(self.root))
+        except OSError as error:
+            where = f"{self.dataset} at {self.root}"
+            raise DataError(f"cannot read {where}: {error}; check the path and its permissions") from error
+        parts = split_halves(
+            [u.id for u in utterances],
+            [u.label for u in utterances],
+            dataset=self.dataset,
+            split=self.protocol.split,
+            fractions=self.card.fractions,
+            halves=[u.half for u in utterances],
         )
-        clean = shifts.normalise_frames(raw) if job.modality == "V" else raw
-        results.append((run(clean), run(corrupted) if shifted else None))
-    return results
+        return utterances, parts
+
+    def shards(self, utterances: Sequence[Utterance], parts: Parts) -> list[Shard]:
+        """Every shard of the corpus, modality by modality."""
+        target = {p for (half, _), positions in parts.items() if half == "target" for p in positions}
+        rows = [(p, u, p in target) for p, u in enumerate(utterances)]
+        shift = effective_shift(self.card.shift, self.protocol)
+        shards = []
+        for m in MODALITIES:
+            job = Job(self.dataset, self.protocol.backbone, m, shift, self.weights)
+            for first in range(0, len(rows), SHARD):
+                some = tuple(rows[first : first + SHARD])
+                variants = VARIANTS if any(is_target for *_, is_target in some) else VARIANTS[:1]
+                shards.append(Shard(job, some, {v: self.place.shard(v, m, first) for v in variants}))
+        return shards
+
+
+def preparation(
+    dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
+) -> Preparation:
+    """What is to be prepared, and where. Raises :class:`DataError` when the corpus or the weights are not there."""
+    reader: Dataset = registry.DATASETS.get(dataset)()
+    card = reader.describe(root)
+    backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
+    place = place_of(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
+    return Preparation(dataset, root, protocol, tuple(sorted((weights or {}).items())), reader, card, place)
 
 
 def prepare(
@@ -110,168 +97,127 @@ def prepare(
     progress: Progress | None = None,
     jobs: int = 1,
     plugins: Sequence[str] = (),
+    weights: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Make, or verify, everything that the cells of a sweep read: split, labels and prefix outputs.
 
-    Raises :class:`DataError` when the corpus is missing or unusable, or when the disk is full.
+    ``jobs``: processes. Raises :class:`DataError` when the corpus is missing or unusable, or the disk too small, and
+    :class:`~mmda_bench.schedule.ResourceError` when memory runs out.
     """
-    reader = registry.DATASETS.get(dataset)()
-    card: Card = reader.describe(root)
-    backbone: Backbone = registry.BACKBONES.get(protocol.backbone)()
-    folder = corpus_folder(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
+    this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
+    place = this.place
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock")):
-            if not _intact(folder):
-                if folder.exists():
-                    print(f"the cache {folder} is damaged; making it again", file=sys.stderr)
-                    shutil.rmtree(folder)
-                _build(folder, dataset, reader, card, root, protocol, progress, jobs, tuple(plugins))
+        place.lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked(place.lock):
+            discard_damaged((place.clean, place.shifted))
+            if not _complete(place):
+                _build(this, progress or (lambda *_: None), jobs, plugins)
     except OSError as error:
-        advice = "free some space there or choose another folder with MMDA_BENCH_CACHE"
-        raise DataError(f"cannot write the cache {folder.parent}: {error.strerror or error}; {advice}") from error
-    return read_corpus(folder)
+        raise DataError(_cannot_write(this, error)) from error
+    return read_corpus(place.shifted)
 
 
-def open_corpus(dataset: str, *, root: Path | None, protocol: Protocol, cache: Path) -> Corpus:
+def open_corpus(
+    dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
+) -> Corpus:
     """The corpus that :func:`prepare` made, by the same arguments; prepares it first if it is not there."""
-    card = registry.DATASETS.get(dataset)().describe(root)
-    backbone: Backbone = registry.BACKBONES.get(protocol.backbone)()
-    folder = corpus_folder(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
-    if not (folder / "corpus.json").is_file():
-        return prepare(dataset, root=root, protocol=protocol, cache=cache)
-    return read_corpus(folder)
+    this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
+    with contextlib.suppress(FileNotFoundError):
+        return read_corpus(this.place.shifted)
+    return prepare(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
 
 
-def corpus_folder(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol, cache: Path) -> Path:
-    """Where the prepared corpus lies: named by everything that determines its content."""
-    key = {
-        "dataset": dataset,
-        "version": card.version,
-        "reader": _source_digest(dataset),
-        "backbone": backbone.identity(),
-        "dtype": backbone.cache_dtype,
-        "frames": [backbone.frames, backbone.frame_size],
-        "shift": asdict(effective_shift(card.shift, protocol)),
-        "split": [protocol.split, *card.fractions],
-        "engine": hashlib.sha256(Path(__file__).read_bytes() + Path(shifts.__file__).read_bytes()).hexdigest(),
-    }
-    digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:12]
-    return cache / "prefix" / f"{dataset}-{card.version}-{protocol.backbone}-{digest}"
+def disk_needed(
+    dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
+) -> Disk:
+    """The room that :func:`prepare` would still take, and what there is; nothing is written."""
+    this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
+    utterances, parts = this.read()
+    return room_for(_missing(this.shards(utterances, parts)), utterances, this.place.clean.parent)
 
 
-def _source_digest(dataset: str) -> str:
-    """Digest of the reader's source and of the files beside it that share its name (avatars, avatars_voice, ...)."""
-    module = sys.modules[registry.DATASETS.get(dataset).__module__]
-    path = Path(module.__file__ or "")
-    files = sorted(path.parent.glob(f"{path.stem}*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+def _complete(place: Place) -> bool:
+    if not intact(place.shifted):
+        return False
+    shards = json.loads((place.shifted / INDEX).read_text())["shards"]
+    return all((place.clean.parent / path).is_dir() for v in VARIANTS for m in MODALITIES for path in shards[v][m])
 
 
-def _build(
-    folder: Path,
-    dataset: str,
-    reader: Any,
-    card: Card,
-    root: Path | None,
-    protocol: Protocol,
-    progress: Progress | None,
-    jobs: int,
-    plugins: tuple[str, ...],
-) -> None:
-    try:
-        utterances = list(reader.utterances(root))
-    except OSError as error:
-        raise DataError(f"cannot read {dataset} at {root}: {error}; check the path and its permissions") from error
-    parts = split_halves(
-        [u.id for u in utterances],
-        [u.label for u in utterances],
-        dataset=dataset,
-        split=protocol.split,
-        fractions=card.fractions,
-        halves=[u.half for u in utterances],
-    )
-    half_of = {p: half for (half, _), positions in parts.items() for p in positions}
-    flagged = [(u, half_of[i] == "target") for i, u in enumerate(utterances)]
-    temporary = folder.with_name(f".tmp-{folder.name}-{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
+def _missing(shards: Iterable[Shard]) -> list[Shard]:
+    """The same shards without what lies on disk already."""
+    left = [replace(s, folders={v: path for v, path in s.folders.items() if not path.is_dir()}) for s in shards]
+    return [shard for shard in left if shard.folders]
+
+
+def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[str]) -> None:
+    utterances, parts = this.read()
+    check_readable(this.card, utterances, parts, {})
+    shards = this.shards(utterances, parts)
+    missing = _missing(shards)
+    room = room_for(missing, utterances, this.place.clean.parent)
+    if not room.enough:
+        raise DataError(f"the disk is too small for the prefixes of {this.dataset}: {room}; {ADVICE}")
+    this.place.shifted.mkdir(exist_ok=True)
+    (this.place.shifted / INDEX).unlink(missing_ok=True)  # whoever looks for the corpus now, waits for it
     skipped: dict[int, str] = {}
-    try:
-        for modality in MODALITIES:
-            job = Job(dataset, protocol.backbone, modality, protocol, card, plugins)
-            writers = {}
-            for variant in ("clean", "shifted"):
-                (temporary / f"{modality}-{variant}").mkdir(parents=True)
-                writers[variant] = RaggedWriter(temporary / f"{modality}-{variant}")
-            done = 0
-            for results in _encode_all(job, flagged, jobs):
-                for position, result in enumerate(results, start=done):
-                    if isinstance(result, str):
-                        skipped.setdefault(position, result)
-                        continue
-                    writers["clean"].append(position, result[0])
-                    if result[1] is not None:
-                        writers["shifted"].append(position, result[1])
-                done += len(results)
-                if progress:
-                    progress(f"{dataset}: {NAMES[modality]} features", done, len(flagged))
-            if not writers["clean"].positions:
-                first = next(iter(skipped.values()), "the corpus is empty")
-                raise DataError(f"no utterance of {dataset} could be read; the first reason: {first}")
-            for writer in writers.values():
-                writer.close()
-        _check_readable(dataset, card, parts, skipped, utterances)
-        index = {
-            "ids": [u.id for u in utterances],
-            "classes": list(card.classes),
-            "fingerprint": _fingerprint(utterances, card),
-            "skipped": [[utterances[p].id, reason] for p, reason in sorted(skipped.items())],
-            "parts": [[*key, [p for p in value if p not in skipped]] for key, value in parts.items()],
-            "source_labels": {p: u.label for p, u in enumerate(utterances) if half_of[p] == "source"},
-        }
-        (temporary / "corpus.json").write_text(json.dumps(index))
-        target = {p: u.label for p, u in enumerate(utterances) if half_of[p] == "target"}
-        (temporary / TARGET_LABELS).write_text(json.dumps(target))
-        (temporary / "digest").write_text(_digest(temporary))
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    substituted: dict[int, str] = {}
+    most = max(Counter(shard.job for shard in missing).values(), default=0)  # more processes would wait for each other
+    with encoding(min(jobs, most), plugins) as encode:
+        for m in MODALITIES:
+            mine, todo = ([s for s in some if s.job.modality == m] for some in (shards, missing))
+            done = len(utterances) - sum(len(s.rows) for s in todo)
+            stage = f"{this.dataset}: {NAMES[m]} features"
+            encode(todo, lambda n, stage=stage, done=done: progress(stage, done + n, len(utterances)))  # type: ignore[misc]
+            for shard in mine:
+                notes = read_index(shard.folders["clean"])
+                skipped = dict(notes["skipped"]) | skipped
+                substituted |= dict(notes["substituted"])
+            try:
+                check_readable(this.card, utterances, parts, skipped)
+            except DataError:
+                _forget_skipped(shards)
+                raise
+    _write_index(this, utterances, parts, shards, skipped, substituted)
 
 
-def _encode_all(job: Job, flagged: list[tuple[Utterance, bool]], jobs: int) -> Iterator[list]:
-    """Results chunk by chunk, in order; several processes if ``jobs`` > 1, at most two chunks each in flight."""
-    rows = iter(flagged)
-    chunks = iter(lambda: tuple(islice(rows, CHUNK)), ())
-    if jobs <= 1 or len(flagged) <= CHUNK:
-        yield from (encode(job, chunk) for chunk in chunks)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("forkserver")) as pool:
-        waiting = [pool.submit(encode, job, chunk) for chunk in islice(chunks, 2 * jobs)]
-        while waiting:
-            result = waiting.pop(0).result()
-            waiting += [pool.submit(encode, job, chunk) for chunk in islice(chunks, 1)]
-            yield result
+def _forget_skipped(shards: Iterable[Shard]) -> None:
+    """A refused corpus is repaired and tried again: what could not be read must then be read anew."""
+    for path in (path for shard in shards for path in shard.folders.values()):
+        if path.is_dir() and read_index(path)["skipped"]:
+            shutil.rmtree(path)
 
 
-def _check_readable(
-    dataset: str,
-    card: Card,
-    parts: dict[tuple[str, str], list[int]],
-    skipped: dict[int, str],
-    utterances: list[Utterance],
+def _write_index(
+    this: Preparation,
+    utterances: Sequence[Utterance],
+    parts: Parts,
+    shards: Sequence[Shard],
+    skipped: Mapping[int, str],
+    substituted: Mapping[int, str],
 ) -> None:
-    """Refuse a corpus that lost too much, or a class of a training or test set, to unreadable clips."""
-    if len(skipped) > UNREADABLE_SHARE * len(utterances):
-        reasons = "; ".join(list(skipped.values())[:3])
-        raise DataError(f"{len(skipped)} of {len(utterances)} utterances of {dataset} cannot be read: {reasons} ...")
-    for (half, part), positions in parts.items():
-        present = {utterances[p].label for p in positions if p not in skipped}
-        missing = [name for i, name in enumerate(card.classes) if i not in present]
-        if missing and part != "validation":
-            raise DataError(
-                f"class {missing[0]!r} of {dataset} has no readable utterance in {half} {part}; "
-                "every class needs at least two utterances in the training and test set of each half"
-            )
+    half_of = {p: half for (half, _), positions in parts.items() for p in positions}
+    labels = {half: {p: u.label for p, u in enumerate(utterances) if half_of[p] == half} for half in HALVES}
+    unusable = map(list, this.reader.unusable(this.root))  # entries of the tables that never became utterances
+    paths: dict[str, dict[str, list[str]]] = {v: {m: [] for m in MODALITIES} for v in VARIANTS}
+    for shard in shards:
+        for variant, path in shard.folders.items():
+            paths[variant][shard.job.modality].append(str(path.relative_to(this.place.clean.parent)))
+    index = {
+        "ids": [u.id for u in utterances],
+        "classes": list(this.card.classes),
+        "fingerprint": _fingerprint(utterances, this.card),
+        "skipped": [*unusable, *([utterances[p].id, reason] for p, reason in sorted(skipped.items()))],
+        "substituted": [[utterances[p].id, reason] for p, reason in sorted(substituted.items())],
+        "parts": [[*key, [p for p in value if p not in skipped]] for key, value in parts.items()],
+        "source_labels": labels["source"],
+        "shards": paths,
+    }
+    folder = this.place.shifted
+    (folder / TARGET_LABELS).write_text(json.dumps(labels["target"]))
+    temporary = folder / f"{INDEX}.part"
+    temporary.write_text(json.dumps(index))
+    temporary.rename(folder / INDEX)
+    seal(folder)
 
 
 def _fingerprint(utterances: Sequence[Utterance], card: Card) -> str:
@@ -280,26 +226,14 @@ def _fingerprint(utterances: Sequence[Utterance], card: Card) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
-def _digest(folder: Path) -> str:
-    """Digest of the names and contents of all files below ``folder`` but the digest itself."""
-    total = hashlib.blake2b(digest_size=16)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "digest"):
-        total.update(str(path.relative_to(folder)).encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 22):
-                total.update(block)
-    return total.hexdigest()
+ADVICE = "free some space there or choose another folder with --cache DIR (MMDA_BENCH_CACHE)"
 
 
-def _intact(folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return (folder / "digest").read_text() == _digest(folder)
-    return False
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time prepares a corpus; a second one waits and then finds it made."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _cannot_write(this: Preparation, error: OSError) -> str:
+    folder = this.place.clean.parent
+    message = f"cannot write the cache {folder}: {error.strerror or error}; "
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        utterances, parts = this.read()
+        room = room_for(_missing(this.shards(utterances, parts)), utterances, folder)
+        message += f"{room}; what is finished is kept, and the same command goes on from there: "
+    return message + ADVICE

@@ -1,30 +1,85 @@
 """Reports: pure functions of the store, and one place that writes their files."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmda_bench.report import formats
-from mmda_bench.report.tables import make_boards
-from mmda_bench.store import Store, write_text
+from mmda_bench import external
+from mmda_bench.report import alignment, formats, gallery, latex, page, ranks
+from mmda_bench.report.significance import Predictions, with_tests
+from mmda_bench.report.tables import Board, make_boards
+from mmda_bench.report.trust import with_trust
+from mmda_bench.store import Damaged, Record, Store, write_bytes, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def write_leaderboards(store: Store, results: Path | None = None) -> list[Path]:
-    """Write leaderboard.md, .tex, .csv and .json into ``results`` (the store's folder unless given); their paths."""
-    records, damaged = store.records()
-    boards = make_boards(records)
+    """Write leaderboard.md, .tex, .csv and .json, index.html and figures/ into ``results`` (the store's folder unless
+    given); the paths of all but the figures."""
+    boards, damaged = load_boards(store)
+    coordinates = alignment.Coordinates(store.results / gallery.TSNE)
+    plates = gallery.draw(boards, store, coordinates)
     texts = {
         "leaderboard.md": formats.markdown(boards, damaged),
-        "leaderboard.tex": formats.latex(boards),
+        "leaderboard.tex": latex.latex(boards),
         "leaderboard.csv": formats.csv_text(boards),
         "leaderboard.json": formats.json_text(boards, damaged),
+        "index.html": page.page(boards, damaged, plates, store),
     }
     folder = results or store.results
+    pictures = gallery.files(plates, coordinates)
+    for path, content in pictures.items():
+        write_bytes(folder / path, content)
+    for left_over in gallery.stale(folder, pictures):
+        left_over.unlink(missing_ok=True)
     for name, text in texts.items():
         write_text(folder / name, text)
     return [folder / name for name in texts]
 
 
-def print_out(store: Store, *, signature: str | None = None) -> str:
+def load_boards(store: Store, *, tests: bool = True, signature: str | None = None) -> tuple[list[Board], list[Damaged]]:
+    """The boards of a store, and what in it cannot be read. ``signature`` (without seeds): only that one.
+
+    ``tests``: with intervals, bold sets and trust, which takes seconds, from the predictions that are stored.
+    """
+    records, damaged = store.records()
+    submitted, refused = external.read_all(store)
+    chosen = [record for record in records if signature in (None, record["signature"])]
+    boards = make_boards(chosen, submitted)
+    if tests:
+        predictions = read_predictions(store)
+        boards = [with_trust(with_tests(board, predictions), predictions) for board in boards]
+    return boards, [*damaged, *refused]
+
+
+def read_predictions(store: Store) -> Predictions:
+    """Stored predictions by record, submitted ones too; each file is read once."""
+    kept: dict[tuple[str, str], Mapping[str, np.ndarray] | None] = {}
+
+    def read(record: Record) -> "Mapping[str, np.ndarray] | None":
+        name = (record["key"]["dataset"], record["hash"])
+        if name not in kept:
+            arrays = external.predictions(store, record) if external.is_external(record) else store.predictions(record)
+            kept[name] = arrays if arrays is not None and _whole(arrays) else None
+        return kept[name]
+
+    return read
+
+
+def _whole(arrays: "Mapping[str, np.ndarray]") -> bool:
+    """Whether the arrays of the target test set are there and fit each other."""
+    parts = [arrays.get(f"target_test/{name}") for name in ("ids", "labels", "probabilities")]
+    return all(part is not None for part in parts) and len({len(part) for part in parts if part is not None}) == 1
+
+
+def print_out(store: Store, *, signature: str | None = None, tests: bool = True) -> str:
     """Table 1 of every board, or of the one with this signature (without seeds), for a terminal."""
-    records = [record for record in store.records()[0] if signature in (None, record["signature"])]
-    boards = make_boards(records)
+    boards, _ = load_boards(store, tests=tests, signature=signature)
     return "\n\n".join(f"{board.title}\n\n{formats.markdown_main(board)}" for board in boards) or "No record yet."
+
+
+def critical_difference(store: Store) -> str:
+    """Mean ranks by Friedman and Nemenyi, in text."""
+    return ranks.text(load_boards(store, tests=False)[0])

@@ -1,23 +1,24 @@
-"""Boards as Markdown, LaTeX, CSV and JSON. Pure: text in no other place, and the same bytes for the same boards."""
+"""Boards as Markdown, CSV and JSON. Pure: text in no other place, and the same bytes for the same boards."""
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tabulate import tabulate
 
-from mmda_bench.report.tables import COLUMNS, Board, Row, Score
+from mmda_bench.report.published import against_published
+from mmda_bench.report.sections import Table, per_class, references, table_1, tables, wins
+from mmda_bench.report.tables import COLUMNS, MODALITIES, Board, Row
+from mmda_bench.report.wording import bold_rule
 from mmda_bench.store import Damaged
 
-ABSENT = "–"
-SIGNIFICANCE = "No significance test applied yet: nothing is set in bold, and small differences may be noise."
-
-
 CSV_COLUMNS = (
-    *("dataset", "table", "method", "title", "column", "mean", "sd", "seeds_ok", "seeds_expected", "failed"),
-    *("train_minutes", "memory_mb", "signature"),
+    *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
+    *("difference", "difference_low", "difference_high", "p", "p_adjusted"),
+    *("seeds_ok", "seeds_expected", "failed", "train_minutes", "memory_mb", "parameters", "signature"),
 )
 
 
@@ -33,13 +34,11 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
 
 
 def markdown_board(board: Board) -> str:
-    parts = [f"## {_inline(board.title)}", markdown_main(board)]
-    for method in board.ablation:
-        parts += [
-            f"### Table 2: components of {_inline(_plain(board, method))}",
-            _ablation(board, method),
-            f"`{board.signature}`",
-        ]
+    parts = [f"## {_inline(board.title)}"]
+    if len(board.fingerprints) > 1:
+        found = ", ".join(f"`{_inline(one[:12])}`" for one in board.fingerprints)
+        parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")
+    parts += [markdown_table(table, board.signature) for table in tables(board)]
     if board.failures:
         lines = [
             f"- {f.label}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}"
@@ -56,89 +55,22 @@ def markdown_board(board: Board) -> str:
 
 
 def markdown_main(board: Board) -> str:
-    """Table 1 with its caption, and the references below it."""
-    parts = ["### Table 1: weighted F1 on the target test set by anchor modality"]
-    if board.rows:
-        parts.append(_grid(board.rows, ["method"]))
-    parts += [f"`{board.signature}`", caption(board)]
-    if len(board.fingerprints) > 1:
-        found = ", ".join(f"`{_inline(one[:12])}`" for one in board.fingerprints)
-        parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")
-    if board.references:
-        parts += [
-            "Reference runs, not methods: DT without the shift, and training on target labels.",
-            _grid(board.references, ["reference"]),
-        ]
-    return "\n\n".join(parts)
+    """Table 1 and the bounds: what a terminal shows."""
+    both = [table for table in (table_1(board), references(board)) if table.rows]
+    return "\n\n".join(markdown_table(table, board.signature) for table in both)
 
 
-def caption(board: Board, *, costs: bool = True) -> str:
-    """What the numbers are. ``costs``: the table has the columns of time and memory."""
-    n = len(board.seeds)
-    over = f"mean ± standard deviation over {n} seeds" if n > 1 else "one seed"
-    text = f"Percent, {over}."
-    if costs:
-        text += " Train min: mean minutes of training per cell; memory MB: the peak of a cell."
-    scores = [score for row in (*board.rows, *board.references) for score in row.scores.values()]
-    if any(score.mean is not None and not score.complete for score in scores):
-        text += f" (k/{n}): only k of the seeds have run."
-    if any(score.mean is None for score in scores):
-        text += f" {ABSENT}: no average over missing or failed cells."
-    return f"{text} {SIGNIFICANCE}"
-
-
-def _grid(rows: Sequence[Row], header: list[str]) -> str:
-    lines = [[_inline(row.title), *_cells(row)] for row in rows]
-    return tabulate(
+def markdown_table(table: Table, signature: str) -> str:
+    lines = [[f"**{_inline(cell.text)}**" if cell.bold else _inline(cell.text) for cell in row] for row in table.rows]
+    words, numbers = table.words, len(table.header) - table.words
+    grid = tabulate(
         lines,
-        [*header, *COLUMNS, "train min", "memory MB"],
+        [_inline(name) for name in table.header],
         "pipe",
         disable_numparse=True,
-        colalign=("left", *["right"] * 6),
+        colalign=("left", *["center"] * (words - 1), *["right"] * numbers),
     )
-
-
-def _ablation(board: Board, method: str) -> str:
-    parts = board.components[method]
-    lines = [
-        [
-            _inline(row.title),
-            *("✓" if on else "" for on in switched_on(row, method, parts)),
-            *_cells(row)[: len(COLUMNS)],
-        ]
-        for row in board.ablation[method]
-    ]
-    header = ["method", *(part.upper() for part in parts), *COLUMNS]
-    return tabulate(
-        lines, header, "pipe", disable_numparse=True, colalign=("left", *["center"] * len(parts), *["right"] * 4)
-    )
-
-
-def _plain(board: Board, method: str) -> str:
-    """The title of a method without its settings."""
-    return board.ablation[method][-1].title.partition("[")[0]
-
-
-def switched_on(row: Row, method: str, components: Sequence[str]) -> list[bool]:
-    """Which components a row of Table 2 has; the baseline row has none."""
-    return [row.method == method and part not in row.off for part in components]
-
-
-def _cells(row: Row, pm: str = " ± ") -> list[str]:
-    scores = [score_text(row.scores[column], pm) for column in COLUMNS]
-    scores = [f"**{text}**" if column in row.bold else text for column, text in zip(COLUMNS, scores, strict=True)]
-    minutes = ABSENT if row.minutes is None else f"{row.minutes:.2f}"
-    return [*scores, minutes, ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}"]
-
-
-def score_text(score: Score, pm: str = " ± ") -> str:
-    """'61.23 ± 0.41', with '(2/3)' where seeds are missing, '– (diverged)' where one failed, or '–'."""
-    if score.failed:
-        return f"{ABSENT} ({', '.join(sorted(set(score.failed)))})"
-    if score.mean is None:
-        return ABSENT
-    text = f"{score.mean:.2f}" + (f"{pm}{score.sd:.2f}" if score.sd is not None else "")
-    return text if score.complete else f"{text} ({len(score.seeds)}/{score.expected})"
+    return f"### {_inline(table.title)}\n\n{grid}\n\n`{signature}`\n\n{table.caption}"
 
 
 def _inline(text: str) -> str:
@@ -149,90 +81,6 @@ def _inline(text: str) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def latex(boards: Sequence[Board]) -> str:
-    """Tables for a paper: needs the package booktabs, compiles with the article class."""
-    head = "% Made by mmda-bench leaderboard. In the preamble: \\usepackage{booktabs}\n"
-    return head + "\n".join(table for board in boards for table in _latex_board(board))
-
-
-def _latex_board(board: Board) -> list[str]:
-    title, signature = tex(board.title), f"\\texttt{{{tex(board.signature)}}}"
-    body = [[tex(row.title), *_tex_scores(row)] for row in board.rows]
-    below = [[f"\\textit{{{tex(row.title)}}}", *_tex_scores(row)] for row in board.references]
-    text = f"Weighted F1 on {title} by anchor modality. {tex(caption(board, costs=False))}"
-    text += f" In italics: references, not methods. {signature}"
-    tables = [_tabular(["method", *COLUMNS], body, below, text)]
-    for method, rows in board.ablation.items():
-        parts = board.components[method]
-        lines = [
-            [*(r"$\surd$" if on else "" for on in switched_on(row, method, parts)), *_tex_scores(row)] for row in rows
-        ]
-        text = f"Components of {tex(_plain(board, method))} on {title}. {tex(SIGNIFICANCE)} {signature}"
-        tables.append(_tabular([part.upper() for part in parts] + list(COLUMNS), lines, [], text))
-    return tables
-
-
-def _tex_scores(row: Row) -> list[str]:
-    cells = [tex(score_text(row.scores[column])) for column in COLUMNS]
-    return [f"\\textbf{{{text}}}" if column in row.bold else text for column, text in zip(COLUMNS, cells, strict=True)]
-
-
-def _tabular(header: list[str], body: list[list[str]], below: list[list[str]], text: str) -> str:
-    rule = ["\\midrule", *(" & ".join(line) + r" \\" for line in below)] if below else []
-    columns = "".join("r" if name in COLUMNS else "l" for name in header)
-    lines = [
-        "\\begin{table}\n\\centering\\small",
-        f"\\begin{{tabular}}{{{columns}}}\n\\toprule",
-        " & ".join(map(tex, header)) + " \\\\\n\\midrule",
-        *(" & ".join(line) + r" \\" for line in body),
-        *rule,
-        "\\bottomrule\n\\end{tabular}",
-        f"\\caption{{{text}}}\n\\end{{table}}\n",
-    ]
-    return "\n".join(lines)
-
-
-_TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "±": r"$\pm$", "–": "--", "|": r"$|$\allowbreak{}",
-    "<": "$<$", ">": "$>$",
-}  # fmt: skip
-
-
-def tex(text: str) -> str:
-    """``text`` with LaTeX's characters made harmless."""
-    return "".join(_TEX.get(character, character) for character in text)
-
-
-def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """One flat dictionary per table, row and column: what the CSV holds."""
-    flat = []
-    for board in boards:
-        tables = [("main", board.rows), *((f"ablation:{m}", rows) for m, rows in board.ablation.items())]
-        for table, rows in [*tables, ("reference", board.references)]:
-            for row in rows:
-                for column in COLUMNS:
-                    score = row.scores[column]
-                    flat.append(
-                        {
-                            "dataset": board.dataset,
-                            "table": table,
-                            "method": row.label,
-                            "title": row.title,
-                            "column": column,
-                            "mean": _rounded(score.mean),
-                            "sd": _rounded(score.sd),
-                            "seeds_ok": len(score.seeds),
-                            "seeds_expected": score.expected,
-                            "failed": " ".join(score.failed),
-                            "train_minutes": _rounded(row.minutes),
-                            "memory_mb": _rounded(row.memory_mb),
-                            "signature": board.signature,
-                        }
-                    )
-    return flat
-
-
 def csv_text(boards: Sequence[Board]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
@@ -241,28 +89,106 @@ def csv_text(boards: Sequence[Board]) -> str:
     return file.getvalue()
 
 
+def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """One flat dictionary per table, row and column: what the CSV holds.
+
+    ``column`` is an anchor or the average; with a measure before it in the tables "trust" (``ece:A``) and "class"
+    (``happy:A``); the other row's name in "pairs". In "published", ``mean`` is the paper's number.
+    """
+    return [
+        {"dataset": board.dataset, **line, "signature": board.signature} for board in boards for line in _lines(board)
+    ]
+
+
+def _lines(board: Board) -> Iterator[dict[str, Any]]:
+    named = [("main", board.rows), *((f"ablation:{m}", rows) for m, rows in board.ablation.items())]
+    for table, rows in [*named, ("reference", board.references), ("external", board.external)]:
+        for row in rows:
+            yield from ({"table": table, **_name(row), "column": c, **_score_line(row, c)} for c in COLUMNS)
+    for row in board.lines:
+        for column, measures in row.trust.items():
+            for name, value in zip(("ece", "auroc"), measures, strict=True):
+                yield {"table": "trust", **_name(row), "column": f"{name}:{column}", "mean": _rounded(value)}
+        for anchor in MODALITIES:
+            for name, value in per_class(row, anchor).items():
+                yield {"table": "class", **_name(row), "column": f"{name}:{anchor}", "mean": _rounded(value)}
+        for column, one in against_published(board).get(row.label, {}).items():
+            difference = _rounded(one.difference)
+            line = {"table": "published", **_name(row), "column": column, "mean": one.published}
+            yield {**line, "difference": difference}
+        for (first, second), between in board.pairs.items():
+            if first == row.label:
+                yield {"table": "pairs", **_name(row), "column": second, **_difference_line(between)}
+
+
+def _name(row: Row) -> dict[str, str]:
+    return {"method": row.label, "title": row.title}
+
+
+def _score_line(row: Row, column: str) -> dict[str, Any]:
+    score = row.scores[column]
+    low, high = row.intervals.get(column, (None, None))
+    return {
+        "mean": _rounded(score.mean),
+        "sd": _rounded(score.sd),
+        "low": _rounded(low),
+        "high": _rounded(high),
+        "bold": int(column in row.bold),
+        **_difference_line(row.from_best.get(column)),
+        "seeds_ok": len(score.seeds),
+        "seeds_expected": score.expected,
+        "failed": " ".join(score.failed),
+        "train_minutes": _rounded(row.minutes),
+        "memory_mb": _rounded(row.memory_mb),
+        "parameters": row.parameters,
+    }
+
+
+def _difference_line(difference: Any) -> dict[str, Any]:
+    if difference is None:
+        return {}
+    names = ("difference", "difference_low", "difference_high", "p", "p_adjusted")
+    return dict(zip(names, map(_rounded, asdict(difference).values()), strict=True))
+
+
 def json_text(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
     """Everything that the tables show, for programs."""
     document = {
-        "significance": None,
-        "boards": [
-            {
-                "dataset": board.dataset,
-                "signature": board.signature,
-                "seeds": list(board.seeds),
-                "fingerprints": list(board.fingerprints),
-                "table1": [_row_json(row) for row in board.rows],
-                "table2": {method: [_row_json(row) for row in rows] for method, rows in board.ablation.items()},
-                "references": [_row_json(row) for row in board.references],
-                "failures": [vars(failure) for failure in board.failures],
-                "holes": [vars(hole) for hole in board.holes],
-                "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},
-            }
-            for board in boards
-        ],
+        "boards": [_board_json(board) for board in boards],
         "unreadable": [vars(one) for one in damaged],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _board_json(board: Board) -> dict[str, Any]:
+    published = against_published(board)
+    return {
+        "dataset": board.dataset,
+        "signature": board.signature,
+        "seeds": list(board.seeds),
+        "fingerprints": list(board.fingerprints),
+        "significance": bold_rule(board),
+        "untested": dict(board.untested),
+        "table1": [_row_json(row) for row in board.rows],
+        "table2": {method: [_row_json(row) for row in rows] for method, rows in board.ablation.items()},
+        "references": [_row_json(row) for row in board.references],
+        "external": [_row_json(row) for row in board.external],
+        "pairs": [_pair_json(board, *pair) for pair in board.pairs],
+        "published": {
+            label: {c: {**asdict(one), "difference": _rounded(one.difference)} for c, one in columns.items()}
+            for label, columns in published.items()
+        },
+        "failures": [vars(failure) for failure in board.failures],
+        "holes": [vars(hole) for hole in board.holes],
+        "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},
+    }
+
+
+def _pair_json(board: Board, first: str, second: str) -> dict[str, Any]:
+    by_label = {row.label: row for row in board.rows}
+    won, of = wins(by_label[first], by_label[second])
+    difference = _difference_line(board.pairs[first, second])
+    return {"method": first, "against": second, "wins": won, "cells": of, **difference}
 
 
 def _row_json(row: Row) -> dict[str, Any]:
@@ -273,12 +199,27 @@ def _row_json(row: Row) -> dict[str, Any]:
             "seeds": {str(seed): _rounded(value) for seed, value in score.seeds.items()},
             "failed": list(score.failed),
             "complete": score.complete,
+            "interval": [_rounded(limit) for limit in row.intervals[column]] if column in row.intervals else None,
+            "bold": column in row.bold,
+            "from_best": _difference_line(row.from_best.get(column)) or None,
+            "trust": dict(zip(("ece", "auroc"), map(_rounded, row.trust[column]), strict=True))
+            if column in row.trust
+            else None,
         }
         for column, score in row.scores.items()
     }
     costs = {"train_minutes": _rounded(row.minutes), "memory_mb": _rounded(row.memory_mb)}
-    return {"method": row.label, "title": row.title, "off": list(row.off), "scores": scores, **costs}
+    classes = {anchor: {c: _rounded(f1) for c, f1 in per_class(row, anchor).items()} for anchor in MODALITIES}
+    return {
+        "method": row.label,
+        "title": row.title,
+        "off": list(row.off),
+        "scores": scores,
+        **costs,
+        "parameters": row.parameters,
+        "per_class": classes,
+    }
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else round(float(value), 4)

@@ -5,22 +5,24 @@ a method lacking some of them is marked, a failed cell leaves no mean, and an av
 every one of its cells does. Formats are in :mod:`mmda_bench.report.formats`.
 """
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
-from typing import Any
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.plan import Spec, label, table_rank
 from mmda_bench.protocol import SUPERVISED, Protocol, canonical_json, format_seeds
 from mmda_bench.registry import DATASETS, METHODS
+from mmda_bench.report.holes import Hole, Runs, find_holes
+from mmda_bench.statistics import Difference
 from mmda_bench.store import Record
 
 AVERAGE = "ave."
 COLUMNS = (*MODALITIES, AVERAGE)
 BASELINE = "dt"
+SOURCE_BOUND = "DT, source test"
+EXTERNAL = "external:"  # before the name of what was submitted, which may be that of a method
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table. ``bold``: the columns that a test of significance has earned (none is applied yet)."""
+    """A line of a table. ``records``: what it is made from, of any status, by anchor and seed; ``parameters``: trained.
+
+    By column, in percent and only where predictions are stored (:mod:`mmda_bench.report.significance`): ``intervals``;
+    ``from_best``, the difference from the best row; ``bold``, the columns where it is in the bold set; ``trust``, the
+    expected calibration error and the area under the curve of detecting errors (:mod:`mmda_bench.report.trust`).
+    """
 
     method: str
     label: str
@@ -57,7 +64,12 @@ class Row:
     scores: Mapping[str, Score]
     minutes: float | None
     memory_mb: float | None
+    records: Sequence[Record] = ()
+    parameters: int | None = None
     bold: frozenset[str] = frozenset()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    from_best: Mapping[str, Difference] = field(default_factory=dict)
+    trust: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,21 +84,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Hole:
-    """Cells that a table lacks, and the command that fills them."""
-
-    cells: str
-    command: str
-
-
-@dataclass(frozen=True)
 class Board:
     """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
     ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out;
-    ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version."""
+    ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
+    ``external``: submitted predictions, which are no runs of ours. ``untested``: why a column has no bold set;
+    ``pairs``: differences of the average of every two rows, tested among themselves."""
 
     dataset: str
     signature: str
+    protocol: Protocol
     seeds: tuple[int, ...]
     rows: Sequence[Row]
     ablation: Mapping[str, Sequence[Row]]
@@ -96,6 +103,16 @@ class Board:
     holes: Sequence[Hole]
     extra: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     fingerprints: tuple[str, ...] = ()
+    external: Sequence[Row] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Row]:
+        """The rows of Table 1, and those of Table 2 that are not among them."""
+        main = {row.label for row in self.rows}
+        others = {row.label: row for rows in self.ablation.values() for row in rows if row.label not in main}
+        return [*self.rows, *others.values()]
 
     @property
     def title(self) -> str:
@@ -103,21 +120,22 @@ class Board:
         return entry.title if entry else self.dataset
 
 
-Runs = dict[str, dict[int, Record]]  # anchor -> seed -> record
+def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> list[Board]:
+    """A board for every corpus and signature in ``records``: corpora by name, of each the largest sweep first.
 
-
-def make_boards(records: Iterable[Record]) -> list[Board]:
-    """A board for every corpus and signature in ``records``: corpora by name, of each the largest sweep first."""
+    ``external``: submitted predictions (:mod:`mmda_bench.external`), each shown with the board of its signature.
+    """
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         key = record["key"]
         if record["status"] != "interrupted":
             groups[key["dataset"], record["signature"], canonical_json(key["protocol"])].append(record)
     order = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1]), group[0]))
-    return [_board(members) for _, members in order]
+    submitted = list(external)
+    return [_board(members, [e for e in submitted if e["signature"] == key[1]]) for key, members in order]
 
 
-def _board(records: Sequence[Record]) -> Board:
+def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
     specs: dict[str, Spec] = {}
     for record in records:
@@ -138,7 +156,7 @@ def _board(records: Sequence[Record]) -> Board:
         entry = METHODS.entries().get(specs[name].method)
         return row(name, labels[name].replace(specs[name].method, entry.title, 1) if entry else labels[name])
 
-    references = [row(name, "DT, source test", "source_test") for name in order if labels[name] == BASELINE]
+    references = [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
     references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
     ablation, components = _ablations({name: specs[name] for name in methods})
     baseline = [name for name in methods if labels[name] == BASELINE]
@@ -150,6 +168,7 @@ def _board(records: Sequence[Record]) -> Board:
     }
     return Board(
         dataset=key["dataset"],
+        protocol=Protocol(**key["protocol"]),
         signature=records[0]["signature"].replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:"),
         seeds=tuple(seeds),
         rows=[titled(name) for name in methods if not specs[name].off],
@@ -163,10 +182,23 @@ def _board(records: Sequence[Record]) -> Board:
             for seed, record in sorted(runs[name][anchor].items())
             if record["status"] != "ok"
         ],
-        holes=_holes(key, {name: labels[name] for name in order}, runs, seeds),
+        holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds),
         extra=extra,
+        external=_external_rows(external),
         fingerprints=tuple(sorted({(r.get("dataset") or {}).get("fingerprint") or "" for r in records} - {""})),
     )
+
+
+def _external_rows(submitted: Sequence[Record]) -> list[Row]:
+    """A row per name; its seeds are those that were submitted, the same at every anchor for an average."""
+    runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
+    for record in submitted:
+        runs[record["key"]["method"]][record["key"]["anchor"]][record["key"]["seed"]] = record
+    rows = []
+    for name, mine in sorted(runs.items()):
+        seeds = sorted({seed for by_seed in mine.values() for seed in by_seed})
+        rows.append(_row(Spec(name), f"{EXTERNAL}{name}", name, mine, seeds, "target_test"))
+    return rows
 
 
 def _ablations(specs: Mapping[str, Spec]) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
@@ -220,53 +252,6 @@ def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], sp
     return Row(
         method=spec.method, label=name, title=title, off=spec.off, scores=scores,
         minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,
+        parameters=max((r.get("trainable_parameters") or 0 for r in ok), default=0) or None,
+        records=[runs[anchor][seed] for anchor in MODALITIES for seed in seeds if seed in runs[anchor]],
     )  # fmt: skip
-
-
-def _holes(
-    key: Mapping[str, Any], labels: Mapping[str, str], runs: Mapping[str, Runs], seeds: Sequence[int]
-) -> list[Hole]:
-    """Missing and failed cells, grouped into as few commands as say it exactly."""
-    wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
-    for name, text in labels.items():
-        by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
-        for anchor in MODALITIES:
-            there = runs[name][anchor]
-            absent = tuple(seed for seed in seeds if seed not in there)
-            failed = tuple(seed for seed in seeds if seed in there and there[seed]["status"] != "ok")
-            for rerun, lacking in ((False, absent), (True, failed)):
-                if lacking:
-                    by_seeds[rerun, lacking].append(anchor)
-        for (rerun, lacking), where in by_seeds.items():
-            wanted[rerun, lacking, tuple(where)].append(text)
-    bounds = SUPERVISED in labels.values()
-    holes = []
-    for (rerun, lacking, anchors), names in wanted.items():
-        what = f"{', '.join(names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
-        command = run_command(key, names, anchors, lacking, rerun=rerun, bounds=bounds)
-        holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command))
-    return holes
-
-
-def run_command(
-    key: Mapping[str, Any],
-    labels: Sequence[str],
-    anchors: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    rerun: bool,
-    bounds: bool,
-) -> str:
-    """The command line that runs these cells under the protocol of ``key``."""
-    methods = [name for name in labels if name != SUPERVISED] or [BASELINE]
-    text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)
-    words = ["mmda-bench", "run", "--dataset", key["dataset"], "--methods", ",".join(methods)]
-    words += ["--anchors", ",".join(anchors), "--seeds", text]
-    protocol, default = Protocol(**key["protocol"]), Protocol(backbone=key["protocol"]["backbone"])
-    words += ["--backbone", protocol.backbone]
-    for name in ("shift", "severity", "epochs"):
-        if getattr(protocol, name) != getattr(default, name):
-            words += [f"--{name}", f"{getattr(protocol, name)}"]
-    words += ["--rerun", "failed"] if rerun else []
-    words += [] if bounds else ["--no-bounds"]
-    return shlex.join(words)

@@ -1,7 +1,8 @@
 """All benchmarks, one after the other."""
 
-from tests.benchmarks import bench_methods, bench_scheduling
+from tests.benchmarks import bench_full_size, bench_methods, bench_scheduling
 
 if __name__ == "__main__":
     bench_methods.main()
     bench_scheduling.main()
+    bench_full_size.main()

@@ -1,0 +1,122 @@
+"""Pretrained weights: read without running code that a file may hold, and identified by their content."""
+
+import contextlib
+import hashlib
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmda_bench.backbone.spec import Backbone
+from mmda_bench.dataset import MODALITIES, NAMES, DataError
+
+
+def read_checkpoint(file: Path) -> dict[str, Tensor]:
+    """Tensors by name of a safetensors file, of a saved state dict, or of a dict with one under ``state_dict`` (mmcls).
+
+    A ``module.`` in front of the names, left by data parallel training, is dropped. Raises :class:`DataError` when the
+    file is damaged, or when it is a pickled module: opening one may run code, so the user is told how to convert it.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content = load_file(file)
+        else:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(pickled_module(file)) from error
+    except Exception as error:  # each format and each kind of damage raises another
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"cannot read the checkpoint {file} ({reason}); get the file again") from error
+    tensors = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not (isinstance(tensors, Mapping) and all(isinstance(value, Tensor) for value in tensors.values())):
+        raise DataError(f"{file} holds a {type(content).__name__}; expected a state dict: names and tensors")
+    return {name.removeprefix("module."): value for name, value in tensors.items()}
+
+
+def pickled_module(file: Path) -> str:
+    """What to tell the owner of a file that can only be opened by running the code in it."""
+    save = "torch.save(m['state_dict'] if isinstance(m, dict) else m.state_dict(), 'state_dict.pth')"
+    return (
+        f"{file} is a pickled module, or holds more than tensors and plain values; opening it may run code. If you "
+        "trust it, write its tensors to a file of their own, where the code it was saved with is installed, and use "
+        "that file instead: "
+        f"python -c \"import torch; m = torch.load('{file}', map_location='cpu', weights_only=False); {save}\""
+    )
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Load ``tensors`` into ``module``. Raises :class:`DataError` that lists missing, unexpected and misshapen ones."""
+    expected = module.state_dict()
+    problems = {
+        "missing": [name for name in expected if name not in tensors],
+        "unexpected": [name for name in tensors if name not in expected],
+        "of the wrong shape": [
+            f"{name} {list(tensors[name].shape)} instead of {list(value.shape)}"
+            for name, value in expected.items()
+            if name in tensors and tensors[name].shape != value.shape
+        ],
+    }
+    found = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+        for what, names in problems.items()
+        if names
+    ]
+    if found:
+        kind = type(module).__name__
+        raise DataError(f"{source} does not hold the weights of {kind}: tensors {'; '.join(found)}")
+    module.load_state_dict(tensors)
+
+
+@contextlib.contextmanager
+def fetching(name: str, location: str) -> Iterator[None]:
+    """Around a library's own loader: what it raises becomes a :class:`DataError` that says what to do instead.
+
+    ``name``: the modality, as in ``--weights``. ``location``: a hub name or a folder. The libraries themselves honour
+    HF_HUB_OFFLINE.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise DataError(pickled_module(Path(location) / "pytorch_model.bin")) from error
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        if Path(location).exists():
+            raise DataError(f"cannot load the {name} weights in {location}: {reason}") from error
+        raise DataError(
+            f"cannot get the {name} weights {location}: {reason}. On a machine with a network: hf download {location} "
+            f"--local-dir DIR; then, with that folder here: --weights {name}=DIR"
+        ) from error
+
+
+def tensors_digest(backbone: Backbone) -> str:
+    """Digest of the names and bytes of all tensors of the three encoders: the same from whatever file they came."""
+    return _digests(backbone)[0]
+
+
+def settings_digest(backbone: Backbone) -> str:
+    """Digest of what else came with the checkpoints and determines their outputs: configurations, vocabulary."""
+    return _digests(backbone)[1]
+
+
+_known: dict[tuple[type[Backbone], tuple[tuple[str, str], ...]], tuple[str, str]] = {}
+
+
+def _digests(backbone: Backbone) -> tuple[str, str]:
+    """Computed once a process: it reads every encoder, some 270 M parameters in the case of ``paper``."""
+    key = (type(backbone), tuple(sorted(backbone.weights.items())))
+    if key not in _known:
+        tensors, settings = hashlib.sha256(), hashlib.sha256()
+        for modality in MODALITIES:
+            encoder = backbone.encoder(modality)
+            settings.update(f"{NAMES[modality]}={encoder.settings};".encode())
+            for name, value in sorted(encoder.state_dict().items()):
+                tensors.update(f"{modality}.{name}{tuple(value.shape)}{value.dtype}".encode())
+                tensors.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        _known[key] = tensors.hexdigest(), settings.hexdigest()
+    return _known[key]

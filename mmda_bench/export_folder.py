@@ -1,0 +1,71 @@
+"""The layout of a prepared folder: labels.csv (or label_s.csv + label_t.csv), a wav and ten jpg an utterance."""
+
+import csv
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import soundfile
+from PIL import Image
+
+from mmda_bench.dataset import SAMPLE_RATE, ClipError, Utterance
+from mmda_bench.export_task import Task, each
+
+JPEG_QUALITY = 95
+COLUMNS = ("video_id", "clip_id", "text", "mode", "emotion", "speaker")
+TABLES = {None: "labels.csv", "source": "label_s.csv", "target": "label_t.csv"}
+
+
+def write_folder(task: Task) -> dict[str, str]:
+    """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
+    skipped: dict[str, str] = {}
+    rows: dict[str, list[tuple[str, ...]]] = {TABLES[u.half]: [] for u in task.utterances}
+    for utterance, reason in zip(
+        task.utterances, each(partial(_write_clip, task.out), task.utterances, task), strict=True
+    ):
+        if reason is not None:
+            skipped[utterance.id] = reason
+            continue
+        label = task.card.classes[utterance.label]
+        names = _names(utterance.id)
+        rows[TABLES[utterance.half]].append((*names, utterance.text, "", label, utterance.speaker or ""))
+    for name, table in rows.items():
+        with (task.out / name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(table)
+    card = task.card
+    facts = {
+        "title": f"{card.title}, from files",
+        "origin": f"{card.name} {card.version}",
+        "synthetic": card.synthetic,
+        "licence": card.licence,
+        "citation": card.citation,
+        "classes": list(card.classes),
+        "shift": asdict(card.shift),
+        "fractions": list(card.fractions),
+        "backbone": card.backbone,
+    }
+    (task.out / "dataset.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return skipped
+
+
+def _write_clip(out: Path, utterance: Utterance) -> str | None:
+    """Sound and pictures of one utterance; the reason instead where they cannot be read."""
+    try:
+        waveform, frames = utterance.waveform(), utterance.frames()
+    except ClipError as error:
+        return str(error)
+    stem = "_".join(_names(utterance.id))
+    soundfile.write(out / f"{stem}.wav", waveform, SAMPLE_RATE, subtype="PCM_16")
+    (out / stem).mkdir()
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(out / stem / f"{i:02d}.jpg", quality=JPEG_QUALITY, subsampling=0)
+    return None
+
+
+def _names(utterance_id: str) -> tuple[str, str]:
+    """video_id and clip_id, which joined by _ give the id again (an id without _ gets the clip 0)."""
+    video, underscore, clip = utterance_id.rpartition("_")
+    return (video, clip) if underscore and video and clip else (utterance_id, "0")

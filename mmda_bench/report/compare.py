@@ -1,0 +1,131 @@
+"""One method against another: the paired difference in every scenario and on average."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.plan import label, parse_spec, split_outside_brackets
+from mmda_bench.registry import METHODS, UsageError, suggest
+from mmda_bench.report.holes import Hole
+from mmda_bench.report.sections import wins
+from mmda_bench.report.significance import Predictions, Samples, sample
+from mmda_bench.report.tables import COLUMNS, EXTERNAL, Board, Row
+from mmda_bench.report.wording import difference_text
+from mmda_bench.statistics import DRAWS, Difference, differences
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two rows of one board. By column the first minus the second in percent, or why there is no answer."""
+
+    board: Board
+    first: Row
+    second: Row
+    columns: dict[str, Difference | str]
+    holes: list[Hole]
+
+
+def compare(
+    boards: Sequence[Board], predictions: Predictions, first: str, second: str, *, dataset: str | None = None
+) -> list[Duel]:
+    """A duel on every board that has both. Raises :class:`UsageError` for names that are on none."""
+    datasets = [board.dataset for board in boards]
+    if dataset is not None and dataset not in datasets:
+        known = sorted(set(datasets))
+        hint = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
+        raise UsageError(f"no record of dataset {dataset!r}{hint}")
+    boards = [board for board in boards if dataset in (None, board.dataset)]
+    rows = [{row.label: row for row in competitors(board)} for board in boards]
+    names = [_label(name, rows) for name in (first, second)]
+    if names[0] == names[1]:
+        raise UsageError(f"{first} and {second} are the same method; name two")
+    duels = [
+        _duel(board, predictions, by_label[names[0]], by_label[names[1]])
+        for board, by_label in zip(boards, rows, strict=True)
+        if names[0] in by_label and names[1] in by_label
+    ]
+    if not duels:
+        raise UsageError(f"no table has both {names[0]} and {names[1]}: they were run under different signatures")
+    return duels
+
+
+def competitors(board: Board) -> list[Row]:
+    """The rows that have a name of their own: methods, ablations, the target-supervised run, submissions."""
+    supervised = [row for row in board.references if row.label not in {line.label for line in board.lines}]
+    return [*board.lines, *supervised, *board.external]
+
+
+def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
+    """The label of the row that ``name`` means: as typed, as typed elsewhere, or of a submission."""
+    known = list(dict.fromkeys(label for by_label in rows for label in by_label))
+    if name.partition("[")[0] in METHODS.entries():
+        spec = parse_spec(name)
+        name = label(spec.method, spec.params, spec.off)
+    for candidate in (name, f"{EXTERNAL}{name}"):
+        if candidate in known:
+            return candidate
+    raise UsageError(
+        f"no row {name!r} in the store{suggest(name, known) or '; there are ' + (', '.join(known) or 'none')}"
+    )
+
+
+def _duel(board: Board, predictions: Predictions, first: Row, second: Row) -> Duel:
+    samples = sample(board, predictions, [first, second])
+    names = {first.label, second.label}
+    return Duel(
+        board,
+        first,
+        second,
+        {column: _difference(samples, first, second, column) for column in COLUMNS},
+        [hole for hole in board.holes if names & set(split_outside_brackets(hole.cells.rpartition(": ")[0]))],
+    )
+
+
+def _difference(samples: Samples, first: Row, second: Row, column: str) -> Difference | str:
+    for row in (first, second):
+        score = row.scores[column]
+        if (row.label, column) in samples.found:
+            continue
+        if score.failed:
+            return f"{row.label}: a cell failed ({', '.join(sorted(set(score.failed)))})"
+        if column in MODALITIES and not score.complete:
+            return f"{row.label}: {len(score.seeds)} of {score.expected} seeds"
+        return f"{row.label}: {samples.why_not(row.label, column)}"
+    return differences([samples.found[first.label, column] - samples.found[second.label, column]])[0]
+
+
+def as_text(duels: Sequence[Duel]) -> str:
+    """For a terminal."""
+    blocks = []
+    for duel in duels:
+        won, of = wins(duel.first, duel.second)
+        lines = [f"{duel.first.title} minus {duel.second.title} on {duel.board.title}", f"  {duel.board.signature}"]
+        for column, answer in duel.columns.items():
+            lines.append(f"  {column:5} {answer if isinstance(answer, str) else difference_text(answer)}")
+        lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed), which are no independent trials")
+        lines += [f"  hole: {hole.cells}: {hole.command}" for hole in duel.holes]
+        blocks.append("\n".join(lines))
+    note = (
+        "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others. Paired bootstrap\n"
+        f"over the target test utterances, {DRAWS:,} draws, the seeds' own spread added."
+    )
+    return "\n\n".join([*blocks, note])
+
+
+def as_json(duels: Sequence[Duel]) -> str:
+    """For programs."""
+    answers = []
+    for duel in duels:
+        won, of = wins(duel.first, duel.second)
+        columns = {column: _answer(answer) for column, answer in duel.columns.items()}
+        names = {"dataset": duel.board.dataset, "signature": duel.board.signature}
+        pair = {"first": duel.first.label, "second": duel.second.label, "wins": won, "cells": of}
+        answers.append({**names, **pair, "columns": columns, "holes": [vars(hole) for hole in duel.holes]})
+    return json.dumps(answers, indent=1)
+
+
+def _answer(answer: Difference | str) -> dict[str, float | str]:
+    if isinstance(answer, str):
+        return {"reason": answer}
+    return {"difference": answer.mean, "low": answer.low, "high": answer.high, "p": answer.p}

@@ -1,0 +1,308 @@
+"""Which figures a store can show, and each of them drawn; what cannot be drawn says what is lacking."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmda_bench.dataset import MODALITIES, NAMES
+from mmda_bench.protocol import Protocol
+from mmda_bench.report import alignment, canvas, diagnostics, figures
+from mmda_bench.report.figures import Estimate, Line
+from mmda_bench.report.tables import AVERAGE, BASELINE, COLUMNS, Board, Row
+from mmda_bench.store import Record, Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAPER_METHOD = "a3d2"
+KINDS = ("f1", "tsne", "distance", "cost", "severity", "confusion", "curves")
+TSNE = Path("figures") / "tsne.json"
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of a board. ``name``: file name without its ending; ``alt``: what a reader who cannot see it must know;
+    ``reason``: why it could not be drawn, then without bytes."""
+
+    name: str
+    title: str
+    caption: str = ""
+    alt: str = ""
+    reason: str = ""
+    svg: bytes = field(default=b"", repr=False)
+    png: bytes = field(default=b"", repr=False)
+
+
+class LackingError(Exception):
+    """A figure's inputs are not in the store; the message says which."""
+
+
+def draw(boards: Sequence[Board], store: Store, coordinates: alignment.Coordinates) -> dict[str, list[Plate]]:
+    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores."""
+    plates: dict[str, list[Plate]] = {}
+    seen: set[str] = set()
+    for board, slug in zip(boards, slugs(boards), strict=True):
+        largest = board.dataset not in seen
+        seen.add(board.dataset)
+        makers = list(_makers(board, boards, store, coordinates))
+        plates[slug] = [_plate(f"{slug}-{kind}", title, make) for kind, title, make in makers[: None if largest else 1]]
+    return plates
+
+
+def variants(boards: Sequence[Board]) -> list[str]:
+    """What of a board's signature differs from that of its corpus's largest sweep; '' for that sweep itself."""
+    main: dict[str, list[str]] = {}
+    return [
+        " ".join(part for part in parts if part not in main.setdefault(board.dataset, parts))
+        for board in boards
+        if (parts := board.signature.split("|"))
+    ]
+
+
+def slugs(boards: Sequence[Board]) -> list[str]:
+    """A name for every board that can be a file's: its corpus and its variant."""
+    names: list[str] = []
+    for board, variant in zip(boards, variants(boards), strict=True):
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{board.dataset} {variant}".lower()).strip("-.")
+        names.append(name if name not in names else f"{name}-{len(names)}")
+    return names
+
+
+Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text
+
+
+def _plate(name: str, title: str, make: Maker) -> Plate:
+    try:
+        figure, caption, alt = make()
+    except LackingError as lacking:
+        return Plate(name, title, reason=str(lacking))
+    canvas.settle(figure)
+    return Plate(name, title, caption, alt, svg=canvas.svg(figure), png=canvas.png(figure))
+
+
+def _makers(
+    board: Board, boards: Sequence[Board], store: Store, coordinates: alignment.Coordinates
+) -> Iterator[tuple[str, str, Maker]]:
+    yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board)
+    yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
+    yield "distance", "Distance between the domains", lambda: _distance(board, store)
+    yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)
+    yield "severity", "Weighted F1 against the severity of the shift", lambda: _severity(board, boards)
+    yield "confusion", "What is confused with what", lambda: _confusion(board)
+    yield "curves", "Terms of the loss during training", lambda: _curves(board)
+
+
+def line(row: Row) -> Line:
+    """A row of a table as a figure shows it."""
+    scores = {}
+    for column, score in row.scores.items():
+        if score.mean is not None:
+            low, high = row.intervals.get(column, (None, None))
+            scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
+    return Line(row.title, canvas.look(row.method, row.off), scores, row.minutes)
+
+
+def _scores(board: Board) -> tuple["Figure", str, str]:
+    lines = [line(row) for row in board.rows]
+    lines += [replace(line(row), title=f"{row.title} (external)") for row in board.external]
+    if not any(one.scores for one in lines):
+        raise LackingError("no cell of this board has a score")
+    title = f"Weighted F1 on the target test set: {board.title}"
+    figure = figures.f1_by_scenario(title, lines, [line(row) for row in board.references], COLUMNS)
+    ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
+    alt = "Weighted F1 by method, best average first: " + ", ".join(
+        f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
+    )
+    caption = "Best average on top; the same numbers as in Table 1."
+    if board.references:
+        caption += " Vertical lines: reference runs, which are no methods."
+    return figure, caption, f"{alt}."
+
+
+def _cost(board: Board) -> tuple["Figure", str, str]:
+    lines = [one for one in map(line, board.rows) if one.minutes is not None and AVERAGE in one.scores]
+    if len(lines) < 2:
+        raise LackingError("fewer than two methods have an average and a training time")
+    figure = figures.f1_against_cost(f"Weighted F1 against cost: {board.title}", lines, AVERAGE)
+    hardware = {(record.get("hardware") or {}).get("gpu") for row in board.rows for record in row.records}
+    alt = "; ".join(f"{one.title}: {one.minutes:.2f} min, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
+    caption = "Upper left is better. Minutes are those of the machine that ran the cells, frozen prefixes cached."
+    if len(hardware) > 1:
+        caption += " The cells ran on different machines: compare times with care."
+    return figure, caption, f"{alt}."
+
+
+def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str]:
+    """From the boards whose protocols differ from this one's in the severity alone."""
+    family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
+    points: dict[str, dict[str, list[tuple[float, float]]]] = {anchor: {} for anchor in MODALITIES}
+    looks = {row.title: canvas.look(row.method, row.off) for other in family.values() for row in other.rows}
+    for severity, other in sorted(family.items()):
+        for row in other.rows:
+            for anchor in MODALITIES:
+                if (mean := row.scores[anchor].mean) is not None:
+                    points[anchor].setdefault(row.title, []).append((severity, mean))
+    lines = {
+        anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
+        for anchor, by_title in points.items()
+    }
+    if not any(lines.values()):
+        command = f"mmda-bench run --dataset {board.dataset} --severity 0.5"
+        raise LackingError(f"all cells have one severity; others are made by: {command}")
+    figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
+    alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
+    return figure, "Severity 1 is the paper's shift; 0 is none.", alt
+
+
+def _family(board: Board) -> tuple[str, str, Protocol]:
+    """What boards share that differ in the severity alone: corpus, its version, and the rest of the protocol."""
+    return board.dataset, board.signature.split("|")[1], replace(board.protocol, severity=1.0)
+
+
+def _tsne(board: Board, store: Store, coordinates: alignment.Coordinates) -> tuple["Figure", str, str]:
+    rows = [_row(board, BASELINE), _row(board, PAPER_METHOD)]
+    seed = board.seeds[0]
+    projections = {
+        row.title: {
+            record["key"]["anchor"]: projection
+            for record in row.records
+            if record["status"] == "ok"
+            and record["key"]["seed"] == seed
+            and (projection := coordinates.of(record, store)) is not None
+        }
+        for row in rows
+    }
+    if not any(projections.values()):
+        raise LackingError(
+            "the representations (outputs.npz) of DT and A3D2 are not here: they stay on the machine that ran the cells"
+        )
+    title = f"t-SNE of the joint representation: {board.title}"
+    figure = alignment.tsne_panels(title, projections, _classes(board), MODALITIES)
+    caption = (
+        f"Test utterances of both domains, seed {seed}; each panel is a projection of its own, axes have no unit. "
+        "Domains that lie on each other class by class are aligned."
+    )
+    alt = (
+        "Scatter plots of source and target test utterances, domain by colour and class by marker; rows: "
+        + ", ".join(projections)
+        + "; columns: anchors acoustic, lexical, visual. How far the domains lie apart is measured in the next figure."
+    )
+    return figure, caption, alt
+
+
+def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
+    rows = board.ablation.get(PAPER_METHOD) or [_row(board, BASELINE), _row(board, PAPER_METHOD)]
+    names = {("add",): "AA", ("aa",): "ADD", (): ""}
+    classes = _classes(board)
+    measured = {}
+    for row in rows:
+        short = names.get(row.off, "")
+        by_anchor = alignment.distances(row.records, store, len(classes))
+        if by_anchor:
+            measured[f"{short} ({row.title})" if short else row.title] = (canvas.look(row.method, row.off), by_anchor)
+    if not measured:
+        raise LackingError("neither the records nor stored representations have the category distance")
+    title = f"Category distance between source and target: {board.title}"
+    figure = alignment.category_distances(title, measured, MODALITIES)
+    alt = "; ".join(
+        f"{name}, anchor {anchor}: " + ", ".join(f"{NAMES[m]} {np.mean(values):.2f}" for m, values in by_m.items())
+        for name, (_, by_anchor) in measured.items()
+        for anchor, by_m in by_anchor.items()
+    )
+    return figure, "Mean over seeds; dots are single seeds. Small: the domains' class centres are close.", f"{alt}."
+
+
+def _confusion(board: Board) -> tuple["Figure", str, str]:
+    matrices = {row.title: _sum_of_confusions(row.records) for row in board.rows}
+    if not any(matrices.values()):
+        raise LackingError("no cell of this board has a confusion matrix")
+    classes = _classes(board)
+    figure = diagnostics.confusion_matrices(f"Confusion: {board.title}", matrices, classes)
+    recalls = []
+    for title, by_anchor in matrices.items():
+        for anchor, counts in by_anchor.items():
+            recall = np.diag(counts) / np.maximum(counts.sum(1), 1)
+            worst = int(recall.argmin())
+            recalls.append(f"{title}, anchor {anchor}: {classes[worst]} {100 * recall[worst]:.0f} percent")
+    alt = "The class least often recognised, and how often: " + "; ".join(recalls) + "."
+    return figure, "Rows are true classes and sum to 100 percent; all seeds of a scenario together.", alt
+
+
+def _sum_of_confusions(records: Iterable[Record]) -> dict[str, np.ndarray]:
+    summed: dict[str, np.ndarray] = {}
+    for record in records:
+        counts = (record.get("metrics") or {}).get("target_test", {}).get("confusion")
+        if record["status"] == "ok" and counts is not None:
+            anchor = record["key"]["anchor"]
+            summed[anchor] = summed.get(anchor, 0) + np.asarray(counts, float)
+    return summed
+
+
+def _curves(board: Board) -> tuple["Figure", str, str]:
+    curves = {row.title: found for row in board.rows if (found := _terms(row.records))}
+    if not curves:
+        raise LackingError("no cell of this board recorded its loss")
+    figure = diagnostics.loss_curves(f"Terms of the loss: {board.title}", curves)
+    caption = "Weighted as they enter the sum. Mean over seeds, the band from the lowest to the highest seed."
+    alt = "Loss by epoch, a panel per method and scenario. Terms: " + "; ".join(
+        f"{title}: {', '.join(sorted({term for terms in by_anchor.values() for term in terms}))}"
+        for title, by_anchor in curves.items()
+    )
+    return figure, caption, f"{alt}."
+
+
+def _terms(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:
+    """Anchor → term → (seeds, epochs), NaN where a run did not log it."""
+    collected: dict[str, dict[str, list[list[float]]]] = {}
+    for record in records:
+        for term, values in ((record.get("curves") or {}).get("terms") or {}).items():
+            plain = [float("nan") if value is None else float(value) for value in values]
+            collected.setdefault(record["key"]["anchor"], {}).setdefault(term, []).append(plain)
+    return {
+        anchor: {term: _stack(runs) for term, runs in terms.items() if any(runs)} for anchor, terms in collected.items()
+    }
+
+
+def _stack(runs: Sequence[Sequence[float]]) -> np.ndarray:
+    longest = max(map(len, runs))
+    return np.array([[*run, *[np.nan] * (longest - len(run))] for run in runs])
+
+
+def _row(board: Board, label: str) -> Row:
+    for row in board.rows:
+        if row.label == label:
+            return row
+    raise LackingError(f"this board has no row of {label}: mmda-bench run --dataset {board.dataset} --methods dt,a3d2")
+
+
+def _classes(board: Board) -> list[str]:
+    for row in (*board.rows, *board.references):
+        for record in row.records:
+            if names := (record.get("dataset") or {}).get("classes"):
+                return [str(name) for name in names]
+    for row in board.rows:
+        for record in row.records:
+            if record["status"] == "ok":
+                return [f"class {k}" for k in range(len(record["metrics"]["target_test"]["per_class_f1"]))]
+    raise LackingError("no cell of this board has a score")
+
+
+def stale(folder: Path, current: Iterable[str]) -> list[Path]:
+    """Figures that an earlier store left below ``folder`` and that are not among the ``current`` paths any more."""
+    kinds = "|".join(KINDS)
+    ours = re.compile(rf".+-({kinds})\.(svg|png)")
+    found = sorted(path for path in (folder / "figures").glob("*") if ours.fullmatch(path.name))
+    return [path for path in found if f"figures/{path.name}" not in set(current)]
+
+
+def files(plates: Mapping[str, Sequence[Plate]], coordinates: alignment.Coordinates) -> dict[str, bytes]:
+    """What to keep, by path below the results folder; the first board's scores also as the README's picture."""
+    drawn = [plate for mine in plates.values() for plate in mine if plate.svg]
+    found = {f"figures/{plate.name}.{end}": getattr(plate, end) for plate in drawn for end in ("svg", "png")}
+    if drawn and drawn[0].name.endswith("-f1"):
+        found |= {f"figures/leaderboard.{end}": getattr(drawn[0], end) for end in ("svg", "png")}
+    return found | ({TSNE.as_posix(): coordinates.text().encode()} if coordinates.used else {})

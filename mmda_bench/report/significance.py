@@ -1,0 +1,157 @@
+"""Which differences of a board are more than noise: from stored predictions to intervals, differences, the bold set.
+
+The bold set of a column is made among the rows that are complete in it, if the predictions of all of them are stored: a
+test among the others would put in bold what was merely the best of those that could be tested. A reference is no
+competitor, and neither is a submitted row, whose training nobody here has seen: these have intervals and no bold.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.report.tables import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
+from mmda_bench.statistics import DRAWS, Sample, all_pairs, average, from_the_best, interval, resampled_f1, weighted_f1
+from mmda_bench.store import Record
+
+Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]
+LARGEST_GAP = 1.0  # percent between the score of a record and that of its float16 probabilities, whose ties may differ
+
+
+@dataclass
+class Samples:
+    """``found``: by row and column; ``missing``: by row and anchor, why a complete row has none."""
+
+    found: dict[tuple[str, str], Sample] = field(default_factory=dict)
+    missing: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def why_not(self, label: str, column: str) -> str:
+        """Why a row has no sample in ``column``; the average lacks what a scenario lacks."""
+        found = (self.missing.get((label, part)) for part in ((column,) if column in MODALITIES else MODALITIES))
+        return next((reason for reason in found if reason), "not every scenario has all its seeds")
+
+
+def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws: int = DRAWS) -> Samples:
+    """Scores and their resamples in percent, of every column in which a row is complete.
+
+    All rows share the draws, which are seeded by the board's corpus, version and split: nothing else changes them.
+    """
+    result = Samples()
+    first: Mapping[str, np.ndarray] | None = None
+    runs: dict[tuple[str, str], np.ndarray] = {}  # predicted classes (K, N)
+    for row in rows:
+        for anchor in (m for m in MODALITIES if row.scores[m].complete):
+            found = []
+            for record in (r for r in row.records if r["key"]["anchor"] == anchor):
+                arrays = predictions(record)
+                first = first or arrays
+                if reason := _unusable(board, record, arrays, first):
+                    result.missing[row.label, anchor] = f"{reason} (anchor {anchor}, seed {record['key']['seed']})"
+                    break
+                found.append(_predicted(arrays))
+            else:
+                runs[row.label, anchor] = np.stack(found)
+    if first is not None and runs:
+        names = board.signature.split("|")[1:3]  # corpus, version, split
+        labels, answers = first["target_test/labels"], np.concatenate(list(runs.values()))
+        scores = 100 * resampled_f1(labels, answers, classes=_classes(first), names=names, draws=draws)
+        parts = np.split(scores, np.cumsum([len(one) for one in runs.values()])[:-1], axis=1)
+        _add(result, rows, dict(zip(runs, parts, strict=True)))
+    return result
+
+
+def _add(result: Samples, rows: Sequence[Row], draws: Mapping[tuple[str, str], np.ndarray]) -> None:
+    """Samples from draws (B, K) by row and anchor, and of the average where a row has every scenario."""
+    for row in rows:
+        for anchor in MODALITIES:
+            if (row.label, anchor) in draws:
+                values = np.array(list(row.scores[anchor].seeds.values()))
+                result.found[row.label, anchor] = Sample(values, draws[row.label, anchor])
+        parts = [result.found[row.label, anchor] for anchor in MODALITIES if (row.label, anchor) in result.found]
+        if len(parts) == len(MODALITIES) and row.scores[AVERAGE].complete:
+            result.found[row.label, AVERAGE] = average(parts)
+
+
+def _predicted(arrays: Mapping[str, np.ndarray] | None) -> np.ndarray:
+    assert arrays is not None
+    return arrays["target_test/probabilities"].argmax(1)
+
+
+def _classes(arrays: Mapping[str, np.ndarray]) -> int:
+    return arrays["target_test/probabilities"].shape[1]
+
+
+def _unusable(
+    board: Board, record: Record, arrays: Mapping[str, np.ndarray] | None, first: Mapping[str, np.ndarray] | None
+) -> str:
+    """Why these predictions cannot be compared with the first ones, or ''."""
+    if len(board.fingerprints) > 1:
+        return "the corpus changed between the cells of this table"
+    if arrays is None or first is None:
+        return "its predictions are not stored"
+    if any(not np.array_equal(arrays[name], first[name]) for name in ("target_test/ids", "target_test/labels")):
+        return "its predictions are of other utterances"
+    labels, once = arrays["target_test/labels"], np.ones((1, len(arrays["target_test/labels"])))
+    found = 100 * weighted_f1(labels, _predicted(arrays)[None], once, classes=_classes(arrays)).item()
+    if abs(found - 100 * record["metrics"]["target_test"]["weighted_f1"]) > LARGEST_GAP:
+        return "its predictions do not give the score of its record"
+    return ""
+
+
+def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) -> Board:
+    """The board with intervals, differences from the best, bold sets and the comparison of all pairs."""
+    supervised = [row for row in board.references if row.records and row.title != SOURCE_BOUND]
+    samples = sample(board, predictions, [*board.lines, *supervised, *board.external], draws=draws)
+    untested: dict[str, str] = {}
+
+    def tested(rows: Sequence[Row], *, compete: bool = True, note: bool = False) -> list[Row]:
+        done = [_with_intervals(row, samples) for row in rows]
+        for column in COLUMNS if compete else ():
+            reason = _obstacle(rows, samples, column)
+            if reason and note:
+                untested[column] = reason
+            if not reason:
+                done = _with_bold(done, samples, column)
+        return done
+
+    whole = [row.label for row in board.rows if (row.label, AVERAGE) in samples.found]
+    return replace(
+        board,
+        rows=tested(board.rows, note=True),
+        ablation={method: tested(rows) for method, rows in board.ablation.items()},
+        references=[_with_intervals(row, samples) if row in supervised else row for row in board.references],
+        external=tested(board.external, compete=False),
+        untested=untested,
+        pairs=all_pairs({label: samples.found[label, AVERAGE] for label in whole}),
+    )
+
+
+def _obstacle(rows: Sequence[Row], samples: Samples, column: str) -> str:
+    """Why the rows that are complete in ``column`` cannot all be tested, or ''."""
+    complete = [row for row in rows if row.scores[column].complete]
+    if len(complete) < 2:
+        return "fewer than two complete rows"
+    lacking = [row for row in complete if (row.label, column) not in samples.found]
+    return f"{lacking[0].label}: {samples.why_not(lacking[0].label, column)}" if lacking else ""
+
+
+def _with_intervals(row: Row, samples: Samples) -> Row:
+    mine = {column: samples.found[row.label, column] for column in COLUMNS if (row.label, column) in samples.found}
+    limits = {column: interval(one) for column, one in mine.items()}
+    return replace(row, intervals={c: (max(0.0, low), min(100.0, high)) for c, (low, high) in limits.items()})
+
+
+def _with_bold(rows: Sequence[Row], samples: Samples, column: str) -> list[Row]:
+    best, others = from_the_best(
+        {row.label: samples.found[row.label, column] for row in rows if row.scores[column].complete}
+    )
+    bold = {best} | {label for label, difference in others.items() if not difference.significant}
+    return [
+        replace(
+            row,
+            bold=row.bold | {column} if row.label in bold else row.bold,
+            from_best={**row.from_best, column: others[row.label]} if row.label in others else row.from_best,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,133 @@
+"""Where prepared corpora lie: the names say all that determines their content, and the room is known beforehand."""
+
+from dataclasses import replace
+
+import noise
+import pytest
+
+from mmda_bench import registry
+from mmda_bench.backbone import cache, prefix
+from mmda_bench.backbone.tiny import Tiny
+from mmda_bench.disk import Disk, free_bytes, gigabytes
+from mmda_bench.protocol import Protocol
+
+PROTOCOL = Protocol(backbone="tiny")
+
+
+@pytest.fixture
+def place(tmp_path):
+    registry.load_plugin(noise.__file__)
+
+    def place_of(card=noise.Noise.card, protocol=PROTOCOL, dataset="noise"):
+        return cache.place_of(dataset, card=card, backbone=Tiny(), protocol=protocol, cache=tmp_path)
+
+    return place_of
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [replace(PROTOCOL, severity=0.5), replace(PROTOCOL, shift="released"), replace(PROTOCOL, split=1)],
+    ids=["severity", "shift", "split"],
+)
+def test_shift_severity_and_split_have_shifted_shards_of_their_own_and_share_the_clean_ones(place, protocol):
+    assert place(protocol=protocol).shifted != place().shifted
+    assert place(protocol=protocol).clean == place().clean
+
+
+def test_what_is_no_matter_of_the_prefix_is_not_in_the_name(place):
+    assert place(protocol=replace(PROTOCOL, epochs=3, batch=2, beta=0.1)) == place()
+
+
+@pytest.mark.parametrize("change", [{"version": "v2"}, {"files": "0123"}], ids=["version", "files"])
+def test_another_version_or_other_files_of_a_corpus_lie_elsewhere(place, change):
+    other = place(card=replace(noise.Noise.card, **change))
+    assert other.clean != place().clean
+    assert other.shifted != place().shifted
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("identity", lambda self: "other weights"), ("cache_dtype", "float16"), ("frames", 5), ("frame_size", 32)],
+)
+def test_another_backbone_lies_elsewhere(place, monkeypatch, name, value):
+    here = place()
+    monkeypatch.setattr(Tiny, name, value)
+    assert place().clean != here.clean
+    assert place().shifted != here.shifted
+
+
+def test_all_protocols_of_a_corpus_have_one_lock(place):
+    assert place(protocol=replace(PROTOCOL, severity=0.5)).lock == place().lock
+    assert place().lock.name == "noise-v1.0-tiny.lock"
+
+
+READER = "from mmda_bench.datasets import first\nimport mmda_bench.datasets.third\n"
+
+
+@pytest.fixture
+def readers(tmp_path, monkeypatch):
+    """A package in the place of mmda_bench.datasets, and the digest of its module ``reader``."""
+    sources = {"reader": READER, "first": "def f():\n    from mmda_bench.datasets.second import g\n"}
+    sources |= {"second": "from . import reader\n", "third": "import os.path\n", "other": "", "os": ""}
+    for name, source in sources.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.setitem(cache.sys.modules, cache.READERS, type("package", (), {"__path__": [str(tmp_path)]}))
+    reader = type("module", (), {"__file__": str(tmp_path / "reader.py")})
+    monkeypatch.setitem(cache.sys.modules, "some.reader", reader)
+    return lambda: cache.reader_digest.__wrapped__("some.reader")
+
+
+@pytest.mark.parametrize("name", ["reader", "first", "second", "third"])
+def test_the_digest_of_a_reader_changes_with_all_that_it_imports(readers, tmp_path, name):
+    before = readers()
+    assert readers() == before
+    (tmp_path / f"{name}.py").open("a").write("# changed\n")
+    assert readers() != before
+
+
+@pytest.mark.parametrize("name", ["other", "os"])
+def test_the_digest_of_a_reader_does_not_change_with_what_it_does_not_import(readers, tmp_path, name):
+    before = readers()
+    (tmp_path / f"{name}.py").write_text("changed = True\n")
+    assert readers() == before
+
+
+def test_the_built_in_readers_are_known_by_what_they_share():
+    import mmda_bench.datasets.iemocap
+    import mmda_bench.datasets.mintrec  # noqa: F401
+
+    def imported(name):
+        path = cache.Path(cache.sys.modules[f"{cache.READERS}.{name}"].__file__)
+        return set(cache._imported_readers(path.read_bytes()))
+
+    assert "clip_media" in imported("mintrec") & imported("iemocap")
+
+
+def test_the_room_is_not_less_than_what_is_taken_and_not_much_more(tmp_path):
+    registry.load_plugin(noise.__file__)
+    root = noise.lay_out(tmp_path / "root", 40)
+    options = {"root": root, "protocol": PROTOCOL, "cache": tmp_path / "cache"}
+    before = prefix.disk_needed("noise", **options)
+    assert not (tmp_path / "cache").exists()
+    corpus = prefix.prepare("noise", **options)
+    taken = sum(values.size for values in corpus.features.values())
+    clean, shifted = (sum(corpus.features[m, v].size for m in "ALV") for v in ("clean", "shifted"))
+    assert taken == clean + shifted <= before.needed
+    exact = sum(len(corpus.features["V", v].rows) * 4 * 10 * 48 * 4 for v in ("clean", "shifted"))
+    assert corpus.features["V", "clean"].size + corpus.features["V", "shifted"].size == exact
+    longest = {"A": 63 * 48 * 4, "L": 12 * 48 * 4, "V": 4 * 10 * 48 * 4}
+    assert before.needed == 60 * sum(longest.values()), "40 clean and 20 shifted utterances"
+    assert prefix.disk_needed("noise", **options).needed == 0
+    half = prefix.disk_needed("noise", **{**options, "protocol": replace(PROTOCOL, severity=0.5)})
+    assert half.needed == 20 * sum(longest.values()), "the clean ones are there"
+
+
+def test_free_room_is_that_of_the_disk_where_the_folder_would_be(tmp_path):
+    assert free_bytes(tmp_path / "not" / "yet" / "there") == pytest.approx(free_bytes(tmp_path), rel=0.05)
+
+
+def test_room_is_said_in_words(tmp_path):
+    assert str(Disk(tmp_path, 7_600_000_000, 9_000_000_000)) == f"at most 7.6 GB needed in {tmp_path}, 9.0 GB free"
+    assert str(Disk(tmp_path, 7_600_000_000, 1_000_000_000)).endswith("only 1.0 GB free")
+    assert str(Disk(tmp_path, 0, 1)).startswith("nothing more needed")
+    assert gigabytes(80_000_000) == "0.08 GB"
