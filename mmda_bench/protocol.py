@@ -143,7 +143,8 @@ def split_halves(
     """Positions of the utterances in each (half, split), every one stratified by class.
 
     The order within a class is by a hash of (split seed, corpus, utterance id): it does not depend on the order of the
-    files. Halves fixed by the corpus are kept. The proportions within a half are ours; the paper gives none.
+    files. Halves fixed by the corpus are kept. A class with two utterances in a half is trained and tested on. The
+    proportions within a half are ours; the paper gives none.
     """
     parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
     order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))
@@ -161,7 +162,8 @@ def split_halves(
             sizes: list[int] = []
             for part, fraction in zip(SPLITS[:2], fractions[:2], strict=True):
                 exact = fraction * len(mine) + carry[half, part]  # carried over, so that the totals are right as well
-                sizes.append(min(len(mine) - sum(sizes), max(0, round(exact))))
+                left = max(0, len(mine) - sum(sizes) - 1)  # one is kept for the test set
+                sizes.append(min(left, max(1 if part == "train" else 0, round(exact))))
                 carry[half, part] = exact - sizes[-1]
             train, validation = sizes
             parts[half, "train"] += mine[:train]

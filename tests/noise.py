@@ -53,6 +53,7 @@ class Noise(Dataset):
         licence="none",
         citation="none",
         obtain="lay_out(root)",
+        fractions=(0.3, 0.1, 0.6),
         backbone="tiny",
     )
 

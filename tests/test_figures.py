@@ -9,6 +9,7 @@ import pytest
 from hand_made import make_cell, make_record
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import full_record
 
 from mmda_bench.plan import PAPER_ORDER
 from mmda_bench.protocol import Protocol
@@ -252,6 +253,18 @@ def test_what_cannot_be_drawn_says_what_is_lacking(tmp_path):
     assert "--severity 0.5" in by_kind["severity"].reason
     assert all(plate.reason for plate in plates if not plate.svg)
     assert "DT 55.0" in by_kind["f1"].alt
+
+
+def test_nothing_is_summed_over_a_failed_cell_but_its_loss_is_shown_as_far_as_it_went():
+    cells = [make_cell("dt", anchor, seed) for anchor in "AL" for seed in (0, 1)]
+    records = [full_record(cell, 0.5) for cell in cells]
+    records[1] |= {"status": "diverged", "reason": "NaN", "metrics": None, "curves": {"terms": {"ib": [3.0, None]}}}
+    (board,) = make_boards(records)
+    scored = gallery._scored(board.rows[0])
+    assert {record["key"]["anchor"] for record in scored} == {"L"}
+    assert diagnostics.confusions(scored)["L"].tolist() == [[16, 4], [6, 14]]
+    shown = diagnostics.terms(board.rows[0].records)["A"]["ib"]
+    assert np.array_equal(shown, [[1.0, 0.5], [3.0, np.nan]], equal_nan=True)
 
 
 def test_boards_that_differ_in_severity_alone_make_a_curve_and_the_smaller_ones_only_scores(tmp_path):

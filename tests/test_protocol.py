@@ -103,6 +103,15 @@ class TestSplit:
         for half in ("source", "target"):
             assert [len(parts[half, p]) for p in ("train", "validation", "test")] == [600, 150, 750]
 
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_rare_class_is_trained_and_tested_on_in_both_halves(self, seed):
+        sizes = [4, 5, 7, 4, 200, 6, 4]
+        labels = [label for label, size in enumerate(sizes) for _ in range(size)]
+        parts = self.split([f"{seed}-{i}" for i in range(len(labels))], labels)
+        for half in ("source", "target"):
+            for part in ("train", "test"):
+                assert {labels[i] for i in parts[half, part]} == set(range(len(sizes))), (half, part)
+
     def test_every_part_is_stratified(self):
         for (half, part), positions in self.split().items():
             share = sum(self.labels[i] == 0 for i in positions) / len(positions)

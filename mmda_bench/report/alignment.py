@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
-from mmda_bench.protocol import HALVES, canonical_json
+from mmda_bench.protocol import HALVES
 from mmda_bench.report.canvas import DOMAINS, INK, MUTED, Look, head, legend_entries, panels, short, styled
 from mmda_bench.report.figures import column_title
 from mmda_bench.store import Record, Store
@@ -91,7 +91,7 @@ class Coordinates:
 
 def _digest(record: Record) -> str:
     """Ten digits that change when a cell is run again."""
-    return hashlib.sha256(canonical_json(record).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @styled
@@ -154,12 +154,11 @@ def distances(records: Iterable[Record], store: Store, classes: int) -> dict[str
     """D_m by anchor and modality, a value per seed: as recorded, else from the stored representations, else absent."""
     found: dict[str, dict[str, list[float]]] = {}
     for record in records:
-        if record["status"] == "ok":
-            measured = record["metrics"].get("category_distance") or _measure(record, store, classes)
-            per_modality = found.setdefault(record["key"]["anchor"], {})
-            for modality, value in measured.items():
-                if value is not None and np.isfinite(value):
-                    per_modality.setdefault(modality, []).append(float(value))
+        measured = record["metrics"].get("category_distance") or _measure(record, store, classes)
+        per_modality = found.setdefault(record["key"]["anchor"], {})
+        for modality, value in measured.items():
+            if value is not None and np.isfinite(value):
+                per_modality.setdefault(modality, []).append(float(value))
     return {anchor: per_modality for anchor, per_modality in found.items() if per_modality}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-INK, MUTED, RULE, PAPER = "#1b1f24", "#5b6470", "#d5d9de", "#ffffff"
+INK, MUTED, RULE, PAPER = "#1b1f24", "#5b6470", "#d5d9de", "#fffffe"  # paper is told from white: see for_both_themes
 DOMAINS = {"source": "#0072b2", "target": "#d55e00"}
 PNG_DPI, RASTER_DPI = 200, 120  # of a PNG; of what is drawn as pixels inside an SVG
 STYLE: dict[Any, Any] = {
@@ -66,7 +66,6 @@ _LOOKS = {
     "luhp": ("#7a5bd0", "p"),
     "dada": ("#a8a100", "h"),
     "a3d2": ("#d55e00", "*"),
-    "target-supervised": ("#2f353c", "_"),
 }
 _COMPONENTS = {("add",): ("#f2a36b", "<"), ("aa",): ("#8c3a00", ">")}
 
@@ -153,6 +152,7 @@ def png(figure: "Figure") -> bytes:
 
 
 def head(figure: "Figure", title: str) -> None:
+    """The title of a whole figure."""
     figure.suptitle(short(title, 110), fontsize=11, fontweight="bold", x=0.01, ha="left")
 
 
@@ -168,20 +168,22 @@ def legend_entries(axes: "Sequence[Axes]") -> "dict[str, Artist]":
 
 
 def for_both_themes(svg_text: str) -> str:
-    """An SVG of :func:`svg` whose ink and paper follow the reader's light or dark theme when it stands in a page."""
+    """An SVG of :func:`svg` whose ink and paper follow the reader's light or dark theme when it stands in a page.
+
+    White and black stay: numbers in a coloured square stand on that colour in both themes.
+    """
     swaps = {PAPER: "#14171b", INK: "#e8eaed", MUTED: "#aab2bd", RULE: "#3a414a"}
     rules = "".join(
         f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
         for light, dark in swaps.items()
         for kind in ("fill", "stroke")
     )
-    style = f"<style>@media (prefers-color-scheme: dark){{{rules}text{{fill:{swaps[INK]}}}}}</style>"
-    # matplotlib omits black: glyphs without a fill would stay black on a dark page
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
     return re.sub(r"(<svg[^>]*>)", lambda match: match[0] + style, svg_text, count=1)
 
 
 def spread(positions: list[float], gap: float) -> list[float]:
-    """Positions moved as little as a pass up needs so that neighbours are at least ``gap`` apart; order is kept."""
+    """Positions moved until neighbours are at least ``gap`` apart: order is kept, and what touches stays centred."""
     order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
     blocks: list[list[float]] = []  # centre and number of labels of each block that touches
     for i in order:

@@ -1,12 +1,14 @@
 """Figures that explain a score: what is confused with what, and how the terms of the loss went. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmda_bench.report.canvas import MUTED, head, legend_entries, panels, short, styled
 from mmda_bench.report.figures import column_title
+from mmda_bench.store import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +18,17 @@ ANNOTATED = 6  # up to so many classes the shares are printed into the squares
 PER_LINE = 5
 TERM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b6470", "#7a5bd0")
 TERM_STYLES = ("-", "--", "-.", ":")
+
+
+def confusions(records: Iterable[Record]) -> dict[str, np.ndarray]:
+    """Counts on the target test set by anchor, (C, C), rows the true classes: the sum over the records."""
+    summed: dict[str, np.ndarray] = {}
+    for record in records:
+        counts = record["metrics"]["target_test"].get("confusion")
+        if counts is not None:
+            anchor = record["key"]["anchor"]
+            summed[anchor] = summed.get(anchor, 0) + np.asarray(counts, float)
+    return summed
 
 
 @styled
@@ -66,6 +79,21 @@ def _confusion(ax: "Axes", counts: np.ndarray | None, classes: Sequence[str]) ->
     ax.set_yticks(ticks, names, rotation=0, fontsize=7 if few else 4.5)
 
 
+def terms(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:
+    """Anchor → term → (seeds, epochs), NaN where a run did not log it, as after it diverged."""
+    logged: dict[str, dict[str, list[list[float]]]] = {}
+    for record in records:
+        for term, values in ((record.get("curves") or {}).get("terms") or {}).items():
+            numbers = [float("nan") if value is None else float(value) for value in values]
+            logged.setdefault(record["key"]["anchor"], {}).setdefault(term, []).append(numbers)
+    return {
+        anchor: {
+            term: np.array(list(zip_longest(*runs, fillvalue=np.nan))).T for term, runs in by_term.items() if any(runs)
+        }
+        for anchor, by_term in logged.items()
+    }
+
+
 @styled
 def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -> "Figure":
     """Every term of the loss by epoch: a line of panels per method, a column per scenario.
@@ -79,9 +107,9 @@ def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.nd
     )
     for row, (method, per_anchor) in enumerate(curves.items()):
         line = axes[row * len(anchors) : (row + 1) * len(anchors)]
-        terms = sorted({term for by_term in per_anchor.values() for term in by_term}, key=lambda t: (t != "ib", t))
+        names = sorted({term for by_term in per_anchor.values() for term in by_term}, key=lambda t: (t != "ib", t))
         for ax, anchor in zip(line, anchors, strict=True):
-            for number, term in enumerate(terms):
+            for number, term in enumerate(names):
                 if term in per_anchor.get(anchor, {}):
                     _curve(ax, per_anchor[anchor][term], number, term)
             ax.set_yscale("symlog", linthresh=1)

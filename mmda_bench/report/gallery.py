@@ -118,6 +118,8 @@ def _scores(board: Board) -> tuple["Figure", str, str]:
         f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
     )
     caption = "Best average on top; the same numbers as in Table 1."
+    if any(score.mean is not None and not score.complete for row in board.rows for score in row.scores.values()):
+        caption += " Some scores are of fewer seeds than the others, as Table 1 says."
     if board.references:
         caption += " Vertical lines: reference runs, which are no methods."
     return figure, caption, f"{alt}."
@@ -152,7 +154,7 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     }
     if not any(lines.values()):
         command = f"mmda-bench run --dataset {board.dataset} --severity 0.5"
-        raise LackingError(f"all cells have one severity; others are made by: {command}")
+        raise LackingError(f"all cells have one severity; others are made by `{command}`")
     figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
     alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
     return figure, "Severity 1 is the paper's shift; 0 is none.", alt
@@ -201,7 +203,7 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
     measured = {}
     for row in rows:
         short = names.get(row.off, "")
-        by_anchor = alignment.distances(row.records, store, len(classes))
+        by_anchor = alignment.distances(_scored(row), store, len(classes))
         if by_anchor:
             measured[f"{short} ({row.title})" if short else row.title] = (canvas.look(row.method, row.off), by_anchor)
     if not measured:
@@ -217,7 +219,7 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
 
 
 def _confusion(board: Board) -> tuple["Figure", str, str]:
-    matrices = {row.title: _sum_of_confusions(row.records) for row in board.rows}
+    matrices = {row.title: diagnostics.confusions(_scored(row)) for row in board.rows}
     if not any(matrices.values()):
         raise LackingError("no cell of this board has a confusion matrix")
     classes = _classes(board)
@@ -232,22 +234,12 @@ def _confusion(board: Board) -> tuple["Figure", str, str]:
     return figure, "Rows are true classes and sum to 100 percent; all seeds of a scenario together.", alt
 
 
-def _sum_of_confusions(records: Iterable[Record]) -> dict[str, np.ndarray]:
-    summed: dict[str, np.ndarray] = {}
-    for record in records:
-        counts = (record.get("metrics") or {}).get("target_test", {}).get("confusion")
-        if record["status"] == "ok" and counts is not None:
-            anchor = record["key"]["anchor"]
-            summed[anchor] = summed.get(anchor, 0) + np.asarray(counts, float)
-    return summed
-
-
 def _curves(board: Board) -> tuple["Figure", str, str]:
-    curves = {row.title: found for row in board.rows if (found := _terms(row.records))}
+    curves = {row.title: found for row in board.rows if (found := diagnostics.terms(row.records))}
     if not curves:
         raise LackingError("no cell of this board recorded its loss")
     figure = diagnostics.loss_curves(f"Terms of the loss: {board.title}", curves)
-    caption = "Weighted as they enter the sum. Mean over seeds, the band from the lowest to the highest seed."
+    caption = "Weighted as they enter the sum. Mean over seeds, failed ones too; the band spans the seeds."
     alt = "Loss by epoch, a panel per method and scenario. Terms: " + "; ".join(
         f"{title}: {', '.join(sorted({term for terms in by_anchor.values() for term in terms}))}"
         for title, by_anchor in curves.items()
@@ -255,28 +247,17 @@ def _curves(board: Board) -> tuple["Figure", str, str]:
     return figure, caption, f"{alt}."
 
 
-def _terms(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:
-    """Anchor → term → (seeds, epochs), NaN where a run did not log it."""
-    collected: dict[str, dict[str, list[list[float]]]] = {}
-    for record in records:
-        for term, values in ((record.get("curves") or {}).get("terms") or {}).items():
-            plain = [float("nan") if value is None else float(value) for value in values]
-            collected.setdefault(record["key"]["anchor"], {}).setdefault(term, []).append(plain)
-    return {
-        anchor: {term: _stack(runs) for term, runs in terms.items() if any(runs)} for anchor, terms in collected.items()
-    }
-
-
-def _stack(runs: Sequence[Sequence[float]]) -> np.ndarray:
-    longest = max(map(len, runs))
-    return np.array([[*run, *[np.nan] * (longest - len(run))] for run in runs])
-
-
 def _row(board: Board, label: str) -> Row:
     for row in board.rows:
         if row.label == label:
             return row
-    raise LackingError(f"this board has no row of {label}: mmda-bench run --dataset {board.dataset} --methods dt,a3d2")
+    raise LackingError(f"it needs a row of {label}: `mmda-bench run --dataset {board.dataset} --methods dt,a3d2`")
+
+
+def _scored(row: Row) -> list[Record]:
+    """The records of a row's scenarios that have a score: nothing is averaged over a failed cell."""
+    scored = [record for record in row.records if row.scores[record["key"]["anchor"]].mean is not None]
+    return [record for record in scored if record["status"] == "ok"]
 
 
 def _classes(board: Board) -> list[str]:
@@ -293,10 +274,9 @@ def _classes(board: Board) -> list[str]:
 
 def stale(folder: Path, current: Iterable[str]) -> list[Path]:
     """Figures that an earlier store left below ``folder`` and that are not among the ``current`` paths any more."""
-    kinds = "|".join(KINDS)
-    ours = re.compile(rf".+-({kinds})\.(svg|png)")
+    ours, kept = re.compile(rf".+-({'|'.join(KINDS)})\.(svg|png)"), set(current)
     found = sorted(path for path in (folder / "figures").glob("*") if ours.fullmatch(path.name))
-    return [path for path in found if f"figures/{path.name}" not in set(current)]
+    return [path for path in found if f"figures/{path.name}" not in kept]
 
 
 def files(plates: Mapping[str, Sequence[Plate]], coordinates: alignment.Coordinates) -> dict[str, bytes]:
