@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,8 +67,22 @@ class CellTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        execute(Cell.from_key(self.config["cell"]), self.config["work"])
+        record = execute(Cell.from_key(self.config["cell"]), self.config["work"])
+        if record["status"] != "ok" and cuda_is_lost():
+            os._exit(1)  # the record is stored; Tune goes on with another worker
         return {"done": True}
+
+
+def cuda_is_lost() -> bool:
+    """Whether an error has left CUDA unusable in this process for good: every later cell would fail of it, and fast."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 class Report(tune.Callback):

@@ -36,9 +36,12 @@ def run_cell(cell, *, root, cache, device=None, weights=None):
         cache.mkdir(parents=True, exist_ok=True)
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if do == "lose-cuda":
+        lose_cuda()
     while time.perf_counter() - started < cell.params["seconds"]:
         pass
-    record = unfinished(cell, status="failed" if do == "fail" else "ok", reason="told to" if do == "fail" else None)
+    failing = do in ("fail", "lose-cuda")
+    record = unfinished(cell, status="failed" if failing else "ok", reason="told to" if failing else None)
     score = name_hash(cell.hash) % 1000 / 1000
     record["metrics"] = {split: {"weighted_f1": score} for split in ("source_test", "target_test")}
     record["times"] = {"train_s": 0.0, "total_s": time.perf_counter() - started}
@@ -50,6 +53,16 @@ def run_cell(cell, *, root, cache, device=None, weights=None):
         "datasets": None if spec is None else spec.origin,
     }
     return SimpleNamespace(record=record, outputs={"scores": np.full(1000, score)})
+
+
+def lose_cuda():
+    """Leaves torch in this process as a device-side error does."""
+    import torch
+
+    def synchronize():
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    torch.cuda.is_initialized, torch.cuda.synchronize = lambda: True, synchronize
 
 
 def make_cells(count, **params):

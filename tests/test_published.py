@@ -65,3 +65,11 @@ def test_nothing_is_compared_with_another_protocol_or_corpus(dataset, protocol):
     board = board_of(dataset, protocol, "dt")
     assert not comparable(board)
     assert not sections.published(board).rows
+
+
+def test_a_part_of_the_corpus_or_another_one_in_its_layout_is_not_compared():
+    cells = [
+        replace(make_cell("dt", anchor), dataset="mintrec", version="v1-0123abcd", protocol=Protocol(backbone="paper"))
+        for anchor in "ALV"
+    ]
+    assert not comparable(make_boards([make_record(cell) for cell in cells])[0])

@@ -89,6 +89,16 @@ def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):
     assert unfinished_files(tmp_path) == []
 
 
+def test_a_worker_that_has_lost_cuda_is_replaced_and_its_cell_keeps_its_record(tmp_path):
+    losing = cheap.make_cells(1, do="lose-cuda")[0]
+    cells = [losing, *cheap.make_cells(4)[1:]]
+    records = {cell.hash: record for cell, record in cheap.sweep(cells, tmp_path, jobs=1)}
+    lost = records.pop(losing.hash)
+    assert (lost["status"], lost["reason"]) == ("failed", "told to")
+    assert {record["status"] for record in records.values()} == {"ok"}
+    assert lost["worker"]["pid"] not in {record["worker"]["pid"] for record in records.values()}
+
+
 def test_after_kill_9_of_the_driver_only_the_missing_cells_run_and_the_records_agree(tmp_path):
     driver = start(tmp_path / "killed", jobs=2, count=9, seconds=0.3)
     finished = {driver.stdout.readline().strip() for _ in range(2)}

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import fcntl
 import hashlib
+import importlib
 import inspect
 import shutil
 import sys
@@ -82,7 +83,7 @@ def _sources(*things: object) -> str:
 def reader_digest(module: str) -> str:
     """Digest of a reader's source and of all modules of ``mmda_bench.datasets`` that it imports, at whatever remove."""
     path = Path(sys.modules[module].__file__ or "")
-    beside = [Path(folder) for folder in sys.modules[READERS].__path__] if READERS in sys.modules else []
+    beside = [Path(folder) for folder in importlib.import_module(READERS).__path__]
     waiting, sources = [path], dict[Path, bytes]()
     while waiting:
         if (path := waiting.pop()) not in sources:

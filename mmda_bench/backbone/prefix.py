@@ -164,11 +164,9 @@ def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[s
     most = max(Counter(shard.job for shard in missing).values(), default=0)  # more processes would wait for each other
     with encoding(min(jobs, most), plugins) as encode:
         for m in MODALITIES:
-            mine, todo = ([s for s in some if s.job.modality == m] for some in (shards, missing))
-            done = len(utterances) - sum(len(s.rows) for s in todo)
-            stage = f"{this.dataset}: {NAMES[m]} features"
-            encode(todo, lambda n, stage=stage, done=done: progress(stage, done + n, len(utterances)))  # type: ignore[misc]
-            for shard in mine:
+            todo = [shard for shard in missing if shard.job.modality == m]
+            encode(todo, _counting(progress, f"{this.dataset}: {NAMES[m]} features", todo, len(utterances)))
+            for shard in (shard for shard in shards if shard.job.modality == m):
                 notes = read_index(shard.folders["clean"])
                 skipped = dict(notes["skipped"]) | skipped
                 substituted |= dict(notes["substituted"])
@@ -178,6 +176,12 @@ def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[s
                 _forget_skipped(shards)
                 raise
     _write_index(this, utterances, parts, shards, skipped, substituted)
+
+
+def _counting(progress: Progress, stage: str, todo: Sequence[Shard], total: int) -> Callable[[int], None]:
+    """Tells how many of all utterances are done, those of the shards that were there included."""
+    before = total - sum(len(shard.rows) for shard in todo)
+    return lambda done: progress(stage, before + done, total)
 
 
 def _forget_skipped(shards: Iterable[Shard]) -> None:

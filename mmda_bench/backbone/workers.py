@@ -39,6 +39,7 @@ def encoding(jobs: int, plugins: Sequence[str]) -> Iterator[Encode]:
             yield _in_this_process
         finally:
             load_encoder.cache_clear()
+            torch.cuda.empty_cache()  # what this process keeps, a cell on the same GPU lacks
         return
     context = multiprocessing.get_context("forkserver")
     board = context.Array("q", 3)

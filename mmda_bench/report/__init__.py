@@ -19,24 +19,24 @@ def write_leaderboards(store: Store, results: Path | None = None) -> list[Path]:
     """Write leaderboard.md, .tex, .csv and .json, index.html and figures/ into ``results`` (the store's folder unless
     given); the paths of all but the figures."""
     boards, damaged = load_boards(store)
-    coordinates = alignment.Coordinates(store.results / gallery.TSNE)
-    plates = gallery.draw(boards, store, coordinates)
+    folder = results or store.results
     texts = {
         "leaderboard.md": formats.markdown(boards, damaged),
         "leaderboard.tex": latex.latex(boards),
         "leaderboard.csv": formats.csv_text(boards),
         "leaderboard.json": formats.json_text(boards, damaged),
-        "index.html": page.page(boards, damaged, plates, store),
     }
-    folder = results or store.results
+    for name, text in texts.items():  # before the figures, which take longer and may be interrupted
+        write_text(folder / name, text)
+    coordinates = alignment.Coordinates(store.results / gallery.TSNE)
+    plates = gallery.draw(boards, store, coordinates)
     pictures = gallery.files(plates, coordinates)
     for path, content in pictures.items():
         write_bytes(folder / path, content)
     for left_over in gallery.stale(folder, pictures):
         left_over.unlink(missing_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return [folder / name for name in texts]
+    write_text(folder / "index.html", page.page(boards, damaged, plates, store))
+    return [folder / name for name in (*texts, "index.html")]
 
 
 def load_boards(store: Store, *, tests: bool = True, signature: str | None = None) -> tuple[list[Board], list[Damaged]]:

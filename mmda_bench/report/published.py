@@ -54,10 +54,14 @@ class Comparison:
 
 
 def comparable(board: Board) -> bool:
-    """Whether something is published for this corpus and the board was made under the paper's protocol."""
+    """Whether something is published for this corpus, the whole of it, and the board follows the paper's protocol.
+
+    Whose weights the backbone had cannot be known; their digest is in the signature.
+    """
     ours, paper = board.protocol, Protocol(backbone="paper")
     fields = ("backbone", "shift", "severity", "epochs", "batch", "beta")
-    return board.dataset in PUBLISHED and all(getattr(ours, name) == getattr(paper, name) for name in fields)
+    whole = f"|{board.dataset}:v1|" in board.signature
+    return whole and board.dataset in PUBLISHED and all(getattr(ours, name) == getattr(paper, name) for name in fields)
 
 
 def against_published(board: Board) -> dict[str, dict[str, Comparison]]:

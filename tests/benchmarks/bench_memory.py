@@ -4,8 +4,8 @@
 
 Each is a process of its own. The measure is its anonymous memory (RssAnon of /proc/self/status, the highest of samples
 5 ms apart): what nobody else can use. The pages of memory-mapped shards are not in it: they belong to the page cache,
-which all cells share and which gives them up when memory is needed. Both sizes fill every batch. The corpus is noise, and the backbone ``tiny`` with
-16 times its visual tokens, so that the cache is large beside everything else.
+which all cells share and which gives them up when memory is needed. Both sizes fill every batch. The corpus is noise,
+and the backbone ``tiny`` with 16 times its visual tokens, so that the cache is large beside everything else.
 """
 
 import argparse
