@@ -186,7 +186,7 @@ def _folder(title: str, folder: Path, option: str) -> Check:
 
 def _space(folder: Path) -> Check:
     free = free_bytes(folder) / 1e9
-    advice = f"free at least {FREE_GB:g} GB; the caches of real corpora take 8 GB (MIntRec) and 19 GB (IEMOCAP)"
+    advice = f"free at least {FREE_GB:g} GB; what a real corpus takes: mmda-bench doctor --dataset NAME --data-root DIR"
     return Check("disk", free >= FREE_GB, f"{free:.0f} GB free at {folder}", advice)
 
 

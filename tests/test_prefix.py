@@ -142,6 +142,7 @@ def test_another_severity_shares_the_clean_shards(whole, tmp_path):
     assert not np.array_equal(full.features["A", "shifted"][p], half.features["A", "shifted"][p])
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_process_gives(whole, tmp_path):
     root, cache, corpus = whole
     found = prepare(root, tmp_path, jobs=2)
@@ -185,7 +186,7 @@ def interrupt(stage, done, total):
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(whole, tmp_path, jobs):
     root, cache, _ = whole
     with pytest.raises(KeyboardInterrupt):

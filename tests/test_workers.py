@@ -35,6 +35,7 @@ def ended(process_id, *, seconds=30):
     return bool(select.select([descriptor], [], [], seconds)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_left(tmp_path, jobs):
     root, cache = noise.lay_out(tmp_path / "root", 200), tmp_path / "cache"
@@ -56,6 +57,7 @@ def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_
     assert (resumed.folder / "digest").read_text() == (undisturbed.folder / "digest").read_text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_preparation_with_advice(tmp_path):
     root = noise.lay_out(tmp_path / "root", 200, killer=130)
     with pytest.raises(ResourceError, match=r"killed, most likely for want of memory.*fewer --jobs"):
