@@ -42,6 +42,8 @@ def whole_model(modality: str, *, small: bool) -> Any:
 class RandomPaper(Paper):
     """The paper's backbone without checkpoints. ``blocks``: trainable visual ones."""
 
+    length_groups = 1  # its utterances are equally long, and shapes on the meta device depend on no data
+
     def __init__(self, *, blocks: int, small: bool) -> None:
         super().__init__()
         self.blocks, self.small = blocks, small
