@@ -4,6 +4,7 @@ What cannot be read raises :class:`ClipError` with a reason. A clip without soun
 engine lists silent utterances itself.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from numpy.typing import NDArray
 from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, ClipError
 from mmda_bench.datasets.folder_media import conform, ten_of
 
+# what PyAV stumbles over in a file that holds anything at all: streams without a decoder, rates of zero, absurd sizes
+DAMAGE = (av.FFmpegError, ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 READABLE = 0.8  # a clip of which fewer pictures than this share can be decoded is damaged
 
 
@@ -28,6 +32,7 @@ def read_sound(path: Path) -> NDArray[np.float32]:
         rate = SAMPLE_RATE
         if container.streams.audio:
             stream = container.streams.audio[0]
+            _check_known(stream, path)
             rate = stream.rate
             missing = -(-MAX_SAMPLES * rate // SAMPLE_RATE) + rate // 10  # a little more, for the filter's edge
             planes = av.AudioResampler(format="fltp")  # whatever the samples are, to one plane of floats per channel
@@ -40,9 +45,9 @@ def read_sound(path: Path) -> NDArray[np.float32]:
         if not len(sound):
             seconds = (container.duration or 0) / av.time_base
             return np.zeros(min(MAX_SAMPLES, max(MIN_SAMPLES, int(seconds * SAMPLE_RATE))), np.float32)
-    if not np.isfinite(sound).all():
-        raise ClipError(f"{path} contains samples that are not numbers")
-    return conform(sound, rate)
+        if not np.isfinite(sound).all():
+            raise ClipError(f"{path} contains samples that are not numbers")
+        return conform(sound, rate)
 
 
 def read_pictures(path: Path) -> NDArray[np.uint8]:
@@ -141,8 +146,14 @@ def _video(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
         raise ClipError(f"{path} has no video stream")
     stream = container.streams.video[0]
+    _check_known(stream, path)
     stream.codec_context.thread_count = 1  # clips are decoded side by side, one processor each
     return stream
+
+
+def _check_known(stream: AudioStream | VideoStream, path: Path) -> None:
+    if stream.codec_context is None:
+        raise ClipError(f"{path} has a stream of {stream.type} of a kind that no decoder knows")
 
 
 @contextmanager
@@ -155,8 +166,11 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             yield container
     except FileNotFoundError:
         raise ClipError(f"{path} is missing") from None
-    except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
-        raise ClipError(f"{path} cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.EPERM:  # of a decoder: it only says that it failed
+            reason = "its content is damaged"
+        raise ClipError(f"{path} cannot be decoded: {reason}") from error
 
 
 def _check_whole(path: Path) -> None:

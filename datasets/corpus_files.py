@@ -24,7 +24,8 @@ def corpus_root(root: Path | None, card: Card, needs: Sequence[str]) -> Path:
     missing = [pattern for pattern in needs if not any(root.glob(pattern))]
     if not missing:
         return root
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    inside = sorted(path for path in root.iterdir() if path.is_dir())
+    for folder in (*inside, *root.absolute().parents[:3]):  # one level too high, or some too low
         if all(any(folder.glob(pattern)) for pattern in needs):
             raise DataError(f"{root} is not the folder of {card.title}, but {folder} is: --data-root {folder}")
     names = sorted(entry.name for entry in os.scandir(root))

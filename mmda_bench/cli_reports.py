@@ -95,9 +95,10 @@ def write_and_print(store: Store, *, signature: str | None = None, as_json: bool
     """Write the leaderboards and print Table 1, of everything or of one signature."""
     from mmda_bench import report
 
-    paths = report.write_leaderboards(store)
+    boards, damaged = report.load_boards(store)
+    paths = report.write_leaderboards(store, loaded=(boards, damaged))
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
-    typer.echo(report.print_out(store, signature=signature))
+    typer.echo(report.print_out(boards, signature=signature))
     typer.echo(f"Written: {', '.join(str(path) for path in paths)}")

@@ -289,4 +289,7 @@ def _show_sweep(sweep: sweeps.Sweep, store: Store) -> None:
         say(f"  {name}")
     from mmda_bench import report
 
-    say(f"\nSo far:\n\n{report.print_out(store, signature=sweep.signature, tests=False)}\n")
+    boards, _ = report.load_boards(store, tests=False, signature=sweep.signature)
+    if boards:
+        say(f"\nSo far:\n\n{report.print_out(boards)}")
+    say("")

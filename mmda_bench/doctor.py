@@ -196,10 +196,12 @@ def _prefixes(dataset: str, root: Path | None, backbone: str | None, weights: Ma
     try:
         from mmda_bench import plan
         from mmda_bench.backbone.prefix import disk_needed
+        from mmda_bench.backbone.weights import offline
 
         card = DATASETS.get(dataset)().describe(root)
-        protocol = plan.protocol_for(card, backbone=backbone, weights=weights)
-        disk = disk_needed(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
+        with offline():  # looking must not download
+            protocol = plan.protocol_for(card, backbone=backbone, weights=weights)
+            disk = disk_needed(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
     except UsageError:
         raise
     except Exception as error:  # the corpus, the weights or a library may be missing: said above

@@ -12,6 +12,7 @@ import json
 import re
 import time
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ import numpy as np
 from mmda_bench.dataset import MODALITIES, DataError
 from mmda_bench.protocol import canonical_json
 from mmda_bench.registry import UsageError, suggest
-from mmda_bench.store import SCHEMA, Damaged, Record, Store, write_bytes, write_text
+from mmda_bench.store import SCHEMA, Damaged, Record, Store, scored, write_bytes, write_text
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
 SUM_TOLERANCE = 5e-3  # what half precision leaves of a sum of twenty
+REQUIRED = ("key", "hash", "signature", "external")
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # of numpy's npz
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ def submit(
     content, probabilities = read_predictions(file, scenario)
     key = {**scenario.key, "method": name, "anchor": anchor, "seed": seed, "signature": scenario.signature}
     digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]
-    folder = store.results / "external" / dataset / anchor / name / f"seed{seed}-{digest}"
-    if (folder / "record.json").exists() and not replace:
+    place = folder(store, {"key": key})
+    if (place / "record.json").exists() and not replace:
         raise UsageError(f"{name!r} is already submitted for {dataset}, anchor {anchor}, seed {seed}; --replace it, or "
                          "choose another --name or --seed")  # fmt: skip
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    probabilities = probabilities.astype(np.float32)  # scored as stored, so that the score can be recomputed
     metrics = scores(scenario.labels, probabilities.argmax(1), classes=len(scenario.classes))
     record = {
         "schema": SCHEMA,
@@ -75,11 +79,11 @@ def submit(
         "dataset": {"classes": list(scenario.classes)},
         "external": {"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now},
     }
-    arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities.astype(np.float16)}
+    arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
     packed = io.BytesIO()
     np.savez(packed, **{f"target_test/{part}": array for part, array in arrays.items()})  # type: ignore[arg-type]
-    write_bytes(folder / "predictions.npz", packed.getvalue())
-    write_text(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    write_bytes(place / "predictions.npz", packed.getvalue())
+    write_text(place / "record.json", json.dumps(record, indent=1) + "\n")
     return record
 
 
@@ -159,7 +163,7 @@ def _parse_npz(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.nd
                     f"{', '.join(arrays.files) or 'none'}"
                 )
             ids, probabilities = arrays["ids"], arrays["probabilities"]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"not an npz file of plain arrays ({error})") from None
     if ids.ndim != 1 or probabilities.shape != (len(ids), len(classes)) or probabilities.dtype.kind not in "fiu":
         raise DataError(
@@ -210,8 +214,8 @@ def read_all(store: Store) -> tuple[list[Record], list[Damaged]]:
     for path in sorted((store.results / "external").glob("*/*/*/*/record.json")):
         try:
             record = json.loads(path.read_text("utf-8"))
-            complete = {"schema", "key", "hash", "signature", "metrics", "external"} <= set(record)
-            sound = complete and path.parent == _folder(store, record)
+            known = record["schema"] == SCHEMA and record["status"] == "ok" and all(map(record.get, REQUIRED))
+            sound = known and scored(record, "target_test") and path.parent == folder(store, record)
         except (OSError, ValueError, KeyError, TypeError) as error:
             damaged.append(Damaged(store.relative(path), f"not readable as a submission ({error})"))
             continue
@@ -222,7 +226,8 @@ def read_all(store: Store) -> tuple[list[Record], list[Damaged]]:
     return usable, damaged
 
 
-def _folder(store: Store, record: Record) -> Path:
+def folder(store: Store, record: Record) -> Path:
+    """Where a submitted record lies, by its key."""
     key = record["key"]
     place = store.results / "external" / key["dataset"] / key["anchor"] / key["method"]
     return place / f"seed{key['seed']}-{hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]}"
@@ -231,7 +236,7 @@ def _folder(store: Store, record: Record) -> Path:
 def predictions(store: Store, record: Record) -> dict[str, np.ndarray] | None:
     """The arrays beside a submitted record; None where they are absent or damaged."""
     try:
-        with np.load(_folder(store, record) / "predictions.npz", allow_pickle=False) as arrays:
+        with np.load(folder(store, record) / "predictions.npz", allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+    except UNREADABLE:
         return None

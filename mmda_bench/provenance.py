@@ -3,7 +3,6 @@
 import contextlib
 import os
 import platform
-import resource
 import subprocess
 from datetime import UTC, datetime
 from functools import cache as memoize
@@ -50,28 +49,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def start_memory_peak(device: torch.device) -> None:
-    """Forget the peak so far: a worker runs many cells."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM starts again from the present size
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Peak of the device's memory since :func:`start_memory_peak`; on a CPU, of the process's resident memory."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _hardware(device: torch.device) -> dict[str, Any]:
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    gpu = None
+    if device.type == "cuda":
+        with contextlib.suppress(
+            RuntimeError, AssertionError
+        ):  # the cell will say why
+            gpu = torch.cuda.get_device_name(device)
     return {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count(), "gpu": gpu}
 
 

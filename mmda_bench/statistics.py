@@ -33,6 +33,7 @@ from mmda_bench.protocol import name_hash
 DRAWS = 10_000
 ALPHA = 0.05
 CHUNK = 500  # draws at once: bounds the memory
+TIE = 1e-9  # what two ways of adding the same numbers may differ by
 
 
 def resampled_f1(
@@ -139,7 +140,7 @@ def interval(sample: Sample, level: float = 1 - ALPHA) -> tuple[float, float]:
 def p_value(sample: Sample) -> float:
     """Two-sided, of no difference: twice the share of draws at or beyond zero. At least 2/(B+1)."""
     draws = distribution(sample)
-    beyond = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    beyond = min(np.count_nonzero(draws <= TIE), np.count_nonzero(draws >= -TIE))
     return min(1.0, 2 * (int(beyond) + 1) / (len(draws) + 1))
 
 

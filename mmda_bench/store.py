@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from mmda_bench.protocol import Cell, canonical_json
+from mmda_bench.protocol import HALVES, Cell, canonical_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,13 @@ STATUSES = ("ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted
 REQUIRED = ("schema", "status", "key", "hash", "signature")
 TEMPORARY = ".tmp-"
 PREDICTIONS, REPRESENTATIONS = "predictions.npz", "outputs.npz"
+ARRAYS = {
+    name: {f"{half}_test/{array}" for half in HALVES for array in arrays}
+    for name, arrays in {
+        PREDICTIONS: ("ids", "labels", "probabilities"),
+        REPRESENTATIONS: ("z_A", "z_L", "z_V"),
+    }.items()
+}
 LEFTOVER_S = 24 * 3600
 
 Record = dict[str, Any]
@@ -111,8 +118,8 @@ class Store:
             return None, f"its key does not describe a cell ({error})"
         if cell.hash != record["hash"] or self.folder(cell) != path.parent:
             return None, f"its key belongs to {self.relative(self.folder(cell))}: it was edited or moved"
-        if record["status"] == "ok" and not record.get("metrics"):
-            return None, "status ok without metrics"
+        if record["status"] == "ok" and not scored(record, "target_test", "source_test"):
+            return None, "status ok without the scores of both test sets"
         return record, ""
 
     def write(
@@ -146,11 +153,11 @@ class Store:
         return True
 
     def predictions(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
-        """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if there are none."""
+        """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if not whole."""
         return self._load_arrays(record, PREDICTIONS)
 
     def representations(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
-        """``<split>/z_A``, ``z_L``, ``z_V`` (N, 256) of the evaluated splits; None if not there or damaged."""
+        """``<split>/z_A``, ``z_L``, ``z_V`` (N, 256) of the evaluated splits; None if not whole."""
         return self._load_arrays(record, REPRESENTATIONS)
 
     def _load_arrays(self, record: Mapping[str, Any], name: str) -> "dict[str, np.ndarray] | None":
@@ -158,9 +165,10 @@ class Store:
 
         try:
             with np.load(self.folder(Cell.from_key(record["key"])) / name, allow_pickle=False) as file:
-                return dict(file)
+                arrays = dict(file)
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
             return None
+        return arrays if ARRAYS[name] <= set(arrays) else None
 
     def probe(self) -> None:
         """Raise :class:`StoreError` now rather than after the first cell; clear away what killed writers left."""
@@ -171,6 +179,14 @@ class Store:
             for path in self.runs.rglob(f"{TEMPORARY}*"):
                 if "probe" in path.name or time.time() - path.stat().st_mtime > LEFTOVER_S:
                     path.unlink(missing_ok=True)
+
+
+def scored(record: Mapping[str, Any], *splits: str) -> bool:
+    """Whether a record has a weighted F1, a finite number, of every one of ``splits``."""
+    try:
+        return all(math.isfinite(record["metrics"][split]["weighted_f1"]) for split in splits)
+    except (TypeError, KeyError):
+        return False
 
 
 def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":

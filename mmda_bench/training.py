@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmda_bench import registry
+from mmda_bench import memory, registry
 from mmda_bench.backbone.corpus import Corpus, read_labels
 from mmda_bench.backbone.network import DIMS, MultimodalNetwork
 from mmda_bench.backbone.prefix import open_corpus
@@ -24,7 +24,7 @@ from mmda_bench.evaluation import distances, evaluate
 from mmda_bench.functional import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
-from mmda_bench.provenance import empty_record, now, peak_memory_mb, start_memory_peak
+from mmda_bench.provenance import empty_record, now
 
 EVALUATION_BATCH = 128
 
@@ -56,21 +56,21 @@ def run_cell(
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        start_memory_peak(place)
+        memory.start_memory_peak(place)
         outputs = _run(cell, root, cache, place, weights or {}, record)
         record["status"] = "ok"
     except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        hint = "put fewer cells on a GPU (--gpus-per-cell 1) or take a smaller backbone"
-        outputs, record["status"], record["reason"] = None, "out-of-memory", f"{error} ({hint})"
     except Exception as error:
         outputs, record["status"], record["reason"] = None, "failed", f"{type(error).__name__}: {error}"
+        if memory.ran_out(error):
+            record["status"], record["reason"] = "out-of-memory", f"{error} ({memory.advice(place)})"
         record["traceback"] = traceback.format_exc().splitlines()[-12:]
     finally:
         torch.set_num_threads(threads)
     record["times"]["total_s"] = time.perf_counter() - started
-    record["memory_mb"] = peak_memory_mb(place)
+    record["memory_mb"] = memory.peak_memory_mb(place)
+    memory.give_back(place)
     record["ended_utc"] = now()
     return Outcome(record, outputs)
 

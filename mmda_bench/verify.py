@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -13,6 +14,7 @@ from mmda_bench import registry
 from mmda_bench.dataset import Card, ClipError, DataError, Utterance, tally
 from mmda_bench.protocol import name_hash, split_halves
 from mmda_bench.readable import check_readable
+from mmda_bench.schedule import ResourceError
 
 SHOWN = 20  # entries of a list in the report for people; the other form has all
 Progress = Callable[[int, int], None]
@@ -68,7 +70,8 @@ def verify(
 ) -> Verification:
     """Hold the corpus under ``root`` against its card and decode every clip, or ``sample`` of them chosen by hash.
 
-    What is wrong with the corpus is in the answer; only an unknown ``dataset`` raises.
+    What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset``, and
+    :class:`ResourceError` when a process is killed.
     """
     reader = registry.DATASETS.get(dataset)()
     found = Verification(dataset, None if root is None else str(root))
@@ -139,6 +142,11 @@ def _decoded(
             if progress is not None:
                 progress(done, len(chosen))
             yield position, clip
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a process that decodes was killed: for want of memory, or by a clip that the decoder does not survive; "
+            "repeat the command with fewer --jobs"
+        ) from error
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)

@@ -122,6 +122,16 @@ def test_every_corpus_answers_for_itself(store):
     assert [duel.board.dataset for duel in duels(store, "dann", "dt", dataset="other")] == ["other"]
 
 
+def test_a_method_with_one_run_is_said_to_have_no_known_spread(store):
+    assert "not in the intervals" not in call(store, "dann", "dt").output
+    for anchor in "ALV":
+        add(store, "cdan", anchor, 0, 0.6, epochs=2)
+        add(store, "dt", anchor, 0, 0.4, epochs=2)
+    assert (
+        "CDAN: 1 run; how the method varies from run to run is not in the intervals" in call(store, "cdan", "dt").output
+    )
+
+
 def test_programs_get_numbers(store):
     document = json.loads(call(store, "dann", "dt", "--json").output)
     assert document[0]["first"] == "dann"

@@ -1,6 +1,7 @@
 """What ``doctor`` says of a machine: what is there, what is not, and what to do about it."""
 
 import importlib
+import socket
 from types import SimpleNamespace
 
 import noise
@@ -117,6 +118,16 @@ def test_the_disk_of_a_corpus_that_is_not_there_is_said_to_be_unknown(examine):
     check = examine(dataset="mintrec")["disk for the prefixes of mintrec"]
     assert not check.passed
     assert "--data-root DIR" in check.detail
+
+
+def test_looking_downloads_nothing(examine, monkeypatch):
+    attempts = []
+    monkeypatch.setattr(socket.socket, "connect", lambda *args: attempts.append(args))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: attempts.append(args))
+    check = examine(dataset="avatars", backbone="paper")["disk for the prefixes of avatars"]
+    assert not check.passed
+    assert "hf download microsoft/wavlm-base-plus" in check.detail
+    assert attempts == []
 
 
 def test_a_corpus_of_no_such_name_is_a_mistake(examine):

@@ -229,6 +229,16 @@ def test_a_projection_keeps_neighbours_together():
     assert np.linalg.norm(centres[0] - centres[1]) > spread
 
 
+def test_of_many_utterances_some_are_projected_each_with_its_label(monkeypatch):
+    arrays = outputs(size=60)
+    monkeypatch.setattr(alignment, "MOST_PROJECTED", 20)
+    found = alignment.project(arrays, {half: np.arange(60) for half in ("source", "target")})
+    for half in ("source", "target"):
+        assert found.points[half].shape == (20, 2)
+        assert found.labels[half][[0, -1]].tolist() == [0, 59]
+        assert len(set(found.labels[half].tolist())) == 20
+
+
 def records(severity=1.0, methods=("dt", "dann")):
     found = []
     for method in methods:
@@ -274,6 +284,25 @@ def test_boards_that_differ_in_severity_alone_make_a_curve_and_the_smaller_ones_
     assert severity.svg
     assert "0.5, 1" in severity.alt
     assert [plate.name for plate in plates["avatars-shift-paper-0.5"]] == ["avatars-shift-paper-0.5-f1"]
+
+
+def test_of_many_methods_the_best_are_drawn_and_the_caption_says_so(tmp_path, monkeypatch):
+    """Else the figures of some hundred methods would take minutes, and more pixels than matplotlib can draw."""
+    monkeypatch.setattr(gallery, "MOST_DRAWN", 3)
+    many = [full_record(make_cell(f"m{i}", anchor), 0.3 + 0.01 * i) for i in range(5) for anchor in ANCHORS]
+    (plates,) = plates_of(many, tmp_path).values()
+    for plate in plates:
+        if plate.svg:
+            assert "2 others are not drawn" in plate.caption, plate.name
+    f1 = next(plate for plate in plates if plate.name == "avatars-f1")
+    assert "m2" in f1.alt
+    assert "m1" not in f1.alt
+
+
+@pytest.mark.parametrize(("dataset", "slug"), [("数据", "corpus"), ("methods", "methods-0"), ("a_b", "a-b")])
+def test_every_corpus_has_a_name_that_files_and_parts_of_the_page_can_have(dataset, slug):
+    record = make_record(replace(make_cell(), dataset=dataset))
+    assert gallery.slugs(make_boards([record])) == [slug]
 
 
 def test_the_picture_of_the_readme_is_the_first_boards_scores(tmp_path):

@@ -93,12 +93,39 @@ def test_foreign_text_stays_text_in_latex():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_the_latex_compiles_with_the_article_class_and_fits_the_page(boards, tmp_path):
-    (tmp_path / "tables.tex").write_text(latex.document(latex.latex(boards) + latex.tex(NASTY) + "\n"))
+    compile_tables(latex.latex(boards) + latex.tex(NASTY) + "\n", tmp_path)
+
+
+def compile_tables(text, folder):
+    (folder / "tables.tex").write_text(latex.document(text))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
-    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout[-2000:]
     assert "Overfull" not in answer.stdout
-    assert (tmp_path / "tables.pdf").stat().st_size > 10_000
+    assert "Float too large" not in answer.stdout
+    assert (folder / "tables.pdf").stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """A hundred methods under each of twelve signatures: more rows and more tables than LaTeX takes at once."""
+    cells = [make_cell(f"m{i:03d}", anchor, epochs=e) for e in range(1, 13) for i in range(100) for anchor in "ALV"]
+    return make_boards([make_record(cell) for cell in cells])
+
+
+def test_a_long_table_is_continued_on_the_next_page(crowd):
+    text = latex.latex(crowd[:1])
+    assert grammar(text) == []
+    bodies = re.findall(r"\\midrule\n(.*?)\\bottomrule", text, re.S)
+    assert max(body.count("\\\\\n") for body in bodies) <= latex.LINES
+    assert [len(re.findall(f"^m{i:03d} ", text, re.M)) for i in (0, 50, 99)] == [2, 2, 2], "scores and cost"
+    assert text.count("(continued)") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
+def test_many_methods_and_many_signatures_still_compile(crowd, tmp_path):
+    compile_tables(latex.latex(crowd), tmp_path)
 
 
 def test_markdown_tables_have_as_many_cells_in_every_line(boards):

@@ -181,6 +181,12 @@ def test_a_folder_that_is_not_the_release_is_refused(tmp_path):
         IEMOCAP().describe(None)
 
 
+def test_the_release_is_pointed_at_from_one_of_its_sessions(tmp_path):
+    add(tmp_path, "Ses01F_impro01", [("F000", "neu", "hi")])
+    with pytest.raises(DataError, match=rf"--data-root {tmp_path}$"):
+        IEMOCAP().describe(tmp_path / "Session1")
+
+
 def test_the_whole_corpus_is_v1_and_anything_else_has_digits_of_its_own(tmp_path, monkeypatch):
     add(tmp_path, "Ses01F_impro01", [("F000", "neu", "hi")])
     before = IEMOCAP().describe(tmp_path)

@@ -1,7 +1,77 @@
-"""Peak memory of preparing and of training does not depend on the size of the corpus."""
+"""Memory: its peak is a cell's own, running out is known by its words, and what is left over goes back to the GPU.
 
+Peak memory of preparing and of training does not depend on the size of the corpus.
+"""
+
+import errno
+
+import numpy as np
 import pytest
+import torch
 from benchmarks.bench_memory import measure
+
+from mmda_bench import memory
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+def test_the_memory_of_a_cell_is_its_own_and_not_its_predecessors():
+    memory.start_memory_peak(CPU)
+    before = memory.peak_memory_mb(CPU)
+    ballast = np.ones(2**26, np.uint8)  # 64 MB
+    assert memory.peak_memory_mb(CPU) > before + 50
+    del ballast
+    memory.start_memory_peak(CPU)
+    assert memory.peak_memory_mb(CPU) < before + 30
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cusolver error: CUSOLVER_STATUS_ALLOC_FAILED"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 17179869184 bytes."),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+)
+def test_running_out_is_known_by_its_type_or_its_words(error):
+    assert memory.ran_out(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        KeyError("memory"),
+    ],
+)
+def test_other_errors_are_not_taken_for_it(error):
+    assert not memory.ran_out(error)
+
+
+def test_the_advice_is_that_of_the_device():
+    assert "--gpus-per-cell 1" in memory.advice(GPU)
+    assert "--jobs 1" in memory.advice(CPU)
+
+
+def test_what_is_left_over_goes_back_to_a_gpu_even_one_that_fails(monkeypatch):
+    calls = []
+
+    def empty_cache():
+        calls.append("emptied")
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", empty_cache)
+    memory.give_back(CPU)
+    assert calls == []
+    memory.give_back(GPU)
+    assert calls == ["emptied"]
 
 
 @pytest.mark.slow

@@ -110,11 +110,13 @@ def test_one_absent_part_is_named(tmp_path):
         MIntRec().describe(tmp_path)
 
 
-def test_the_folder_one_level_down_is_pointed_at(tmp_path):
+@pytest.mark.parametrize("given", [".", "MIntRec/raw_data", "MIntRec/raw_data/S04/E01"])
+def test_the_right_folder_is_pointed_at_from_one_level_up_or_some_down(tmp_path, given):
     (tmp_path / "MIntRec").mkdir()
     corpus(tmp_path / "MIntRec")
-    with pytest.raises(DataError, match=r"--data-root .*MIntRec"):
-        MIntRec().describe(tmp_path)
+    (tmp_path / given).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(DataError, match=rf"--data-root {tmp_path / 'MIntRec'}$"):
+        MIntRec().describe(tmp_path / given)
 
 
 def test_the_whole_corpus_is_v1_and_anything_else_has_digits_of_its_own(tmp_path, monkeypatch):
@@ -189,6 +191,29 @@ def test_a_clip_without_pictures_is_an_error(tmp_path):
         container.mux(stream.encode(None))
     with pytest.raises(ClipError, match="no video stream"):
         clip_media.read_pictures(path)
+
+
+@pytest.mark.parametrize(
+    ("load", "codec", "kind"),
+    [(clip_media.read_pictures, b"avc1", "video"), (clip_media.read_sound, b"mp4a", "audio")],
+)
+def test_a_damaged_header_is_an_error_of_its_clip(tmp_path, load, codec, kind):
+    path = clip(tmp_path, sound=tone(1.0))
+    path.write_bytes(path.read_bytes().replace(codec, b"????").replace(b"esds", b"????"))  # the second names it again
+    with pytest.raises(ClipError, match=f"stream of {kind} of a kind that no decoder knows"):
+        load(path)
+
+
+@pytest.mark.parametrize("error", [AttributeError("x"), ZeroDivisionError("x"), TypeError("x"), IndexError("x")])
+def test_whatever_the_library_stumbles_over_is_an_error_of_its_clip(tmp_path, monkeypatch, error):
+    def stumble(*_):
+        raise error
+
+    path = clip(tmp_path, sound=tone(1.0))
+    monkeypatch.setattr(clip_media, "_check_known", stumble)
+    for load in (clip_media.read_sound, clip_media.read_pictures):
+        with pytest.raises(ClipError, match=r"clip\.mp4 cannot be decoded: x"):
+            load(path)
 
 
 def test_something_that_is_no_clip_is_an_error(tmp_path):

@@ -34,6 +34,13 @@ def test_shapes_norms_and_heads(network):
     torch.testing.assert_close(logits["joint"], network.classify("joint", z["joint"]))
 
 
+def test_heads_are_never_in_half_precision(network):
+    z = torch.nn.functional.normalize(torch.randn(5, 256), dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network.classify("A", z)
+    assert torch.equal(found, network.classify("A", z))
+
+
 def test_one_forward_of_both_domains_equals_two(network):
     source, target = batch(5, sound=20, words=8), batch(3, sound=31, words=5, seed=1)
     together = network(join(source, target))[0]["joint"]

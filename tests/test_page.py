@@ -11,7 +11,10 @@ from urllib.parse import unquote
 import pytest
 from hand_made import make_cell
 from pages import POISON, boards_of, full_record, make_page, poisoned, spoiled, sweep, with_test
+from typer.testing import CliRunner
 
+from mmda_bench import report
+from mmda_bench.cli import app
 from mmda_bench.registry import METHODS
 from mmda_bench.report import page, write_leaderboards
 from mmda_bench.report.canvas import svg
@@ -152,6 +155,18 @@ def test_a_record_is_linked_from_its_cell(tmp_path):
     figures = [a["href"] for a, _ in Outline(page_text).all("a") if a["href"].startswith("figures/")]
     assert figures
     assert all((tmp_path / link).is_file() for link in figures)
+
+
+def test_the_command_line_makes_the_statistics_once(tmp_path, monkeypatch):
+    """They take seconds, and tables, page and terminal show the same ones."""
+    store, cell = Store(tmp_path), make_cell("dt", "A", 0)
+    store.write(cell, full_record(cell, 0.5), None)
+    calls = []
+    monkeypatch.setattr(report, "with_tests", lambda board, _: calls.append(board) or board)
+    answer = CliRunner().invoke(app, ["leaderboard", "--results", str(tmp_path)])
+    assert answer.exit_code == 0, answer.output
+    assert "| DT " in answer.output
+    assert len(calls) == 1
 
 
 def test_the_same_store_gives_the_same_bytes(tmp_path):

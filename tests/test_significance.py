@@ -8,8 +8,8 @@ from sklearn.metrics import f1_score
 from mmda_bench import report
 from mmda_bench import statistics as st
 from mmda_bench.protocol import SUPERVISED
-from mmda_bench.report import formats, wording
-from mmda_bench.report.significance import with_tests
+from mmda_bench.report import formats, sections, wording
+from mmda_bench.report.significance import MOST_PAIRED, with_tests
 from mmda_bench.report.tables import AVERAGE
 from mmda_bench.store import Store
 
@@ -169,6 +169,17 @@ def test_table_2_is_a_family_of_its_own(store):
     board = only_board(store)
     assert {row.label for row in board.rows if AVERAGE in row.bold} == {"cdan"}
     assert "a3d2" in {row.label for row in board.ablation["a3d2"] if AVERAGE in row.bold}
+
+
+def test_of_many_methods_the_matrix_has_the_best_and_can_still_tell_them_apart(store):
+    many = {f"m{i:02d}": 0.3 + 0.02 * i for i in range(MOST_PAIRED + 5)}
+    fill(store, many, seeds=[0])
+    board = only_board(store)
+    best = set(sorted(many, key=lambda m: -next(r for r in board.rows if r.label == m).scores[AVERAGE].mean)[:20])
+    assert {label for pair in board.pairs for label in pair} == best
+    assert min(p.adjusted for p in board.pairs.values()) < st.ALPHA
+    table = next(table for table in sections.tables(board) if table.name == "pairs")
+    assert "The 20 best by average" in table.caption
 
 
 def test_a_failed_cell_leaves_the_others_their_test(store):

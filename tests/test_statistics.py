@@ -169,6 +169,12 @@ def test_equal_predictions_differ_by_nothing_with_p_one(hand_made):
     assert (found.mean, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
+def test_what_differs_by_the_order_of_adding_alone_counts_as_equal():
+    """Else p would depend on the processor."""
+    noise = np.random.default_rng(0).choice([-1e-13, 1e-13], (200, 1))
+    assert st.p_value(st.Sample(np.zeros(1), noise)) == 1
+
+
 def test_the_error_of_the_seeds_is_what_utterances_do_not_explain():
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 0.02, (20_000, 3))

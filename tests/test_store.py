@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from hand_made import make_cell, make_record
+from hand_made import make_cell, make_outputs, make_record
 
 from mmda_bench.store import Store, StoreError
 
@@ -19,19 +19,29 @@ def store(tmp_path):
 def test_a_record_lies_under_the_names_of_its_cell_and_comes_back_equal(store):
     cell = make_cell("dann", "L", 2)
     record = make_record(cell)
-    assert store.write(cell, record, {"target_test/ids": np.arange(3), "target_test/z_A": np.ones((3, 2))})
+    representations = {f"{half}_test/z_{m}": np.ones((3, 2)) for half in ("source", "target") for m in "ALV"}
+    assert store.write(cell, record, make_outputs(np.arange(3), np.arange(3)) | representations)
     folder = store.results / "runs" / "avatars" / "L" / "dann" / f"seed2-{cell.hash}"
     assert sorted(os.listdir(folder)) == ["outputs.npz", "predictions.npz", "record.json"]
     assert store.read(cell) == json.loads((folder / "record.json").read_text()) == record
-    assert store.predictions(record)["target_test/ids"].tolist() == [0, 1, 2]
+    assert store.predictions(record)["target_test/labels"].tolist() == [0, 1, 2]
     assert store.representations(record)["target_test/z_A"].shape == (3, 2)
+
+
+def test_arrays_that_are_not_all_there_are_none(store):
+    cell = make_cell()
+    record = make_record(cell)
+    store.write(cell, record, {"target_test/ids": np.arange(3), "target_test/z_A": np.ones((3, 2))})
+    assert store.predictions(record) is None
+    assert store.representations(record) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", None])
 def test_arrays_that_are_damaged_or_missing_are_none(store, content):
     cell = make_cell()
     record = make_record(cell)
-    store.write(cell, record, {"target_test/ids": np.arange(3)})
+    store.write(cell, record, make_outputs(np.arange(3), np.arange(3)))
+    assert store.predictions(record) is not None
     path = store.folder(cell) / "predictions.npz"
     path.unlink()
     if content is not None:
@@ -142,3 +152,13 @@ def test_many_writers_of_one_cell_leave_one_whole_record(store):
     assert sorted(os.listdir(store.folder(cell))) == ["predictions.npz", "record.json"]
     assert store.read(cell) is not None
     assert np.load(store.folder(cell) / "predictions.npz")["ids"].size == 1000
+
+
+@pytest.mark.parametrize(
+    "metrics", [None, {}, {"target_test": {}}, {"target_test": {"weighted_f1": 0.5}}, "high", {"target_test": None}]
+)
+def test_a_record_that_says_ok_without_its_scores_is_damaged(store, metrics):
+    cell = make_cell()
+    store.write(cell, make_record(cell, metrics=metrics), None)
+    assert "without the scores" in store.records()[1][0].reason
+    assert store.missing([cell]) == [cell]

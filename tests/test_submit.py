@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -138,7 +139,13 @@ def test_other_faulty_files_are_refused_too(store, probabilities, tmp_path):
         np.savez(tmp_path / name, **arrays)
         answer = call(store, tmp_path / name)
         assert (answer.exit_code, reason in answer.output) == (4, True), answer.output
+    np.savez_compressed(tmp_path / "flipped.npz", ids=np.array(IDS), probabilities=probabilities)
+    flipped = bytearray((tmp_path / "flipped.npz").read_bytes())
+    flipped[200:260] = bytes(60)
+    np.save(tmp_path / "array.npy", probabilities)
     for name, content, reason in (
+        ("flipped.npz", bytes(flipped), "not an npz file"),
+        ("array.npz", (tmp_path / "array.npy").read_bytes(), "not an npz file"),
         ("half.npz", b"PK\x03\x04half", "not an npz file"),
         ("latin.csv", b"id,caf\xe9\n", "not a csv file in UTF-8"),
         ("empty.csv", b"", "found none"),
@@ -192,16 +199,67 @@ def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_p
         assert call(store, write_csv(tmp_path / "x.csv", IDS, perfect), *name, anchor=anchor).exit_code == 0
     boards, _ = report.load_boards(store)
     row = boards[0].external[0]
-    assert (row.title, row.label) == ("dann", "external:dann")
+    assert (row.title, row.label) == ("dann (external)", "external:dann")
     assert row.scores["ave."].mean == pytest.approx(100)
     assert row.intervals["A"] == (100, 100)
     assert not row.bold
     assert "A" in next(r for r in boards[0].rows if r.label == "dann").bold, "the best of those that we ran"
     text = formats.markdown(boards)
     assert "### External: predictions that were submitted" in text
-    assert "dann" not in text.split("### External")[1].split("\n\n")[1].replace("| dann ", "")
+    for title in ("External: predictions that were submitted", "95 % intervals"):
+        assert "| dann (external)" in text.split(f"### {title}")[1].split("\n\n")[1], "marked wherever it stands"
+    assert f"external/avatars/A/dann/seed0-{external.read_all(store)[0][0]['hash']}/record.json" in page_of(store)
     duel = compare(boards, report.read_predictions(store), "external:dann", "dann")[0]
     assert duel.columns["A"].low > 0
+
+
+def page_of(store):
+    report.write_leaderboards(store)
+    return (store.results / "index.html").read_text("utf-8")
+
+
+def test_its_confidence_is_judged_as_that_of_the_methods(store, probabilities, tmp_path):
+    for anchor in "ALV":
+        call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities), anchor=anchor)
+    boards, _ = report.load_boards(store)
+    trust = formats.markdown(boards).split("### Trust")[1].split("\n\n")[1]
+    assert f"| mine (external) | {boards[0].external[0].trust['A'][0]:7.1f} |" in trust
+
+
+def test_probabilities_that_are_almost_equal_are_scored_as_they_are_stored(store, tmp_path):
+    """Half precision would make ties of them: another score than that of the file, and no interval."""
+    close = np.full((50, 4), 0.25)
+    close[np.arange(50), LABELS] += 3e-5
+    close[np.arange(50), (LABELS + 1) % 4] -= 3e-5
+    file = write_csv(tmp_path / "close.csv", IDS, close)
+    assert json.loads(call(store, file, "--json").output)["metrics"]["target_test"]["weighted_f1"] == 1
+    row = report.load_boards(store)[0][0].external[0]
+    assert row.intervals["A"] == (100, 100)
+
+
+def test_a_submission_whose_signature_no_cell_has_any_more_is_named(store, probabilities, tmp_path):
+    call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities))
+    shutil.rmtree(store.runs)
+    cell = make_cell("dt", "A", 0, epochs=2)
+    store.write(cell, scored_record(cell, LABELS, LABELS), make_outputs(LABELS, LABELS))
+    boards, damaged = report.load_boards(store)
+    assert [board.external for board in boards] == [[]]
+    assert [(one.path.split("/")[0], one.reason) for one in damaged] == [
+        ("external", "no stored cell has its signature")
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"metrics": None}, {"metrics": {"target_test": {}}}, {"status": None}, {"schema": 99}, {"external": None}],
+)
+def test_a_submission_without_what_the_tables_need_is_damaged(store, probabilities, tmp_path, changes):
+    call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities))
+    (path,) = (store.results / "external").rglob("record.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    boards, damaged = report.load_boards(store)
+    assert [board.external for board in boards] == [[]]
+    assert [one.path for one in damaged] == [store.relative(path)]
 
 
 def test_a_damaged_submission_is_named_and_left_out(store, probabilities, tmp_path):

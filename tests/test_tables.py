@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from statistics import fmean, stdev
 
 import pytest
@@ -10,9 +12,10 @@ from hand_made import make_cell, make_record
 
 from mmda_bench import report
 from mmda_bench.protocol import SUPERVISED
-from mmda_bench.report import formats, latex, sections, wording
+from mmda_bench.registry import METHODS
+from mmda_bench.report import formats, latex, sections, tables, wording
 from mmda_bench.report.tables import AVERAGE, Board, make_boards
-from mmda_bench.store import Store
+from mmda_bench.store import Damaged, Store
 
 
 def sweep(method, *, seeds=range(3), base=0.5, without=(), **options):
@@ -153,6 +156,43 @@ def test_markup_in_a_record_stays_text():
     assert "<script>" not in text
     assert "\nsecond" not in text
     assert latex.tex(nasty).count(r"\&") == 1
+
+
+FORMULA = '=HYPERLINK("http://x")'
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_text_in_csv_and_numbers_stay():
+    records = [record | {"dataset": {"classes": [FORMULA, "@b"]}} for record in sweep("dt") + sweep("dann")]
+    for record in records:
+        record["key"]["method"] += "=1" if record["key"]["method"] == "dann" else ""
+        record["metrics"]["target_test"] = record["metrics"]["target_test"] | {"per_class_f1": [0.5, 0.5]}
+    board = only(make_boards(records))
+    board = replace(board, dataset="=1+1", rows=[replace(board.rows[0], title="-2+3"), board.rows[1]])
+    lines = list(csv.DictReader(io.StringIO(formats.csv_text([board]))))
+    assert not [value for line in lines for value in line.values() if re.match(r"[=+@\t\r]|-(?!\d+\.\d+$)", value)]
+    assert {line["dataset"] for line in lines} == {"'=1+1"}
+    assert "'-2+3" in {line["title"] for line in lines}
+    assert any(line["column"] == f"'{FORMULA}:A" for line in lines)
+
+
+@pytest.mark.parametrize("foreign", ["a`b", "`a``", "$x$ ~~y~~ &lt; <b>", "![](http://x) | **c**"])
+def test_foreign_text_stays_text_in_markdown(foreign):
+    nasty = [record | {"hardware": {"gpu": foreign}, "device": "cuda"} for record in sweep("dt")]
+    nasty += spoil(sweep("dann"), "A", 0, status="failed", reason=foreign)
+    for record in nasty:
+        record["key"]["method"] += foreign if record["key"]["method"] == "dann" else ""
+    text = formats.markdown(make_boards(nasty), [Damaged(foreign, foreign)])
+    code = re.compile(r"(?<![`\\])(`+)(?!`).*?(?<!`)\1(?!`)")
+    outside = re.sub(r"\\.", "", code.sub("", text))
+    assert not set(outside.replace("**failed**", "").replace("~~", "")) & set("<>`$")
+    assert not re.search(r"~|\*\*c|!\[|&lt;b", outside.replace("&lt;b&gt;", ""))
+
+
+def test_two_methods_with_one_title_are_told_apart(monkeypatch):
+    entries = METHODS.entries()
+    monkeypatch.setattr(tables.METHODS, "entries", lambda: entries | {"mine": replace(entries["dann"], name="mine")})
+    board = only(make_boards(sweep("dt") + sweep("dann") + sweep("mine")))
+    assert [row.title for row in board.rows] == ["DT", "DANN (dann)", "DANN (mine)"]
 
 
 def test_csv_and_json_hold_every_number_of_the_tables():

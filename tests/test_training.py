@@ -1,5 +1,6 @@
 """A cell from end to end on a small corpus: numbers repeat, failures are recorded, labels stay hidden."""
 
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmda_bench import Method, Protocol, provenance, register_method, registry, training
+from mmda_bench import Method, Protocol, register_method, registry, training
 from mmda_bench.backbone.corpus import read_labels
 from mmda_bench.protocol import SUPERVISED, Cell
 from mmda_bench.training import run_cell
 
 PROTOCOL = Protocol(backbone="tiny", epochs=1)
+CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 
 
 def cell(method="dt", **changes):
@@ -115,16 +117,26 @@ def test_a_method_that_raises_is_recorded_with_its_traceback(run, planted):
     assert any("smell" in line for line in record["traceback"])
 
 
-def test_running_out_of_memory_is_recorded_with_a_hint(run, planted):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("tried to allocate 80 GiB"), RuntimeError(CUBLAS)])
+def test_running_out_of_memory_is_recorded_with_a_hint(run, planted, error):
     @planted
     @register_method("greedy", title="Greedy", paper="test")
     class Greedy(Method):
         def loss(self, source, target, progress):
-            raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+            raise error
 
     record = run(cell("greedy")).record
     assert record["status"] == "out-of-memory"
-    assert "--gpus-per-cell" in record["reason"]
+    assert str(error) in record["reason"]
+    assert "--jobs 1" in record["reason"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here a GPU can be used")
+def test_a_gpu_that_cannot_be_used_is_recorded(small_corpus):
+    record = run_cell(cell(), root=None, cache=small_corpus.cache, device="cuda").record
+    assert record["status"] == "failed"
+    assert re.search("CUDA|NVIDIA", record["reason"])
+    assert record["hardware"]["gpu"] is None
 
 
 def test_a_missing_corpus_is_recorded(tmp_path, small_corpus):
@@ -249,14 +261,3 @@ def test_frozen_parameters_do_not_take_part(small_corpus):
     trainer.train()
     changed = [not torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True)]
     assert all(changed)
-
-
-def test_the_memory_of_a_cell_is_its_own_and_not_its_predecessors():
-    cpu = torch.device("cpu")
-    provenance.start_memory_peak(cpu)
-    before = provenance.peak_memory_mb(cpu)
-    ballast = np.ones(2**26, np.uint8)  # 64 MB
-    assert provenance.peak_memory_mb(cpu) > before + 50
-    del ballast
-    provenance.start_memory_peak(cpu)
-    assert provenance.peak_memory_mb(cpu) < before + 30

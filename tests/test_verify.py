@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import noise as corpus_of_noise
 import numpy as np
 import pytest
 import soundfile
@@ -17,7 +18,8 @@ from mmda_bench.datasets import iemocap
 from mmda_bench.datasets.avatars import Avatars, AvatarsIntent
 from mmda_bench.export import export
 from mmda_bench.export_media import held, write_mp4
-from mmda_bench.registry import DATASETS, UsageError
+from mmda_bench.registry import DATASETS, UsageError, load_plugin
+from mmda_bench.schedule import ResourceError
 from mmda_bench.verify import as_text, verify
 
 SIZE = 40
@@ -174,6 +176,13 @@ class Mine(Dataset):
     def utterances(self, root):
         return [Utterance(id=f"m{i}", text="a", label=i % 2, waveform=sound, frames=pictures) for i in range(20)]
 """
+
+
+def test_a_clip_that_kills_its_process_ends_with_advice(tmp_path):
+    root = corpus_of_noise.lay_out(tmp_path, 40, killer=20)
+    load_plugin(corpus_of_noise.__file__)
+    with pytest.raises(ResourceError, match=r"a clip that the decoder does not survive.*fewer --jobs"):
+        verify("noise", root=root, jobs=2, plugins=[corpus_of_noise.__file__])
 
 
 def test_the_command_answers_with_4_when_a_corpus_cannot_be_used(small, tmp_path):

@@ -1,9 +1,11 @@
 """Weights: true file formats, old names, offline, damage; a digest of what was loaded; and who chooses them."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from mmda_bench.dataset import DataError
 from tests import checkpoints
 from tests.checkpoints import SmallPaper
 
+COMMIT = "86b5e0934494bd15c9632b12f734a8a67f723594"
 OLD_NAMES = {
     "parametrizations.weight.original0": "weight_g",
     "parametrizations.weight.original1": "weight_v",
@@ -118,6 +121,57 @@ def test_offline_nothing_is_downloaded_and_the_message_says_what_to_get(
 def test_local_folders_need_no_network(offline, weights):
     assert SmallPaper(weights).encoder("A").width == 48
     assert SmallPaper(weights).encoder("L").width == 48
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub that cannot be reached, and a function that puts a folder into its cache under a name."""
+
+    def unreachable(*_, **__):
+        raise AssertionError("the hub was asked")
+
+    def put(name, source):
+        repository = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(source, repository / "snapshots" / COMMIT)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text(COMMIT)
+        return repository
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    monkeypatch.setattr(socket, "getaddrinfo", unreachable)
+    return put
+
+
+def test_what_the_cache_of_the_hub_holds_is_loaded_without_asking_the_hub(hub, weights, tmp_path):
+    (Path(weights["acoustic"]) / "preprocessor_config.json").write_text('{"do_normalize": true}')
+    hub("microsoft/wavlm-base-plus", weights["acoustic"])
+    hub("google-bert/bert-base-uncased", weights["lexical"])
+    assert load_wavlm("microsoft/wavlm-base-plus", trainable=3).normalise
+    assert load_bert("google-bert/bert-base-uncased", trainable=3).mask_token == "[MASK]"
+
+
+def test_offline_the_normalisation_of_the_sound_is_not_guessed(hub, weights, monkeypatch):
+    (Path(weights["acoustic"]) / "preprocessor_config.json").unlink(missing_ok=True)
+    repository = hub("microsoft/wavlm-base-plus", weights["acoustic"])
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match=r"preprocessor_config\.json is not on this machine.*hf download microsoft"):
+        load_wavlm("microsoft/wavlm-base-plus", trainable=3)
+    known = repository / ".no_exist" / COMMIT / "preprocessor_config.json"
+    known.parent.mkdir(parents=True)
+    known.touch()
+    assert not load_wavlm("microsoft/wavlm-base-plus", trainable=3).normalise
+
+
+@pytest.mark.parametrize("place", ["/nowhere/wavlm", "~/nowhere", "./wavlm", "models/of/mine"])
+def test_a_folder_that_is_not_there_is_not_taken_for_a_name_on_the_hub(hub, place):
+    with pytest.raises(DataError, match=f"--weights acoustic={place}: there is no such folder"):
+        load_wavlm(place, trainable=3)
+
+
+def test_a_file_in_the_place_of_a_folder_is_said(weights):
+    with pytest.raises(DataError, match=r"apvit\.pth, a file; expected a folder with config\.json"):
+        load_wavlm(weights["visual"], trainable=3)
 
 
 def test_weights_of_another_architecture_are_refused(weights):

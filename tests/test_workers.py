@@ -65,9 +65,10 @@ def test_a_worker_that_is_killed_ends_the_preparation_with_advice(tmp_path):
     assert noisy(noise.lay_out(root, 200), tmp_path).parts
 
 
-def test_no_memory_left_on_a_gpu_is_said_with_advice(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, RuntimeError])
+def test_no_memory_left_on_a_gpu_is_said_with_advice(tmp_path, monkeypatch, kind):
     def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise kind("CUDA out of memory")
 
     monkeypatch.setattr(encode, "_encode", full)
     with pytest.raises(ResourceError, match=r"no memory left to encode \(CUDA out of memory\).*fewer --jobs"):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmda_bench.backbone.spec import Encoder
 from mmda_bench.backbone.transformers_models import load_model, settings_of
-from mmda_bench.backbone.weights import fetching
+from mmda_bench.backbone.weights import fetched
 
 MAX_TOKENS = 64
 
@@ -57,6 +57,5 @@ def load_bert(location: str, *, trainable: int) -> BertEncoder:
     )
     from transformers import AutoTokenizer
 
-    with fetching("lexical", location):
-        tokenizer = AutoTokenizer.from_pretrained(location)
+    tokenizer = fetched("lexical", location, lambda: AutoTokenizer.from_pretrained(location))
     return BertEncoder(model, tokenizer, trainable=trainable)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmda_bench.backbone.layers import LSTMPool, TextCNN
 from mmda_bench.backbone.spec import DIMENSION, Backbone
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.functional import full_precision
 
 DIMS: dict[str, int] = {**dict.fromkeys(MODALITIES, DIMENSION), "joint": DIMENSION * len(MODALITIES)}
 
@@ -73,8 +74,12 @@ class MultimodalNetwork(nn.Module):
         self.heads = nn.ModuleDict({m: nn.Linear(width, classes) for m, width in DIMS.items()})
         self.scale = backbone.logit_scale
 
+    @full_precision
     def classify(self, modality: str, z: Tensor) -> Tensor:
-        """(N, dims[modality]) representations to (N, C) logits, float32, through the shared head."""
+        """(N, dims[modality]) representations to (N, C) logits, float32, through the shared head.
+
+        Never in half precision: a bfloat16 has three digits, and of twenty classes two would often be equally likely.
+        """
         return self.heads[modality](self.scale * z).float()
 
     def forward(self, batch: Mapping[str, Sequences]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

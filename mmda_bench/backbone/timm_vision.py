@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmda_bench.backbone.pictures import ClassTokenLayers, queries_keys_values
 from mmda_bench.backbone.spec import Encoder
-from mmda_bench.backbone.weights import fetching
+from mmda_bench.backbone.weights import fetched
 from mmda_bench.dataset import DataError
 from mmda_bench.shifts import MEAN, STD
 
@@ -82,16 +82,19 @@ def load_timm(location: str, *, trainable: int) -> TimmEncoder:
     name = f"local-dir:{location}" if local else location.removeprefix("timm/")
     if not (local or timm.is_model(name)):
         raise DataError(f"timm has no model {name!r}; see: python -c \"import timm; print(timm.list_models('vit_*'))\"")
-    with fetching("visual", location), torch.device("meta"):
-        model: Any = timm.create_model(name, num_classes=0)
+
+    def shape() -> Any:
+        with torch.device("meta"):
+            return timm.create_model(name, num_classes=0)
+
+    model = fetched("visual", location, shape)
     if not _is_plain(model):
         raise DataError(
             f"the timm model {location} is a {type(model).__name__} that is not read out by a class token behind plain "
             "blocks; expected a VisionTransformer such as timm/vit_small_patch16_224"
         )
     source = location if local else f"timm/{name.partition('.')[0]}.{model.pretrained_cfg['tag']}"
-    with fetching("visual", source):
-        model = timm.create_model(name, pretrained=True, num_classes=0)
+    model = fetched("visual", source, lambda: timm.create_model(name, pretrained=True, num_classes=0))
     return TimmEncoder(model.eval(), trainable=trainable)
 
 

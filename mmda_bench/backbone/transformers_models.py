@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from mmda_bench.backbone.weights import fetching
+from mmda_bench.backbone.weights import fetched
 from mmda_bench.dataset import DataError
 
 
@@ -19,13 +19,16 @@ def load_model(cls_name: str, model_type: str, location: str, *, name: str, **co
 
     transformers.logging.set_verbosity_error()  # its report of unused heads is no problem of the user's
     transformers.logging.disable_progress_bar()
-    with fetching(name, location):
+
+    def load() -> tuple[Any, Any]:
         found = transformers.AutoConfig.from_pretrained(location)
         if found.model_type != model_type:
             raise DataError(f"the {name} weights in {location} are of a {found.model_type}; expected a {model_type}")
-        model, report = getattr(transformers, cls_name).from_pretrained(
+        return getattr(transformers, cls_name).from_pretrained(
             location, dtype=torch.float32, output_loading_info=True, **config
         )
+
+    model, report = fetched(name, location, load)
     lacking = sorted(report["missing_keys"])
     if lacking:
         raise DataError(f"the {name} weights in {location} lack {len(lacking)} tensors, such as {lacking[0]}")

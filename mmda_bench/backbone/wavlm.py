@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from mmda_bench.backbone.spec import Encoder
 from mmda_bench.backbone.transformers_models import load_model, settings_of
-from mmda_bench.backbone.weights import fetching
+from mmda_bench.backbone.weights import fetched
 from mmda_bench.dataset import DataError
+
+PREPROCESSOR = "preprocessor_config.json"
 
 
 def attend(layer: Any, x: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
@@ -102,8 +104,14 @@ def load_wavlm(location: str, *, trainable: int) -> WavLMEncoder:
 
 def _normalises(location: str) -> bool:
     """``do_normalize`` of the checkpoint's own preprocessor file; False if it has none."""
+    from huggingface_hub import try_to_load_from_cache
     from transformers.utils import cached_file
 
-    with fetching("acoustic", location):
-        file = cached_file(location, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+    def find() -> str | None:
+        file = cached_file(location, PREPROCESSOR, _raise_exceptions_for_missing_entries=False)
+        if file is None and not Path(location).exists() and try_to_load_from_cache(location, PREPROCESSOR) is None:
+            raise FileNotFoundError(f"{PREPROCESSOR} is not on this machine")  # nobody knows whether there is one
+        return file
+
+    file = fetched("acoustic", location, find)
     return bool(json.loads(Path(file).read_text()).get("do_normalize", False)) if file else False

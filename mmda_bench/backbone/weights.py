@@ -3,14 +3,17 @@
 import contextlib
 import hashlib
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mmda_bench.backbone.spec import Backbone
 from mmda_bench.dataset import MODALITIES, NAMES, DataError
+
+Loaded = TypeVar("Loaded")
 
 
 def read_checkpoint(file: Path) -> dict[str, Tensor]:
@@ -71,27 +74,46 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
     module.load_state_dict(tensors)
 
 
-@contextlib.contextmanager
-def fetching(name: str, location: str) -> Iterator[None]:
-    """Around a library's own loader: what it raises becomes a :class:`DataError` that says what to do instead.
+def fetched(name: str, location: str, load: Callable[[], Loaded]) -> Loaded:
+    """``load()``, a library's own loader of what lies in ``location``: a hub name or a folder.
 
-    ``name``: the modality, as in ``--weights``. ``location``: a hub name or a folder. The libraries themselves honour
-    HF_HUB_OFFLINE.
+    What is on this machine is taken without asking the hub: otherwise every cell would ask for every file, and wait
+    half a minute for each where there is no network. ``name``: the modality, as in ``--weights``. Whatever goes wrong
+    is a :class:`DataError` that says what to do instead. The libraries themselves honour HF_HUB_OFFLINE.
     """
+    here = Path(location).exists()
+    if not here and (location.startswith(("/", "~", ".")) or location.count("/") > 1):
+        raise DataError(f"--weights {name}={location}: there is no such folder")
     try:
-        yield
+        if not here:
+            with contextlib.suppress(Exception), offline():
+                return load()
+        return load()
     except DataError:
         raise
     except pickle.UnpicklingError as error:
         raise DataError(pickled_module(Path(location) / "pytorch_model.bin")) from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-        if Path(location).exists():
-            raise DataError(f"cannot load the {name} weights in {location}: {reason}") from error
+        if here:
+            kind = "" if Path(location).is_dir() else ", a file; expected a folder with config.json and the weights"
+            raise DataError(f"cannot load the {name} weights in {location}{kind}: {reason}") from error
         raise DataError(
             f"cannot get the {name} weights {location}: {reason}. On a machine with a network: hf download {location} "
             f"--local-dir DIR; then, with that folder here: --weights {name}=DIR"
         ) from error
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[None]:
+    """The hub is not asked while the body runs, as with HF_HUB_OFFLINE=1."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def tensors_digest(backbone: Backbone) -> str:

@@ -15,6 +15,7 @@ import torch
 
 from mmda_bench import registry
 from mmda_bench.backbone.encode import Shard, encode_shard, load_encoder
+from mmda_bench.memory import ran_out
 from mmda_bench.schedule import ResourceError
 
 WORKERS_PER_GPU = 4  # enough to decode while another encodes; each holds one encoder and a CUDA context
@@ -86,7 +87,9 @@ def _memory_errors() -> Iterator[None]:
             "a process that encodes was killed, most likely for want of memory; what is finished is kept: repeat the "
             "command with fewer --jobs"
         ) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except Exception as error:
+        if not ran_out(error):
+            raise
         raise ResourceError(
             f"no memory left to encode ({error}); what is finished is kept: repeat the command with fewer --jobs"
         ) from error

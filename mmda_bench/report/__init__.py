@@ -1,6 +1,6 @@
 """Reports: pure functions of the store, and one place that writes their files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def write_leaderboards(store: Store, results: Path | None = None) -> list[Path]:
+def write_leaderboards(
+    store: Store, results: Path | None = None, *, loaded: tuple[list[Board], list[Damaged]] | None = None
+) -> list[Path]:
     """Write leaderboard.md, .tex, .csv and .json, index.html and figures/ into ``results`` (the store's folder unless
-    given); the paths of all but the figures."""
-    boards, damaged = load_boards(store)
+    given); the paths of all but the figures. ``loaded``: what :func:`load_boards` gave, if it was called before."""
+    boards, damaged = loaded or load_boards(store)
     folder = results or store.results
     texts = {
         "leaderboard.md": formats.markdown(boards, damaged),
@@ -46,6 +48,12 @@ def load_boards(store: Store, *, tests: bool = True, signature: str | None = Non
     """
     records, damaged = store.records()
     submitted, refused = external.read_all(store)
+    known = {record["signature"] for record in records if record["status"] != "interrupted"}
+    refused += [
+        Damaged(store.relative(external.folder(store, record) / "record.json"), "no stored cell has its signature")
+        for record in submitted
+        if record["signature"] not in known
+    ]
     chosen = [record for record in records if signature in (None, record["signature"])]
     boards = make_boards(chosen, submitted)
     if tests:
@@ -74,10 +82,10 @@ def _whole(arrays: "Mapping[str, np.ndarray]") -> bool:
     return all(part is not None for part in parts) and len({len(part) for part in parts if part is not None}) == 1
 
 
-def print_out(store: Store, *, signature: str | None = None, tests: bool = True) -> str:
+def print_out(boards: Sequence[Board], *, signature: str | None = None) -> str:
     """Table 1 of every board, or of the one with this signature (without seeds), for a terminal."""
-    boards, _ = load_boards(store, tests=tests, signature=signature)
-    return "\n\n".join(f"{board.title}\n\n{formats.markdown_main(board)}" for board in boards) or "No record yet."
+    shown = [board for board in boards if signature in (None, board.records_signature)]
+    return "\n\n".join(f"{board.title}\n\n{formats.markdown_main(board)}" for board in shown) or "No record yet."
 
 
 def critical_difference(store: Store) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLASS_MARKERS = "osD^vP*X"  # more classes than these: the most frequent ones, and a point for every other
+MOST_PROJECTED, ITERATIONS = 400, 500  # utterances of a domain: more hide each other, and a cell would take seconds
 HATCHES = ("", "//", "\\\\", "xx")
 
 
@@ -38,16 +39,19 @@ class Projection:
 def project(outputs: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Projection:
     """t-SNE of the joint vector [Z_A, Z_L, Z_V] of both domains at once; seeded, rounded to hundredths.
 
-    ``outputs``: ``<half>_test/z_<m>`` (N, 256); ``labels``: (N,) by half, in the same order.
+    ``outputs``: ``<half>_test/z_<m>`` (N, 256); ``labels``: (N,) by half, in the same order. Of many utterances, up to
+    :data:`MOST_PROJECTED` of each domain, evenly spaced.
     """
     from sklearn.manifold import TSNE
 
-    joint = {half: np.concatenate([outputs[f"{half}_test/z_{m}"] for m in MODALITIES], 1) for half in HALVES}
+    rows = {h: np.unique(np.linspace(0, len(labels[h]) - 1, MOST_PROJECTED).astype(int)) for h in HALVES}
+    joint = {h: np.concatenate([outputs[f"{h}_test/z_{m}"][rows[h]] for m in MODALITIES], 1) for h in HALVES}
     z = np.concatenate([joint[half] for half in HALVES]).astype(np.float32)
-    model = TSNE(init="pca", perplexity=min(30.0, (len(z) - 1) / 3), random_state=0)
+    model = TSNE(init="pca", perplexity=min(30.0, (len(z) - 1) / 3), random_state=0, max_iter=ITERATIONS)
     plane = np.round(model.fit_transform(z).astype(float), 2)
     first = len(joint["source"])
-    return Projection({"source": plane[:first], "target": plane[first:]}, dict(labels))
+    points = {"source": plane[:first], "target": plane[first:]}
+    return Projection(points, {half: labels[half][rows[half]] for half in HALVES})
 
 
 class Coordinates:
@@ -90,8 +94,8 @@ class Coordinates:
 
 
 def _digest(record: Record) -> str:
-    """Ten digits that change when a cell is run again."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:10]
+    """Ten digits that change when a cell is run again, or is to be projected in another way."""
+    return hashlib.sha256(json.dumps([record, MOST_PROJECTED, ITERATIONS], sort_keys=True).encode()).hexdigest()[:10]
 
 
 @styled

@@ -95,6 +95,16 @@ def _difference(samples: Samples, first: Row, second: Row, column: str) -> Diffe
     return differences([samples.found[first.label, column] - samples.found[second.label, column]])[0]
 
 
+def _unknown_spread(duel: Duel) -> list[str]:
+    """Rows whose variation from run to run the test cannot know: of one run, or of fewer than the other row."""
+    runs = {row.title: max(s.expected for s in row.scores.values()) for row in (duel.first, duel.second)}
+    return [
+        f"{title}: {n} {'run' if n == 1 else 'runs'}; how the method varies from run to run is not in the intervals"
+        for title, n in runs.items()
+        if n == 1 or n < max(runs.values())
+    ]
+
+
 def as_text(duels: Sequence[Duel]) -> str:
     """For a terminal."""
     blocks = []
@@ -103,6 +113,7 @@ def as_text(duels: Sequence[Duel]) -> str:
         lines = [f"{duel.first.title} minus {duel.second.title} on {duel.board.title}", f"  {duel.board.signature}"]
         for column, answer in duel.columns.items():
             lines.append(f"  {column:5} {answer if isinstance(answer, str) else difference_text(answer)}")
+        lines += [f"  {line}" for line in _unknown_spread(duel)]
         lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed), which are no independent trials")
         lines += [f"  hole: {hole.cells}: {hole.command}" for hole in duel.holes]
         blocks.append("\n".join(lines))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ANNOTATED = 6  # up to so many classes the shares are printed into the squares
-PER_LINE = 5
+PER_LINE, PER_LINE_OF_MANY = 5, 3  # panels, of few classes and of more
 TERM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b6470", "#7a5bd0")
 TERM_STYLES = ("-", "--", "-.", ":")
 
@@ -40,8 +40,9 @@ def confusion_matrices(
     ``matrices``: method → anchor → (C, C) counts, summed over seeds. A scenario that a method lacks says so.
     """
     anchors = sorted({anchor for per_anchor in matrices.values() for anchor in per_anchor})
-    blocks = [list(matrices)[i : i + PER_LINE] for i in range(0, len(matrices), PER_LINE)]
-    across, side = max(map(len, blocks)), 9.2 / PER_LINE
+    per_line = PER_LINE if len(classes) <= ANNOTATED else PER_LINE_OF_MANY
+    blocks = [list(matrices)[i : i + per_line] for i in range(0, len(matrices), per_line)]
+    across, side = max(map(len, blocks)), 9.2 / per_line
     figure, axes = panels(
         len(blocks) * len(anchors), across, width=0.9 + side * across, height=0.9 + side * len(blocks) * len(anchors),
         sharex=True, sharey=True,
@@ -75,8 +76,8 @@ def _confusion(ax: "Axes", counts: np.ndarray | None, classes: Sequence[str]) ->
             cbar=False, fmt=".0f", linewidths=0.3, annot=few, annot_kws={"fontsize": 7}, rasterized=not few,
         )  # fmt: skip
     ticks, names = np.arange(len(classes)) + 0.5, [short(name, 20) for name in classes]
-    ax.set_xticks(ticks, names, rotation=90, fontsize=7 if few else 4.5)
-    ax.set_yticks(ticks, names, rotation=0, fontsize=7 if few else 4.5)
+    ax.set_xticks(ticks, names, rotation=90, fontsize=7 if few else 6)
+    ax.set_yticks(ticks, names, rotation=0, fontsize=7 if few else 6)
 
 
 def terms(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:

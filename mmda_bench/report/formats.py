@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +16,10 @@ from mmda_bench.report.tables import COLUMNS, MODALITIES, Board, Row
 from mmda_bench.report.wording import bold_rule
 from mmda_bench.store import Damaged
 
+HINT = (
+    "They are for the folder `results` and for what is built in or found: add `--results`, `--data-root`, `--weights` "
+    "and `--plugin` as in the run that left the holes."
+)
 CSV_COLUMNS = (
     *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
     *("difference", "difference_low", "difference_high", "p", "p_adjusted"),
@@ -28,7 +33,7 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
     if not boards:
         parts.append("No record yet: `mmda-bench run --methods all --dataset avatars` makes the first.")
     if damaged:
-        lines = [f"- `{one.path}`: {_inline(one.reason)}" for one in damaged]
+        lines = [f"- {_code(one.path)}: {_inline(one.reason)}" for one in damaged]
         parts.append("## Unreadable records, left out\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -36,20 +41,20 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
 def markdown_board(board: Board) -> str:
     parts = [f"## {_inline(board.title)}"]
     if len(board.fingerprints) > 1:
-        found = ", ".join(f"`{_inline(one[:12])}`" for one in board.fingerprints)
+        found = ", ".join(_code(one[:12]) for one in board.fingerprints)
         parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")
     parts += [markdown_table(table, board.signature) for table in tables(board)]
     if board.failures:
         lines = [
-            f"- {f.label}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}"
+            f"- {_inline(f.label)}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}"
             for f in board.failures
         ]
         parts += ["### Failed cells", "\n".join(lines)]
     if board.holes:
-        lines = [f"- {hole.cells}: `{hole.command}`" for hole in board.holes]
-        parts += ["### Holes, and the commands that fill them", "\n".join(lines)]
+        lines = [f"- {_inline(hole.cells)}: {_code(hole.command)}" for hole in board.holes]
+        parts += ["### Holes, and the commands that fill them", "\n".join(lines), HINT]
     if board.extra:
-        lines = [f"{name} (seeds {', '.join(map(str, seeds))})" for name, seeds in board.extra.items()]
+        lines = [f"{_inline(name)} (seeds {', '.join(map(str, seeds))})" for name, seeds in board.extra.items()]
         parts.append(f"Stored, but outside the seeds of these tables: {', '.join(lines)}.")
     return "\n\n".join(parts)
 
@@ -70,23 +75,41 @@ def markdown_table(table: Table, signature: str) -> str:
         disable_numparse=True,
         colalign=("left", *["center"] * (words - 1), *["right"] * numbers),
     )
-    return f"### {_inline(table.title)}\n\n{grid}\n\n`{signature}`\n\n{table.caption}"
+    return f"### {_inline(table.title)}\n\n{grid}\n\n{_code(signature)}\n\n{_caption(table.caption)}"
 
 
 def _inline(text: str) -> str:
     """Foreign text on one line of Markdown, without markup of its own."""
-    text = " ".join(text.split())
-    for character in "\\`*_|[]":
+    text = " ".join(text.split()).replace("&", "&amp;")
+    for character in "\\`*_|[]$~":
         text = text.replace(character, f"\\{character}")
     return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(text: str) -> str:
+    """Foreign text on one line as code: between more backticks than follow each other in it."""
+    text = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
+
+
+def _caption(text: str) -> str:
+    """Our own words, with code between backticks; a foreign one in them makes all of it plain."""
+    parts = text.split("`")
+    return "".join(_code(p) if i % 2 else _inline(p) for i, p in enumerate(parts)) if len(parts) % 2 else _inline(text)
 
 
 def csv_text(boards: Sequence[Board]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows_of(boards))
+    writer.writerows({name: _harmless(value) for name, value in line.items()} for line in rows_of(boards))
     return file.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Foreign text that a spreadsheet would take for a formula, as text; numbers stay."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:

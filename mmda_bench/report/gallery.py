@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PAPER_METHOD = "a3d2"
 KINDS = ("f1", "tsne", "distance", "cost", "severity", "confusion", "curves")
+TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
+MOST_DRAWN = 20  # methods in a figure; the tables have all of them
 TSNE = Path("figures") / "tsne.json"
 
 
@@ -67,8 +69,8 @@ def slugs(boards: Sequence[Board]) -> list[str]:
     """A name for every board that can be a file's: its corpus and its variant."""
     names: list[str] = []
     for board, variant in zip(boards, variants(boards), strict=True):
-        name = re.sub(r"[^a-z0-9.]+", "-", f"{board.dataset} {variant}".lower()).strip("-.")
-        names.append(name if name not in names else f"{name}-{len(names)}")
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{board.dataset} {variant}".lower()).strip("-.") or "corpus"
+        names.append(name if name not in [*names, *TAKEN] else f"{name}-{len(names)}")
     return names
 
 
@@ -82,6 +84,19 @@ def _plate(name: str, title: str, make: Maker) -> Plate:
         return Plate(name, title, reason=str(lacking))
     canvas.settle(figure)
     return Plate(name, title, caption, alt, svg=canvas.svg(figure), png=canvas.png(figure))
+
+
+def _leading(board: Board) -> list[Row]:
+    """The rows that figures show, in the table's order: all, or of too many those with the best averages."""
+    best = sorted(board.rows, key=lambda row: -(row.scores[AVERAGE].mean or 0.0))[:MOST_DRAWN]
+    chosen = {row.label for row in best}
+    return [row for row in board.rows if row.label in chosen]
+
+
+def _of_many(board: Board) -> str:
+    """What a caption says about rows that are not drawn."""
+    left_out = len(board.rows) - MOST_DRAWN
+    return f" The {MOST_DRAWN} methods with the best averages; {left_out} others are not drawn." if left_out > 0 else ""
 
 
 def _makers(
@@ -107,8 +122,8 @@ def line(row: Row) -> Line:
 
 
 def _scores(board: Board) -> tuple["Figure", str, str]:
-    lines = [line(row) for row in board.rows]
-    lines += [replace(line(row), title=f"{row.title} (external)") for row in board.external]
+    lines = [line(row) for row in _leading(board)]
+    lines += [line(row) for row in board.external]
     if not any(one.scores for one in lines):
         raise LackingError("no cell of this board has a score")
     title = f"Weighted F1 on the target test set: {board.title}"
@@ -117,7 +132,7 @@ def _scores(board: Board) -> tuple["Figure", str, str]:
     alt = "Weighted F1 by method, best average first: " + ", ".join(
         f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
     )
-    caption = "Best average on top; the same numbers as in Table 1."
+    caption = f"Best average on top; the same numbers as in Table 1.{_of_many(board)}"
     if any(score.mean is not None and not score.complete for row in board.rows for score in row.scores.values()):
         caption += " Some scores are of fewer seeds than the others, as Table 1 says."
     if board.references:
@@ -126,13 +141,14 @@ def _scores(board: Board) -> tuple["Figure", str, str]:
 
 
 def _cost(board: Board) -> tuple["Figure", str, str]:
-    lines = [one for one in map(line, board.rows) if one.minutes is not None and AVERAGE in one.scores]
+    lines = [one for one in map(line, _leading(board)) if one.minutes is not None and AVERAGE in one.scores]
     if len(lines) < 2:
         raise LackingError("fewer than two methods have an average and a training time")
     figure = figures.f1_against_cost(f"Weighted F1 against cost: {board.title}", lines, AVERAGE)
     hardware = {(record.get("hardware") or {}).get("gpu") for row in board.rows for record in row.records}
     alt = "; ".join(f"{one.title}: {one.minutes:.2f} min, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
     caption = "Upper left is better. Minutes are those of the machine that ran the cells, frozen prefixes cached."
+    caption += _of_many(board)
     if len(hardware) > 1:
         caption += " The cells ran on different machines: compare times with care."
     return figure, caption, f"{alt}."
@@ -143,8 +159,9 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
     points: dict[str, dict[str, list[tuple[float, float]]]] = {anchor: {} for anchor in MODALITIES}
     looks = {row.title: canvas.look(row.method, row.off) for other in family.values() for row in other.rows}
+    drawn = {row.title for row in _leading(board)}
     for severity, other in sorted(family.items()):
-        for row in other.rows:
+        for row in (row for row in other.rows if row.title in drawn):
             for anchor in MODALITIES:
                 if (mean := row.scores[anchor].mean) is not None:
                     points[anchor].setdefault(row.title, []).append((severity, mean))
@@ -157,7 +174,7 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
         raise LackingError(f"all cells have one severity; others are made by `{command}`")
     figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
     alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
-    return figure, "Severity 1 is the paper's shift; 0 is none.", alt
+    return figure, f"Severity 1 is the paper's shift; 0 is none.{_of_many(board)}", alt
 
 
 def _family(board: Board) -> tuple[str, str, Protocol]:
@@ -185,7 +202,8 @@ def _tsne(board: Board, store: Store, coordinates: alignment.Coordinates) -> tup
     title = f"t-SNE of the joint representation: {board.title}"
     figure = alignment.tsne_panels(title, projections, _classes(board), MODALITIES)
     caption = (
-        f"Test utterances of both domains, seed {seed}; each panel is a projection of its own, axes have no unit. "
+        f"Up to {alignment.MOST_PROJECTED} test utterances of each domain, seed {seed}; each panel is a "
+        "projection of its own, axes have no unit. "
         "Domains that lie on each other class by class are aligned."
     )
     alt = (
@@ -219,7 +237,7 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
 
 
 def _confusion(board: Board) -> tuple["Figure", str, str]:
-    matrices = {row.title: diagnostics.confusions(_scored(row)) for row in board.rows}
+    matrices = {row.title: diagnostics.confusions(_scored(row)) for row in _leading(board)}
     if not any(matrices.values()):
         raise LackingError("no cell of this board has a confusion matrix")
     classes = _classes(board)
@@ -231,15 +249,17 @@ def _confusion(board: Board) -> tuple["Figure", str, str]:
             worst = int(recall.argmin())
             recalls.append(f"{title}, anchor {anchor}: {classes[worst]} {100 * recall[worst]:.0f} percent")
     alt = "The class least often recognised, and how often: " + "; ".join(recalls) + "."
-    return figure, "Rows are true classes and sum to 100 percent; all seeds of a scenario together.", alt
+    caption = f"Rows are true classes and sum to 100 percent; all seeds of a scenario together.{_of_many(board)}"
+    return figure, caption, alt
 
 
 def _curves(board: Board) -> tuple["Figure", str, str]:
-    curves = {row.title: found for row in board.rows if (found := diagnostics.terms(row.records))}
+    curves = {row.title: found for row in _leading(board) if (found := diagnostics.terms(row.records))}
     if not curves:
         raise LackingError("no cell of this board recorded its loss")
     figure = diagnostics.loss_curves(f"Terms of the loss: {board.title}", curves)
     caption = "Weighted as they enter the sum. Mean over seeds, failed ones too; the band spans the seeds."
+    caption += _of_many(board)
     alt = "Loss by epoch, a panel per method and scenario. Terms: " + "; ".join(
         f"{title}: {', '.join(sorted({term for terms in by_anchor.values() for term in terms}))}"
         for title, by_anchor in curves.items()

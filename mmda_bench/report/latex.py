@@ -1,17 +1,29 @@
 """Boards as LaTeX tables for a paper: they need the package booktabs and compile with the plain article class."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mmda_bench.report.sections import Cell, Table, tables
 from mmda_bench.report.tables import Board
 
 LINE = 64  # characters of small type on a line of an article
+LINES = 36  # rows on a page, above a long caption
+WAITING = 16  # tables that LaTeX is given before it must put them on pages: it refuses to hold many
 
 
 def latex(boards: Sequence[Board]) -> str:
     """All tables of all boards, to be read in with ``\\input``."""
     head = "% Made by mmda-bench leaderboard. In the preamble: \\usepackage{booktabs}\n"
-    return head + "\n".join(_table(table, board) for board in boards for table in tables(board))
+    pages = [_table(part, board) for board in boards for table in tables(board) for part in _parts(table)]
+    groups = ["\n".join(pages[i : i + WAITING]) for i in range(0, len(pages), WAITING)]
+    return head + "\\clearpage\n".join(groups)
+
+
+def _parts(table: Table) -> Iterator[Table]:
+    """The table, or of a long one parts that fit on a page."""
+    for first in range(0, len(table.rows), LINES):
+        title = f"{table.title}{' (continued)' if first else ''}"
+        yield replace(table, title=title, rows=table.rows[first : first + LINES])
 
 
 def document(body: str) -> str:

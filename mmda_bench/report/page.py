@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from mmda_bench import catalogue
+from mmda_bench import catalogue, external
 from mmda_bench.plan import PAPER_ORDER
 from mmda_bench.protocol import Cell, format_seeds
 from mmda_bench.registry import DATASETS, METHODS, Entry
@@ -111,7 +111,7 @@ def summary(board: Board) -> str:
     if AVERAGE not in best.bold:
         return f"{text} No test could be applied: differences may be noise."
     if not bold:
-        return f"{text} Every other method is significantly worse."
+        return f"{text} Every other method that has an average is significantly worse."
     return f"{text} Not significantly worse: {', '.join(bold)}."
 
 
@@ -164,17 +164,18 @@ def _runs(board: Board, store: Store) -> list[Run]:
     for row in (*board.lines, *board.references):
         for record in row.records:
             records.setdefault(record["hash"], (row.label, record))
-    return [_run(label, record, store) for label, record in records.values()]
+    ours = [(label, r, store.folder(Cell.from_key(r["key"]))) for label, r in records.values()]
+    theirs = [(row.title, r, external.folder(store, r)) for row in board.external for r in row.records]
+    return [_run(label, record, store.relative(folder)) for label, record, folder in [*ours, *theirs]]
 
 
-def _run(label: str, record: Record, store: Store) -> Run:
+def _run(label: str, record: Record, folder: str) -> Run:
     key, times = record["key"], record.get("times") or {}
-    path = store.relative(store.folder(Cell.from_key(key)) / "record.json")
     ok = record["status"] == "ok"
     return Run(
         label, key["anchor"], key["seed"], record["status"],
         100 * record["metrics"]["target_test"]["weighted_f1"] if ok else None,
-        times["train_s"] / 60 if "train_s" in times else None, quote(path),
+        times["train_s"] / 60 if "train_s" in times else None, quote(f"{folder}/record.json"),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.published import against_published
+from mmda_bench.report.significance import MOST_PAIRED
 from mmda_bench.report.tables import AVERAGE, COLUMNS, Board, Row
 from mmda_bench.report.wording import ABSENT, bold_rule, caption, difference_text, hardware, score_text, signed
 from mmda_bench.statistics import ALPHA
@@ -100,22 +101,25 @@ def _tests(board: Board) -> Iterator[Table]:
         "Points of weighted F1, 95 % interval, p adjusted by Holm within the column. The best was picked on the same "
         "data: the one that is truly best stays in the bold set with at least the nominal confidence, but that all of "
         "several equals stay is less certain. A method that "
-        "spreads widely over seeds is hard to tell from the best: bold means not told apart, and no rank.",
+        "spreads widely over seeds is hard to tell from the best: bold means not told apart, and no rank. Where "
+        "methods spread over few seeds, the test calls equal ones different more often than the level says.",
     )
     if board.pairs:
         yield _matrix(board)
 
 
 def _matrix(board: Board) -> Table:
-    rows = [row for row in board.rows if any(row.label in pair for pair in board.pairs)]
+    paired = {label for pair in board.pairs for label in pair}
+    rows = [row for row in board.rows if row.label in paired]
+    best = f"The {len(rows)} best by average. " if len(rows) == MOST_PAIRED else ""
     return Table(
         "pairs",
         "Method against method: average column, row minus column",
         ["method", *(row.title for row in rows)],
         [[Cell(a.title), *(_pair(board, a, b) for b in rows)] for a in rows],
-        "Points of weighted F1 and, in parentheses, of how many pairs of cells (anchor, seed) the row has the higher "
-        f"score. Bold: significant at {ALPHA:.0%} after Holm's correction over all pairs. Cells of one corpus share "
-        "their utterances and are no independent trials: the counts describe, only the bootstrap tests.",
+        f"{best}Points of weighted F1 and, in parentheses, of how many pairs of cells (anchor, seed) the row has the "
+        f"higher score. Bold: significant at {ALPHA:.0%} after Holm's correction over all pairs. Cells of one corpus "
+        "share their utterances and are no independent trials: the counts describe, only the bootstrap tests.",
     )
 
 
@@ -163,7 +167,7 @@ def published(board: Board) -> Table:
 
 def _details(board: Board) -> Iterator[Table]:
     yield _per_class(board)
-    rows = [row for row in board.lines if row.trust]
+    rows = [row for row in (*board.lines, *board.external) if row.trust]
     yield Table(
         "trust",
         "Trust: calibration and detection of errors",

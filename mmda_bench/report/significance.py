@@ -16,6 +16,7 @@ from mmda_bench.statistics import DRAWS, Sample, all_pairs, average, from_the_be
 from mmda_bench.store import Record
 
 Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]
+MOST_PAIRED = 20  # rows of the matrix: 190 comparisons, so that 10,000 draws can still tell two of them apart
 LARGEST_GAP = 0.01  # percent between the score of a record and that of its predictions: only rounding
 
 
@@ -115,7 +116,8 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
                 done = _with_bold(done, samples, column)
         return done
 
-    whole = [row.label for row in board.rows if (row.label, AVERAGE) in samples.found]
+    whole = {row.label: found for row in board.rows if (found := samples.found.get((row.label, AVERAGE)))}
+    leading = sorted(whole, key=lambda label: -whole[label].mean)[:MOST_PAIRED]
     return replace(
         board,
         rows=tested(board.rows, note=True),
@@ -123,7 +125,7 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
         references=[_with_intervals(row, samples) if row in supervised else row for row in board.references],
         external=tested(board.external, compete=False),
         untested=untested,
-        pairs=all_pairs({label: samples.found[label, AVERAGE] for label in whole}),
+        pairs=all_pairs({label: one for label, one in whole.items() if label in leading}),
     )
 
 

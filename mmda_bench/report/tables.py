@@ -5,6 +5,7 @@ a method lacking some of them is marked, a failed cell leaves no mean, and an av
 every one of its cells does. Formats are in :mod:`mmda_bench.report.formats`.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,6 +116,11 @@ class Board:
         return [*self.rows, *others.values()]
 
     @property
+    def records_signature(self) -> str:
+        """As the records have it: without seeds."""
+        return re.sub(r"\|seeds:[^|]*", "", self.signature)
+
+    @property
     def title(self) -> str:
         entry = DATASETS.entries().get(self.dataset)
         return entry.title if entry else self.dataset
@@ -149,12 +155,13 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     methods = [name for name in order if specs[name].method != SUPERVISED]
     seeds = _common_seeds([{seed for by_seed in runs[name].values() for seed in by_seed} for name in methods or order])
 
+    titles = _titles(specs, labels)
+
     def row(name: str, title: str, split: str = "target_test") -> Row:
         return _row(specs[name], labels[name], title, runs[name], seeds, split)
 
     def titled(name: str) -> Row:
-        entry = METHODS.entries().get(specs[name].method)
-        return row(name, labels[name].replace(specs[name].method, entry.title, 1) if entry else labels[name])
+        return row(name, titles[name])
 
     references = [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
     references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
@@ -197,7 +204,7 @@ def _external_rows(submitted: Sequence[Record]) -> list[Row]:
     rows = []
     for name, mine in sorted(runs.items()):
         seeds = sorted({seed for by_seed in mine.values() for seed in by_seed})
-        rows.append(_row(Spec(name), f"{EXTERNAL}{name}", name, mine, seeds, "target_test"))
+        rows.append(_row(Spec(name), f"{EXTERNAL}{name}", f"{name} (external)", mine, seeds, "target_test"))
     return rows
 
 
@@ -228,6 +235,17 @@ def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
         else label(spec.method, spec.params, spec.off)
         for name, spec in specs.items()
     }
+
+
+def _titles(specs: Mapping[str, Spec], labels: Mapping[str, str]) -> dict[str, str]:
+    """Each spec's title, with its label where another has the same: figures and the page know rows by their titles."""
+    known = METHODS.entries()
+    plain = {
+        name: labels[name].replace(spec.method, known[spec.method].title, 1) if spec.method in known else labels[name]
+        for name, spec in specs.items()
+    }
+    often = Counter(plain.values())
+    return {name: f"{title} ({labels[name]})" if often[title] > 1 else title for name, title in plain.items()}
 
 
 def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
