@@ -52,9 +52,7 @@ def now() -> str:
 def _hardware(device: torch.device) -> dict[str, Any]:
     gpu = None
     if device.type == "cuda":
-        with contextlib.suppress(
-            RuntimeError, AssertionError
-        ):  # the cell will say why
+        with contextlib.suppress(RuntimeError, AssertionError):  # the cell will say why
             gpu = torch.cuda.get_device_name(device)
     return {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count(), "gpu": gpu}
 

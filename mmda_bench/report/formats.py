@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from mmda_bench.report.published import against_published
 from mmda_bench.report.sections import Table, per_class, references, table_1, tables, wins
-from mmda_bench.report.tables import COLUMNS, MODALITIES, Board, Row
+from mmda_bench.report.tables import COLUMNS, MODALITIES, Board, Row, variants
 from mmda_bench.report.wording import bold_rule
 from mmda_bench.store import Damaged
 
@@ -29,7 +29,7 @@ CSV_COLUMNS = (
 
 def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
     """The whole leaderboard as one Markdown document."""
-    parts = ["# Leaderboard"] + [markdown_board(board) for board in boards]
+    parts = ["# Leaderboard"] + [markdown_board(*pair) for pair in zip(boards, variants(boards), strict=True)]
     if not boards:
         parts.append("No record yet: `mmda-bench run --methods all --dataset avatars` makes the first.")
     if damaged:
@@ -38,8 +38,9 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def markdown_board(board: Board) -> str:
-    parts = [f"## {_inline(board.title)}"]
+def markdown_board(board: Board, variant: str = "") -> str:
+    """``variant``: what sets the board apart from others of its corpus."""
+    parts = [f"## {_inline(board.title)}{f', {_code(variant)}' if variant else ''}"]
     if len(board.fingerprints) > 1:
         found = ", ".join(_code(one[:12]) for one in board.fingerprints)
         parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")

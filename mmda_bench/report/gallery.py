@@ -12,7 +12,7 @@ from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.protocol import Protocol
 from mmda_bench.report import alignment, canvas, diagnostics, figures
 from mmda_bench.report.figures import Estimate, Line
-from mmda_bench.report.tables import AVERAGE, BASELINE, COLUMNS, Board, Row
+from mmda_bench.report.tables import AVERAGE, BASELINE, COLUMNS, Board, Row, variants
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:
@@ -53,16 +53,6 @@ def draw(boards: Sequence[Board], store: Store, coordinates: alignment.Coordinat
         makers = list(_makers(board, boards, store, coordinates))
         plates[slug] = [_plate(f"{slug}-{kind}", title, make) for kind, title, make in makers[: None if largest else 1]]
     return plates
-
-
-def variants(boards: Sequence[Board]) -> list[str]:
-    """What of a board's signature differs from that of its corpus's largest sweep; '' for that sweep itself."""
-    main: dict[str, list[str]] = {}
-    return [
-        " ".join(part for part in parts if part not in main.setdefault(board.dataset, parts))
-        for board in boards
-        if (parts := board.signature.split("|"))
-    ]
 
 
 def slugs(boards: Sequence[Board]) -> list[str]:

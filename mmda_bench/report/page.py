@@ -21,8 +21,8 @@ from mmda_bench.protocol import Cell, format_seeds
 from mmda_bench.registry import DATASETS, METHODS, Entry
 from mmda_bench.report import sections
 from mmda_bench.report.canvas import for_both_themes
-from mmda_bench.report.gallery import Plate, variants
-from mmda_bench.report.tables import AVERAGE, Board, Row
+from mmda_bench.report.gallery import Plate
+from mmda_bench.report.tables import AVERAGE, Board, Row, variants
 from mmda_bench.store import Damaged, Record, Store
 
 DOI = re.compile(r"10\.\d{4,9}/\S+")

@@ -141,6 +141,16 @@ def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> l
     return [_board(members, [e for e in submitted if e["signature"] == key[1]]) for key, members in order]
 
 
+def variants(boards: Sequence[Board]) -> list[str]:
+    """What of a board's signature differs from that of its corpus's largest sweep; '' for that sweep itself."""
+    main: dict[str, list[str]] = {}
+    return [
+        " ".join(part for part in parts if part not in main.setdefault(board.dataset, parts))
+        for board in boards
+        if (parts := board.signature.split("|"))
+    ]
+
+
 def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
     specs: dict[str, Spec] = {}
