@@ -123,3 +123,15 @@ def test_tensors_that_do_not_fit_are_named(model, tmp_path, change, message):
 def test_a_missing_checkpoint_says_where_to_get_it(tmp_path):
     with pytest.raises(DataError, match=r"nowhere.pth; download .*github.com/youqingxiaozhua/APViT.*--weights visual="):
         load(tmp_path / "nowhere.pth")
+
+
+def test_the_head_may_be_of_any_number_of_classes(tmp_path):
+    """It was trained on another corpus's expressions and is not used."""
+    state = checkpoints.apvit().state_dict()
+    for name in ("head.fc.weight", "head.fc.bias"):
+        state[name] = torch.cat([state[name], state[name]])
+    torch.save(state, tmp_path / "apvit.pth")
+    loaded = load_apvit(str(tmp_path / "apvit.pth"), trainable=3, **checkpoints.APVIT_SIZE)
+    usual = load_apvit(checkpoints.save_apvit(tmp_path / "usual.pth"), trainable=3, **checkpoints.APVIT_SIZE)
+    pictures = torch.randn(2, 3, 112, 112)
+    assert loaded.prefix(pictures).equal(usual.prefix(pictures))

@@ -205,10 +205,12 @@ def load_apvit(location: str, *, trainable: int, **size: Any) -> APViTEncoder:
     file = Path(location)
     if not file.is_file():
         raise DataError(f"the visual weights (APViT) are not at {file}; {OBTAIN}")
+    tensors = read_checkpoint(file)
+    head = {"classes": len(tensors["head.fc.weight"])} if "head.fc.weight" in tensors else {}  # of whatever: not used
     with torch.device("meta"):  # nothing to initialise: every tensor is loaded
-        model = APViT(**size)
+        model = APViT(**(head | size))
     model.to_empty(device="cpu")
-    load_exactly(model, read_checkpoint(file), source=str(file))
+    load_exactly(model, tensors, source=str(file))
     encoder = APViTEncoder(model, trainable=trainable)
     encoder.settings = repr(sorted(size.items()))  # the number of heads leaves no trace in the tensors
     return encoder
