@@ -8,6 +8,7 @@ transport costs, overflows in exponentials and has no singular values.
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,7 +33,9 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         device = next((x.device.type for x in [*args, *kwargs.values()] if isinstance(x, Tensor)), "cpu")
-        with torch.autocast(device, enabled=False):
+        # the meta device, where shapes and FLOPs are counted, knows no autocast
+        outside = torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+        with outside:
             return function(*map(_widen, args), **{key: _widen(value) for key, value in kwargs.items()})  # type: ignore[arg-type]
 
     return inner
