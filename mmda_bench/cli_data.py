@@ -42,9 +42,9 @@ def export(
     )
     for name, reason in done.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
-    needs_weights = DATASETS.get(layout)().describe(out).backbone != reader.card.backbone
     use = f"mmda-bench run --dataset {layout} --data-root {out}"
-    use += f" --backbone {reader.card.backbone}" if needs_weights else ""
+    if layout != "folder":  # whose dataset.json names the backbone
+        use += f" --backbone {reader.card.backbone}"
     typer.echo(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
     ("name", "options", "line"),
     [
         ("bench_scheduling", ["--cells", "2", "--seconds", "0.2"], "wall × workers ÷ sum inside cells"),
-        ("bench_full_size", ["steps", "estimate", "--small", "--rounds", "1", "--batch", "2"], "both corpora"),
+        ("bench_full_size", ["prefix", "estimate", "--small", "--rounds", "1"], "both corpora"),
     ],
 )
 def test_a_benchmark_prints_its_ratio(name, options, line):

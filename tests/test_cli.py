@@ -186,6 +186,7 @@ def test_export_writes_files_that_the_folder_reader_lists(call, tmp_path):
     assert answer.exit_code == 0, answer.output
     assert "6 utterances of avatars are in" in answer.output
     assert "--dataset folder --data-root" in answer.output
+    assert "--backbone" not in answer.output
     again = call("data", "export", "avatars", "--out", str(tmp_path / "files"))
     assert again.exit_code == 2
     assert "not empty" in again.output
