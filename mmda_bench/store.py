@@ -193,7 +193,7 @@ def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, 
     """The arrays of each file: representations in one, everything else, which is small, in the other."""
     files: dict[str, dict[str, np.ndarray]] = {PREDICTIONS: {}, REPRESENTATIONS: {}}
     for name, array in (outputs or {}).items():
-        files[REPRESENTATIONS if "/z_" in name else PREDICTIONS][name] = array
+        files[REPRESENTATIONS if name in ARRAYS[REPRESENTATIONS] else PREDICTIONS][name] = array
     return files
 
 
