@@ -211,14 +211,14 @@ class Trainer:
         with self.autocast():
             z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
-        n = len(source_rows)
+        z, logits = _halves(z, len(source_rows)), _halves(logits, len(source_rows))
         labels = self.source_labels[source_rows].to(self.device)
-        source = Source(_part(z, slice(n)), _part(logits, slice(n)), labels, self._ids(source_rows))
+        source = Source(z[0], logits[0], labels, self._ids(source_rows))
         target = None
         if self.views:
             ids = self._ids(target_rows)
             view2 = Target(second[0], second[1], ids) if second else None
-            target = Target(_part(z, slice(n, None)), _part(logits, slice(n, None)), ids, view2)
+            target = Target(z[1], logits[1], ids, view2)
         terms = {"ib": information_bottleneck(source.logits, source.z, labels, self.cell.protocol.beta)}
         if self.target_labels is not None and target is not None:
             known = self.target_labels[target_rows].to(self.device)
@@ -266,5 +266,7 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _part(values: Mapping[str, Tensor], rows: slice) -> dict[str, Tensor]:
-    return {m: value[rows] for m, value in values.items()}
+def _halves(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The first ``rows`` of each, and the others."""
+    split = {m: value.tensor_split((rows,)) for m, value in values.items()}
+    return {m: halves[0] for m, halves in split.items()}, {m: halves[1] for m, halves in split.items()}

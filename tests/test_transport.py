@@ -90,6 +90,28 @@ def test_a_uniform_plan_is_a_permutation_over_p(size: int, seed: int, kind: str)
     torch.testing.assert_close(plan.sum(1), torch.full((size,), 1 / size, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("kind", COSTS)
+@pytest.mark.parametrize("size", [2, 24, 128])
+def test_potentials_move_every_assignment_by_the_same_amount(kind: str, size: int) -> None:
+    costs = COSTS[kind](size, size, 3).numpy()
+    difference = costs - mm._with_potentials(costs)
+    np.testing.assert_allclose(difference, difference[:, :1] + difference[:1] - difference[0, 0], atol=1e-12)
+
+
+def outlier(n: int) -> Tensor:
+    cost = random_cost(n, n, 0)
+    cost[:, 3] += 1e6  # beyond what Sinkhorn's exponentials hold: every row but one must leave this column alone
+    return cost
+
+
+@pytest.mark.parametrize("cost", [torch.full((12, 12), 0.5), outlier(12), 1e200 * random_cost(12, 12, 0)])
+def test_extreme_costs_are_solved_exactly_too(cost: Tensor) -> None:
+    uniform = np.full(12, 1 / 12)
+    scale = cost.max().item()
+    value = (cost * mm.transport_plan(cost)).sum().item() / scale
+    assert value == pytest.approx(linear_program(cost.double() / scale, uniform, uniform), abs=1e-9)
+
+
 @given(n=st.integers(1, 8), m=st.integers(1, 8), seed=st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_any_plan_has_its_marginals(n: int, m: int, seed: int) -> None:

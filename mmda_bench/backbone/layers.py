@@ -22,7 +22,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None, *, first_only: bool = False) -> Tensor:
         """With ``first_only`` only token 0 is computed: (B, 1, width), equal to the first row of the full output."""
         batch, length, width = x.shape
-        q, k, v = self.qkv(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        parts = self.qkv(self.norm1(x)).chunk(3, dim=2)
+        q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
         if first_only:
             q, x = q[:, :, :1], x[:, :1]
         allowed = None if mask is None else mask[:, None, None, :]
@@ -72,17 +73,15 @@ class TextCNN(nn.Module):
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(nn.Conv1d(width, channels, kernel) for kernel in self.kernels)
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, channels, k, padding=k // 2) for k in self.kernels)
         self.width: int = channels * len(self.kernels)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = (x * mask[..., None]).transpose(1, 2)
-        real = mask[:, None].to(x.dtype)
+        x = (x * mask[..., None]).transpose(1, 2).contiguous()
         pooled = []
         for kernel, convolution in zip(self.kernels, self.convolutions, strict=True):
-            left = (kernel - 1) // 2
-            response = F.relu(convolution(F.pad(x, (left, kernel - 1 - left))))
-            pooled.append((response * real).amax(2))  # after the ReLU a zero is the least possible response
+            response = convolution(x)[..., 1 - kernel % 2 :]  # an even kernel gives one step too many
+            pooled.append(F.relu(response.masked_fill(~mask[:, None], float("-inf")).max(2).values))
         return torch.cat(pooled, 1)
 
 
