@@ -1,6 +1,6 @@
 """What methods cost, side by side in one run: training steps, exact transport, batched against one by one.
 
-    python -m tests.benchmarks.bench_methods [steps] [transport] [batched]
+    python -m tests.benchmarks.bench_methods [steps] [transport] [potentials] [batched]
 
 Everything that is compared is interleaved round by round, so that a busy machine slows all of it alike; printed are
 medians of the ratios within rounds. Absolute times are this machine's and prove nothing elsewhere.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
@@ -172,6 +173,26 @@ def bench_transport(*, sizes: tuple[int, ...] = (64, 128, 256, 512)) -> None:
         before = now
 
 
+def bench_potentials(*, sizes: tuple[int, ...] = (64, 128, 256, 512)) -> None:
+    """The assignment solver on the costs as they are, and with Sinkhorn's potentials as ``transport_plan`` does it."""
+    print(f"\nAssignment on costs between p dimensions, random batches of {BATCH}: alone against with potentials")
+    print(f"{'p':>4}{'alone ms':>11}{'with ms':>10}{'ratio':>8}")
+    for p in sizes:
+        generator = torch.Generator().manual_seed(p)
+        cost = dimension_cost(*(F.normalize(torch.randn(BATCH, p, generator=generator), dim=1) for _ in range(2)))
+        costs = cost.double().numpy()
+
+        def alone(costs: np.ndarray = costs) -> None:
+            linear_sum_assignment(costs)
+
+        def helped(cost: Tensor = cost) -> None:
+            transport_plan(cost)
+
+        times = side_by_side({"alone": alone, "with": helped}, rounds=15)
+        print(f"{p:>4}{milliseconds(times['alone']):>11}{milliseconds(times['with']):>10}", end="")
+        print(f"{ratio(times, 'alone', 'with'):>8.2f}")
+
+
 # --- Batched mathematics against one by one
 
 
@@ -228,7 +249,12 @@ def bench_batched(*, rounds: int = 8) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    parts = {"steps": bench_steps, "transport": bench_transport, "batched": bench_batched}
+    parts = {
+        "steps": bench_steps,
+        "transport": bench_transport,
+        "potentials": bench_potentials,
+        "batched": bench_batched,
+    }
     for name in sys.argv[1:] or parts:
         if name not in parts:
             sys.exit(f"unknown part {name!r}; expected some of {', '.join(parts)}")
