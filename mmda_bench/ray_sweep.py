@@ -209,20 +209,21 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is not None:
         ray.init(address=address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")}, **quiet)
-        cluster = ray.cluster_resources()
-        cpus, gpus = int(cluster.get("CPU", 0)), cluster.get("GPU", 0.0)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
     else:
-        cpus, gpus = cpu_count(), float(gpu_count()) if gpus_per_cell != 0 else 0.0
+        cpus, gpus = cpu_count(), [float(gpu_count()) if gpus_per_cell != 0 else 0.0]
     if gpus_per_cell is None:
-        gpus_per_cell = 1.0 if gpus else 0.0
-    if gpus_per_cell > gpus:
-        raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {gpus:g} GPUs found; see mmda-bench doctor")
+        gpus_per_cell = 1.0 if any(gpus) else 0.0
+    if gpus_per_cell > max(gpus):
+        found = f"{max(gpus):g} GPUs found" + (f" on the largest of {len(gpus)} nodes" if len(gpus) > 1 else "")
+        raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {found}; see mmda-bench doctor")
     jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
     if address is None:
         importable_in_workers()
         ray.init(
             num_cpus=jobs,
-            num_gpus=int(gpus),
+            num_gpus=int(gpus[0]),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
             _temp_dir=str(folder / "ray"),

@@ -118,9 +118,16 @@ def gpu_count() -> int:
     return torch.cuda.device_count()
 
 
-def default_jobs(gpus: float, gpus_per_cell: float, cpus: int) -> int:
-    """Cells at once: as many as the GPUs hold, or one per processor without GPUs. At least one."""
-    return max(1, floor(gpus / gpus_per_cell + 1e-9) if gpus_per_cell > 0 else cpus)
+def default_jobs(nodes: Sequence[float], gpus_per_cell: float, cpus: int) -> int:
+    """Cells at once: as many as the GPUs of ``nodes`` hold, or one per processor without GPUs. At least one.
+
+    A cell stays on one node, and one that takes part of a GPU stays on that GPU.
+    """
+    if gpus_per_cell <= 0:
+        return max(1, cpus)
+    if gpus_per_cell < 1:
+        return max(1, floor(sum(nodes)) * floor(1 / gpus_per_cell + 1e-9))
+    return max(1, sum(floor(gpus / gpus_per_cell) for gpus in nodes))
 
 
 def check_gpus_per_cell(gpus_per_cell: float | None) -> None:

@@ -80,7 +80,7 @@ def make_cells(count, **params):
     ]
 
 
-def sweep(cells, results, *, jobs, **options):
+def sweep(cells, results, *, jobs, gpus_per_cell=0, **options):
     """(cell, record) as they came."""
     seen, lock = [], threading.RLock()  # like the live display, a thing that cannot be pickled
 
@@ -94,7 +94,7 @@ def sweep(cells, results, *, jobs, **options):
         root=None,
         cache=results / "cache",
         jobs=jobs,
-        gpus_per_cell=0,
+        gpus_per_cell=gpus_per_cell,
         plugins=[__file__],
         runner=RUNNER,
         on_result=finished,

@@ -11,6 +11,7 @@ import pytest
 
 from mmda_bench import schedule
 from mmda_bench.registry import UsageError
+from mmda_bench.schedule import ResourceError
 from mmda_bench.store import Store, StoreError
 
 
@@ -59,14 +60,33 @@ def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tm
 
 
 def test_cells_at_once_follow_from_the_devices():
-    assert schedule.default_jobs(0, 0.0, cpus=6) == 6
-    assert schedule.default_jobs(4, 0.25, cpus=6) == 16
-    assert schedule.default_jobs(1, 0.3, cpus=6) == 3
-    assert schedule.default_jobs(4, 1.0, cpus=128) == 4
-    assert schedule.default_jobs(1, 2.0, cpus=4) == 1
+    assert schedule.default_jobs([0], 0.0, cpus=6) == 6
+    assert schedule.default_jobs([4], 0.25, cpus=6) == 16
+    assert schedule.default_jobs([1], 0.3, cpus=6) == 3
+    assert schedule.default_jobs([4], 0.3, cpus=6) == 12  # Ray splits no part over two GPUs
+    assert schedule.default_jobs([4], 1.0, cpus=128) == 4
+    assert schedule.default_jobs([3, 3], 2.0, cpus=128) == 2  # nor a cell over two nodes
+    assert schedule.default_jobs([1], 2.0, cpus=4) == 1
     for wrong in (-1.0, 1.5):
         with pytest.raises(UsageError, match="--gpus-per-cell"):
             schedule.check_gpus_per_cell(wrong)
+
+
+def test_a_sweep_joins_a_running_cluster_whose_nodes_have_one_gpu_each(tmp_path):
+    """The GPUs are claimed, not there: Ray counts what it is told, and these cells ask for none."""
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        cluster.add_node(**node)
+        cells = cheap.make_cells(2)
+        seen = cheap.sweep(cells, tmp_path, jobs=None, address=cluster.address)
+        assert {cell.hash for cell, record in seen if record["status"] == "ok"} == {cell.hash for cell in cells}
+        with pytest.raises(ResourceError, match="2: 1 GPUs found on the largest of 2 nodes"):
+            cheap.sweep(cheap.make_cells(3), tmp_path, jobs=None, address=cluster.address, gpus_per_cell=2)
+    finally:
+        cluster.shutdown()
 
 
 def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmda_bench.backbone.pictures import queries_keys_values
+
 
 class Block(nn.Module):
     """Pre-norm transformer block. ``forward(x, mask)``: (B, T, width), mask (B, T) True where real, or None.
@@ -21,11 +23,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None, *, first_only: bool = False) -> Tensor:
         """With ``first_only`` only token 0 is computed: (B, 1, width), equal to the first row of the full output."""
-        batch, length, width = x.shape
-        parts = self.qkv(self.norm1(x)).chunk(3, dim=2)
-        q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
-        if first_only:
-            q, x = q[:, :, :1], x[:, :1]
+        q, k, v = queries_keys_values(self.norm1(x), self.qkv, self.heads, first_only=first_only)
+        x = x[:, :1] if first_only else x
         allowed = None if mask is None else mask[:, None, None, :]
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         x = x + self.proj(attended.transpose(1, 2).flatten(2))

@@ -1,16 +1,19 @@
-"""What vision transformers share: the last blocks over the tokens of each picture, ending in the class token."""
+"""What vision transformers share: attention, and the last blocks over each picture's tokens, ending in its first."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def queries_keys_values(x: Tensor, qkv: nn.Linear, heads: int, *, first_only: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """(F, N, width) to three (F, heads, N, width / heads); with ``first_only`` the queries are token 0's alone."""
-    width = qkv.out_features // 3
-    weights = qkv.weight.split([width, 2 * width])
-    biases = (None, None) if qkv.bias is None else qkv.bias.split([width, 2 * width])
-    q = F.linear(x[:, :1] if first_only else x, weights[0], biases[0])
-    k, v = F.linear(x, weights[1], biases[1]).chunk(2, dim=-1)
+    """(B, N, width) to three (B, heads, N, width / heads); with ``first_only`` the queries are token 0's alone."""
+    if first_only:
+        width = qkv.out_features // 3
+        weights = qkv.weight.split([width, 2 * width])
+        biases = (None, None) if qkv.bias is None else qkv.bias.split([width, 2 * width])
+        q = F.linear(x[:, :1], weights[0], biases[0])
+        k, v = F.linear(x, weights[1], biases[1]).chunk(2, dim=-1)
+    else:
+        q, k, v = qkv(x).chunk(3, dim=-1)
     q, k, v = (y.unflatten(-1, (heads, -1)).transpose(1, 2) for y in (q, k, v))
     return q, k, v
 

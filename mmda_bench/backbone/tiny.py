@@ -156,5 +156,5 @@ class Tiny(Backbone):
         return encoder.eval().requires_grad_(True)
 
     def identity(self) -> str:
-        code = Path(__file__).read_bytes() + Path(__file__).with_name("layers.py").read_bytes()
-        return hashlib.sha256(code + WEIGHTS.read_bytes()).hexdigest()
+        files = [*(Path(__file__).with_name(f"{name}.py") for name in ("tiny", "layers", "pictures")), WEIGHTS]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
