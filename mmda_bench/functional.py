@@ -338,7 +338,7 @@ def anchor_drag(z_drift: Tensor, z_anchor: Tensor) -> Tensor:
 @full_precision
 def log_variance(z: Tensor, eps: float = 1e-6) -> Tensor:
     """log|Σ| = Σ_i log(var_i + ε) of (N, d) rows, Σ diagonal [paper], a scalar. Biased variance and ε [ours]."""
-    return torch.log(z.var(0, correction=0) + eps).sum()
+    return torch.log((z - z.mean(0)).square().mean(0) + eps).sum()
 
 
 def information_bottleneck(

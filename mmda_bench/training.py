@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # Adam imports it at its first use: a second that is no cell's
 from torch import Tensor
 
 from mmda_bench import memory, registry

@@ -69,6 +69,31 @@ def test_the_last_visual_block_may_compute_its_class_token_only():
     torch.testing.assert_close(blocks(x.view(2, 3, 10, 48), mask).flatten(0, 1), full, atol=1e-6, rtol=1e-5)
 
 
+def test_a_block_equals_the_textbook_formula_with_its_gradients():
+    torch.manual_seed(0)
+    block, x = Block(48).double(), torch.randn(3, 7, 48, dtype=torch.float64, requires_grad=True)
+    before = x.detach().clone()
+
+    def textbook(x):
+        q, k, v = torch.nn.functional.linear(block.norm1(x), block.qkv.weight, block.qkv.bias).split(48, dim=2)
+        heads = []
+        for h in range(0, 48, 16):
+            scores = q[..., h : h + 16] @ k[..., h : h + 16].mT / 4
+            heads.append(scores.softmax(2) @ v[..., h : h + 16])
+        x = x + torch.cat(heads, 2) @ block.proj.weight.T + block.proj.bias
+        hidden = block.norm2(x) @ block.fc1.weight.T + block.fc1.bias
+        normal = torch.distributions.Normal(torch.zeros((), dtype=x.dtype), torch.ones((), dtype=x.dtype))
+        return x + (hidden * normal.cdf(hidden)) @ block.fc2.weight.T + block.fc2.bias
+
+    inputs = [x, *block.parameters()]
+    for found, expected in [(block(x), textbook(x)), (block(x, first_only=True), textbook(x)[:, :1])]:
+        torch.testing.assert_close(found, expected)
+        weights = torch.randn_like(found)
+        gradients = [torch.autograd.grad((y * weights).sum(), inputs) for y in (found, expected)]
+        torch.testing.assert_close(*gradients)
+    assert torch.equal(x.detach(), before)
+
+
 def test_attention_ignores_masked_steps():
     torch.manual_seed(0)
     block, x = Block(48).eval(), torch.randn(1, 7, 48)
