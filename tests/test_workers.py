@@ -46,7 +46,8 @@ def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_
     children = [int(text) for text in killed.stdout.split()]
     assert len(children) == (jobs if jobs > 1 else 0)
     assert all(map(ended, children))
-    kept = {path: path.stat().st_mtime_ns for path in cache.glob("prefix/*/*/digest")}
+    # the kill may come between the digest of a shard and its name: such a one is not finished, and goes
+    kept = {path: path.stat().st_mtime_ns for path in cache.glob("prefix/*/[!.]*/digest")}
     assert {path.parent.name for path in kept} >= {"A-000000", "A-000128"}
     told = []
     resumed = noisy(root, cache, progress=lambda *call: told.append(call))

@@ -1,7 +1,7 @@
-"""The embedded backbone: the shape of the real ones at about 0.1 M parameters each, pretrained by ``pretraining``.
+"""The embedded backbone: the shape of the real ones at about 0.1 M parameters each.
 
 Frozen: the front end and the first of four transformer blocks; the last three blocks are trained in every cell. The
-pretrained weights lie beside this file and were made by ``python -m mmda_bench.backbone.pretraining``.
+pretrained weights lie beside this file and were made by ``python -m mmda_bench.datasets.pretrain_tiny``.
 """
 
 import hashlib
