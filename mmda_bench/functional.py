@@ -172,6 +172,11 @@ def _own_entry(own: Tensor | None, rows: int, memory: Tensor) -> Tensor:
     return mask if own is None else mask.scatter_(1, own.unsqueeze(1), True)
 
 
+def _distances(z: Tensor, bank_z: Tensor) -> Tensor:
+    """Euclidean, (N, d) and (M, d) → (N, M). Not by matrix products, which of near neighbours leave rounding errors."""
+    return torch.cdist(z, bank_z, compute_mode="donot_use_mm_for_euclid_dist")
+
+
 @torch.no_grad()
 @full_precision
 def neighbour_pseudo_labels(
@@ -196,7 +201,7 @@ def certainty(z: Tensor, labels: Tensor, bank_z: Tensor, bank_labels: Tensor, ow
     Euclidean distances of normalised ``z`` (N, d) to bank_z (M, d); ``own`` (N,) left out. LUHP [official]. [ours]
     fewer than k entries: those that exist; none of the same or none of another label: 0, nothing speaks for the label.
     """
-    distance = torch.cdist(F.normalize(z, dim=1), bank_z)
+    distance = _distances(F.normalize(z, dim=1), bank_z)
     same, mine = labels.unsqueeze(1) == bank_labels, _own_entry(own, len(z), bank_z)
 
     def nearest(allowed: Tensor) -> Tensor:
@@ -243,7 +248,7 @@ def hard_triplet(
     """
     with torch.no_grad():
         plus, minus = certainty_thresholds(labels, bank_labels, bank_certainty)
-        distance, same = torch.cdist(z, bank_z), labels.unsqueeze(1) == bank_labels
+        distance, same = _distances(z, bank_z), labels.unsqueeze(1) == bank_labels
         mine = _own_entry(own, len(z), bank_z)
         positive = same & (bank_certainty >= plus.unsqueeze(1))
         negative = ~same & (bank_certainty >= minus.unsqueeze(1)) & ~mine

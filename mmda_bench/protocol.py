@@ -119,15 +119,16 @@ def name_hash(*names: object) -> int:
 def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
     """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
 
-    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does.
+    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does. Beyond 1
+    pictures go no darker than black and no more words are masked than there are.
     """
     power = 2 if protocol.shift == "released" else 1
     s = protocol.severity
     return Shift(
         noise=s * shift.noise**power,
-        brightness=(1 - s) + s * shift.brightness,
+        brightness=max(0.0, (1 - s) + s * shift.brightness),
         visual_noise=s * shift.visual_noise**power,
-        masked=s * shift.masked,
+        masked=min(1.0, s * shift.masked),
     )
 
 
@@ -142,8 +143,8 @@ def split_halves(
 ) -> dict[tuple[str, str], list[int]]:
     """Positions of the utterances in each (half, split), every one stratified by class.
 
-    The order within a class is by a hash of (split seed, corpus, utterance id): it does not depend on the order of the
-    files. Halves fixed by the corpus are kept. A class with two utterances in a half is trained and tested on. The
+    All orders, of the result too, are by a hash of (split seed, corpus, utterance id): they do not depend on the order
+    of the files, and in files that are sorted by class a position in a part tells nothing of it. Halves fixed by the corpus are kept. A class with two utterances in a half is trained and tested on. The
     proportions within a half are ours; the paper gives none.
     """
     parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
@@ -169,4 +170,5 @@ def split_halves(
             parts[half, "train"] += mine[:train]
             parts[half, "validation"] += mine[train : train + validation]
             parts[half, "test"] += mine[train + validation :]
-    return {key: sorted(value) for key, value in parts.items()}
+    rank = {position: place for place, position in enumerate(order)}
+    return {key: sorted(value, key=rank.__getitem__) for key, value in parts.items()}

@@ -12,6 +12,7 @@ from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.registry import METHODS, Entry
 
 SIZE, WIDTH, INPUTS = 24, 16, 6  # utterances per domain, width of Z_m, width of a raw input
+SCALE = 4.0  # the factor on z in front of the heads
 
 
 class ContractError(Exception):
@@ -38,7 +39,7 @@ class StandIn(nn.Module):
         self.heads = nn.ModuleDict({m: nn.Linear(width, classes) for m, width in widths().items()})
 
     def classify(self, modality: str, z: Tensor) -> Tensor:
-        return self.heads[modality](4.0 * z).float()
+        return self.heads[modality](SCALE * z).float()
 
     def forward(self, x: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         z = {m: F.normalize(self.encoders[m](x[m]).float(), dim=1) for m in MODALITIES}
@@ -89,6 +90,7 @@ class Rehearsal:
             components=frozenset(cls.components) - frozenset(off),
             classify=self.network.classify,
             generator=self.generator,
+            logit_scale=SCALE,
         )
         self.method = cls(self.ctx, **entry.parameters).to(device)
         self.optimiser = torch.optim.Adam([*self.network.parameters(), *self.method.parameters()], lr=1e-3)

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,8 @@ def _run(
     record["metrics"] = {}
     for half in ("source", "target"):
         positions = corpus.parts[half, "test"]
-        labels = read_labels(corpus, half, positions)
         z, logits, probabilities = trainer.predict(half, positions)
+        labels = read_labels(corpus, half, positions)  # only now: the method is done
         if not np.isfinite(probabilities).all():
             raise DivergedError(f"predictions for {half} test are not finite after the last step")
         probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
@@ -179,7 +180,9 @@ class Trainer:
     def train(self) -> None:
         """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite."""
         protocol = self.cell.protocol
-        self.method.on_start(self._target_pass)
+        if type(self.method).on_start is not Method.on_start:
+            # made beforehand, so that nothing of the engine hangs on what a method is handed
+            self.method.on_start(partial(iter, tuple(self._target_pass())))
         total = protocol.epochs * self.steps_per_epoch
         batches = self.loader.batches(ahead=self.device.type == "cuda")
         augment = np.random.default_rng(name_hash("augment", self.cell.seed))

@@ -11,10 +11,14 @@ from mmda_bench.registry import METHODS
 from mmda_bench.rehearsal import Rehearsal
 
 
-def stage(name: str, classes: int = 3, batch: int = 5, **params: Any) -> tuple[Rehearsal, Any, Source, Target]:
+def stage(
+    name: str, classes: int = 3, batch: int = 5, *, anchor: str = "A", **params: Any
+) -> tuple[Rehearsal, Any, Source, Target]:
     """A method in float64 without dropout, and a batch of each domain whose z["joint"] and logits are leaves."""
     entry = METHODS.entry(name)
-    rehearsal = Rehearsal(replace(entry, parameters={**entry.parameters, **params}), classes=classes, batch=batch)
+    rehearsal = Rehearsal(
+        replace(entry, parameters={**entry.parameters, **params}), classes=classes, batch=batch, anchor=anchor
+    )
     source, target = rehearsal.batches()
     for domain in (source, target, target.view2):
         for mapping in (domain.z, domain.logits) if domain is not None else ():

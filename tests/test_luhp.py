@@ -63,7 +63,8 @@ def test_terms_and_gradients(classes: int, batch: int, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)  # a memory as it may be in the middle of training
     probs = (2 * torch.randn(SIZE, classes, generator=random)).softmax(1)
     method.memory.write(torch.arange(SIZE), torch.randn(SIZE, 48, generator=random), probs)
-    method.memory.certainty.copy_(0.7 + 0.2 * torch.randn(SIZE, generator=random))
+    by_class = torch.linspace(0.5, 1.5, classes)[method.memory.labels]  # so that θ⁺ and θ⁻ are far apart
+    method.memory.certainty.copy_(by_class + 0.2 * torch.randn(SIZE, generator=random))
     rehearsal.generator.manual_seed(seed)
     expected = slow_terms(rehearsal, method, target, 0.4)
     rehearsal.generator.manual_seed(seed)

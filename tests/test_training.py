@@ -4,6 +4,8 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 
 from mmda_bench import Method, Protocol, register_method, registry, training
 from mmda_bench.backbone.corpus import read_labels
+from mmda_bench.dataset import Utterance
 from mmda_bench.protocol import SUPERVISED, Cell
 from mmda_bench.training import run_cell
 
@@ -78,11 +81,6 @@ def test_the_same_seed_gives_the_same_numbers_whatever_ran_before(run, method):
 def test_a3d2_without_its_components_is_direct_transfer_bit_for_bit(run):
     bare = replace(cell("a3d2"), off=("aa", "add"))
     assert same_numbers(run(bare), run(cell("dt")))
-
-
-def test_the_first_batches_and_the_network_are_the_same_for_every_method(run):
-    first_terms = [run(cell(m)).record["curves"]["terms"]["ib"][0] for m in ("dann", "cdan")]
-    assert first_terms[0] == pytest.approx(first_terms[1], rel=0.2)
 
 
 def test_the_reference_run_learns_from_target_labels_and_is_no_method(run):
@@ -172,7 +170,6 @@ def test_hooks_views_and_progress_reach_the_method(run, planted):
         def loss(self, source, target, progress):
             seen["progress"].append(progress)
             assert torch.equal(target.view2.ids, target.ids)
-            assert not torch.equal(target.view2.z["V"], target.z["V"])
             return {"zero": target.view2.z["joint"].sum() * 0}
 
         def after_step(self):
@@ -184,6 +181,10 @@ def test_hooks_views_and_progress_reach_the_method(run, planted):
     assert seen["progress"][0] == 0
     assert max(seen["progress"]) < 1
     assert seen["after"] == record["steps"] == len(seen["progress"])
+
+
+ATTRIBUTES = ("__dict__", "__self__", "__closure__", "cell_contents", "base", "func", "args", "keywords", "grad_fn")
+FRAMES = ("gi_frame", "f_locals", "next_functions")
 
 
 def reachable(roots, limit=2_000_000):
@@ -198,66 +199,122 @@ def reachable(roots, limit=2_000_000):
             queue += [*value.keys(), *value.values()]
         elif isinstance(value, (list, tuple, set, frozenset)):
             queue += list(value)
-        for name in (*getattr(value, "__slots__", ()), "__dict__", "__self__", "__closure__", "cell_contents"):
+        for name in (*getattr(value, "__slots__", ()), *ATTRIBUTES, *FRAMES):
             try:
                 queue.append(getattr(value, name))
-            except (AttributeError, ValueError):
+            except (AttributeError, ValueError, RuntimeError):
                 continue
     return list(seen.values())
 
 
-def holds_labels(value, labels):
-    """Whether an array, tensor, list or dictionary carries the target training labels, in any order of a batch."""
-    if isinstance(value, dict):
-        return holds_labels(list(value.values()), labels)
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray) and value.ndim != 1:
-        return False
-    if not isinstance(value, (list, tuple, np.ndarray)) or len(value) != len(labels):
-        return False
-    try:
-        return np.array_equal(np.asarray(value, float), labels)
-    except (TypeError, ValueError):  # ragged, or no numbers
-        return False
+class Secret:
+    """The labels of some utterances, and every form in which a thing that is found may give them away."""
+
+    def __init__(self, corpus, positions):
+        self.positions, self.folder = positions, corpus.folder
+        self.labels = read_labels(corpus, "target", positions).tolist()
+        self.names = [corpus.classes[label] for label in self.labels]
+        self.keys = [positions, [str(p) for p in positions], [corpus.ids[p] for p in positions], range(len(positions))]
+
+    def told_by(self, value):
+        if isinstance(value, Utterance):
+            return True
+        if isinstance(value, Path):
+            return self.folder in (value, *value.parents) or value == self.folder.parent
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu().numpy()
+        if isinstance(value, np.ndarray):
+            value = value.tolist() if value.ndim == 1 else None
+        if isinstance(value, tuple):
+            value = list(value)
+        if not isinstance(value, (dict, list)) or len(value) < len(self.labels):
+            return False
+        return any(self._read(value, keys) in (self.labels, self.names) for keys in self.keys)
+
+    @staticmethod
+    def _read(value, keys):
+        try:
+            found = [value[key] for key in keys]
+        except (KeyError, IndexError, TypeError):
+            return None
+        return found if all(isinstance(one, (Integral, str)) for one in found) else None
 
 
-def test_no_attribute_leads_a_method_to_the_target_labels(run, planted, small_corpus):
-    corpus = small_corpus.corpus
-    train = corpus.parts["target", "train"]
-    wanted = [read_labels(corpus, "target", train)]
+@pytest.fixture
+def secret(small_corpus):
+    return Secret(small_corpus.corpus, small_corpus.corpus.parts["target", "train"])
+
+
+def test_no_attribute_leads_a_method_to_the_target_labels(run, planted, small_corpus, secret):
     found = []
 
     @planted
     @register_method("spy", title="Spy", paper="test")
     class Spy(Method):
         def on_start(self, target_pass):
-            self.look([self, target_pass])
+            self.look([self, target_pass, target_pass(), *target_pass()])
 
         def loss(self, source, target, progress):
             assert not hasattr(target, "labels")
             self.look([self, source, target])
-            batch = wanted[0][target.ids.numpy()]
-            found.extend(v for v in reachable([source, target]) if holds_labels(v, batch))
+            seen = [secret.positions[i] for i in target.ids.tolist()]
+            of_batch = Secret(small_corpus.corpus, seen)
+            found.extend(value for value in reachable([source, target]) if of_batch.told_by(value))
             return {}
 
+        def predict(self, logits):
+            self.look([self, logits])
+            return super().predict(logits)
+
         def look(self, roots):
-            values = reachable(roots)
-            found.extend(v for v in values for labels in wanted if holds_labels(v, labels))
+            found.extend(value for value in reachable(roots) if secret.told_by(value))
 
     record = run(cell("spy")).record
     assert record["status"] == "ok", record["traceback"]
     assert not found
-    # the search itself works: it finds the labels where they do lie
-    planted_holder = types.SimpleNamespace(deep=[{"x": torch.from_numpy(wanted[0])}])
-    assert any(holds_labels(v, wanted[0]) for v in reachable([planted_holder]))
 
 
-def test_frozen_parameters_do_not_take_part(small_corpus):
-    trainer = training.Trainer(cell("a3d2"), small_corpus.corpus, torch.device("cpu"))
-    frozen = {n for m in ("A", "L", "V") for n, _ in trainer.network.named_parameters() if n.startswith(f"{m}.frozen")}
-    assert not frozen
-    before = [p.detach().clone() for p in trainer.parameters]
-    trainer.train()
-    changed = [not torch.equal(a, b) for a, b in zip(before, trainer.parameters, strict=True)]
-    assert all(changed)
+@pytest.mark.parametrize(
+    "form", ["in order", "by position", "by name", "all", "tensor", "by id", "utterances", "folder", "trainer"]
+)
+def test_the_search_finds_the_labels_in_whatever_form_they_lie_about(form, small_corpus, secret):
+    corpus = small_corpus.corpus
+    by_position = dict(zip(secret.positions, secret.labels, strict=True))
+    everything = [by_position.get(p, 0) for p in range(len(corpus.ids))]
+    planted = {
+        "in order": lambda: [np.array(secret.labels)],
+        "by position": lambda: by_position,
+        "by name": lambda: [[corpus.classes[label] for label in secret.labels]],
+        "all": lambda: np.array(everything),
+        "tensor": lambda: [{"x": torch.tensor(secret.labels)}],
+        "by id": lambda: {corpus.ids[p]: label for p, label in by_position.items()},
+        "utterances": lambda: list(small_corpus.reader.utterances(None)),
+        "folder": lambda: types.SimpleNamespace(folder=corpus.folder),
+        "trainer": lambda: training.Trainer(cell("dann"), corpus, torch.device("cpu")).train,
+    }
+    holder = types.SimpleNamespace(deep=[lambda: None, planted[form]()])
+    assert any(secret.told_by(value) for value in reachable([holder]))
+
+
+def test_the_labels_of_the_target_are_read_when_the_method_is_done(run, planted, monkeypatch):
+    events = []
+
+    @planted
+    @register_method("late", title="Late", paper="test")
+    class Late(Method):
+        def loss(self, source, target, progress):
+            return {}
+
+        def predict(self, logits):
+            events.append("predict")
+            return super().predict(logits)
+
+    def read(corpus, half, positions):
+        events.append(half)
+        return read_labels(corpus, half, positions)
+
+    monkeypatch.setattr(training, "read_labels", read)
+    record = run(cell("late")).record
+    assert record["status"] == "ok", record["traceback"]
+    assert events.count("target") == 1
+    assert "predict" not in events[events.index("target") :]
