@@ -114,8 +114,8 @@ class Method(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define loss(source, target, progress)")
 
     def on_start(self, target_pass: Callable[[], Iterable[Target]]) -> None:
-        """Called once before training. ``target_pass()`` runs over the target training set in order: batches of what the
-        untrained network makes of it, in eval mode and without gradients."""
+        """Called once before training. ``target_pass()`` runs over the target training set in order: batches of what
+        the untrained network makes of it, in eval mode and without gradients."""
 
     def after_step(self) -> None:
         """Called after each step of the optimiser."""

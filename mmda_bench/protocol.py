@@ -144,8 +144,9 @@ def split_halves(
     """Positions of the utterances in each (half, split), every one stratified by class.
 
     All orders, of the result too, are by a hash of (split seed, corpus, utterance id): they do not depend on the order
-    of the files, and in files that are sorted by class a position in a part tells nothing of it. Halves fixed by the corpus are kept. A class with two utterances in a half is trained and tested on. The
-    proportions within a half are ours; the paper gives none.
+    of the files, and in files that are sorted by class a position in a part tells nothing of it. Halves fixed by the
+    corpus are kept. A class with two utterances in a half is trained and tested on. The proportions
+    within a half are ours; the paper gives none.
     """
     parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
     order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))

@@ -77,6 +77,12 @@ def test_released_shift_takes_the_numbers_as_standard_deviations():
     assert (half.noise, half.brightness, half.masked) == pytest.approx((0.005, 0.55, 0.2))
 
 
+def test_a_severity_beyond_one_makes_no_negative_of_a_picture():
+    card = Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4)
+    strong = effective_shift(card, replace(PROTOCOL, severity=3.0))
+    assert (strong.noise, strong.brightness, strong.masked) == pytest.approx((0.03, 0.0, 1.0))
+
+
 def test_name_hash_tells_neighbouring_names_apart():
     assert name_hash("ab", "c") != name_hash("a", "bc")
     assert name_hash("a", 1) == name_hash("a", 1)
@@ -123,7 +129,14 @@ class TestSplit:
         again = self.split(ids=ids, labels=labels)
         here = self.split()
         for key, positions in here.items():
-            assert {self.ids[i] for i in positions} == {ids[i] for i in again[key]}
+            assert [self.ids[i] for i in positions] == [ids[i] for i in again[key]]
+
+    def test_where_files_are_sorted_by_class_a_place_in_a_part_tells_nothing_of_it(self):
+        for key, positions in self.split().items():
+            classes = [self.labels[i] for i in positions]
+            first, second = classes[: len(classes) // 2], classes[len(classes) // 2 :]
+            for label in range(3):
+                assert abs(first.count(label) - second.count(label)) < 0.25 * len(first), key
 
     def test_another_seed_is_another_split(self):
         assert self.split(split=1) != self.split()

@@ -138,7 +138,7 @@ def test_training_equals_the_same_steps_written_out(name, trainer, corpus, monke
     mine.train()
     network, curve = written_out(name, corpus, discriminator)
     assert mine.curves["ib"] == pytest.approx(curve, rel=1e-4, abs=1e-4)
-    # What they compute, not their weights: some weights change nothing (a key's bias), and Adam moves them all the same.
+    # What they compute, not their weights: some change nothing (a key's bias), and Adam moves them all the same.
     with torch.no_grad():
         batch = features(corpus, "target", range(BATCH), shifted=("A", "V"))
         (z, logits), (expected_z, expected) = (one.eval()(batch) for one in (mine.network, network))
