@@ -1,4 +1,4 @@
-"""What the readers of MIntRec and IEMOCAP share: is it the right folder, and what identifies the files in it."""
+"""What the readers of corpora on disk share: is it the right folder, and what identifies the files in it."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def completed(
     for path in tables:
         digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     for path in media:
-        digest.update(f"{path.relative_to(root)} {_size(path)}\n".encode())
+        digest.update(f"{path.relative_to(root)} {size_of(path)}\n".encode())
     facts: dict[str, Any] = {"files": digest.hexdigest()[:12]}
     counts = tally(card, utterances)
     if any(counts[name] != number for name, number in card.expected.items() if name != ONE_WORD):
@@ -59,8 +59,9 @@ def completed(
     return replace(card, **facts)
 
 
-def _size(path: Path) -> int | None:
+def size_of(path: os.PathLike[str]) -> int | None:
+    """Bytes of a file; None if it is not there, as behind a link that leads nowhere (git-annex, datalad)."""
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return None

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mmda_bench.dataset import Card, DataError, Dataset, Shift, Utterance
+from mmda_bench.datasets.corpus_files import size_of
 from mmda_bench.datasets.folder_media import is_picture, read_frames, read_waveform
 from mmda_bench.protocol import HALVES, split_halves
 from mmda_bench.registry import register_dataset
@@ -251,8 +252,8 @@ def _fingerprint(root: Path, rows: list[_Row]) -> str:
             digest.update(f"{name}\n".encode() + (root / name).read_bytes())
     for row in rows:
         wav, folder = root / f"{row.name}.wav", root / row.name
-        digest.update(f"{wav.name} {wav.stat().st_size if wav.is_file() else None}\n".encode())
+        digest.update(f"{wav.name} {size_of(wav)}\n".encode())
         pictures = os.scandir(folder) if folder.is_dir() else ()
-        sizes = sorted((entry.name, entry.stat().st_size) for entry in pictures if is_picture(entry.name))
+        sizes = sorted((entry.name, size_of(entry)) for entry in pictures if is_picture(entry.name))
         digest.update(repr(sizes).encode())
     return digest.hexdigest()[:10]

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import resample_poly
 
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, VIDEO_FRAMES, ClipError
+from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, VIDEO_FRAMES, ClipError, substituted
 
 
 def read_waveform(path: Path) -> NDArray[np.float32]:
-    """(samples,) float32 mono at 16 kHz in [−1, 1], at most 5.01 s, at least 25 ms. Raises :class:`ClipError`."""
+    """(samples,) float32 mono at 16 kHz in [−1, 1], at most 5.01 s, at least 25 ms. Raises :class:`ClipError`.
+
+    A wav of another rate is resampled and named; the sound of a video, which has hardly ever this rate, is not.
+    """
     if not path.is_file():
         raise ClipError(f"{path} is missing")
     try:
@@ -30,6 +33,8 @@ def read_waveform(path: Path) -> NDArray[np.float32]:
     sound = channels.mean(axis=1)
     if not np.isfinite(sound).all():
         raise ClipError(f"{path} contains samples that are not numbers")
+    if rate != SAMPLE_RATE:
+        substituted(f"resampled from {rate} Hz")
     return conform(sound, rate)
 
 

@@ -94,6 +94,7 @@ def run(
 ) -> None:
     """Run every cell that has no record yet, then write the leaderboards."""
     from mmda_bench import console, plan, schedule
+    from mmda_bench.progress import Progress
     from mmda_bench.store import Store
 
     load(plugin)
@@ -123,7 +124,7 @@ def run(
     prefixes = cache_folder(cache)
     if todo:
         schedule.sigterm_interrupts()
-        progress = console.Progress(todo, done=len(cells) - len(todo), results=store.results)
+        progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
         try:
             with progress:
                 progress.prepare(

@@ -32,11 +32,11 @@ def export(
     plugin: Plugins = None,
 ) -> None:
     """Write a corpus as files that can be read again."""
-    from mmda_bench import console, schedule
     from mmda_bench import export as exporting
+    from mmda_bench import output, schedule
 
     load(plugin)
-    reader, progress = DATASETS.get(dataset)(), console.counter(f"{dataset} written")
+    reader, progress = DATASETS.get(dataset)(), output.counter(f"{dataset} written")
     done = exporting.export(
         reader, layout, out, root=data_root, limit=limit, jobs=schedule.cpu_count(), progress=progress
     )
@@ -85,12 +85,12 @@ def verify_(
     """Look through a corpus: what is there, what is missing, what cannot be read, and whether it can be used."""
     import json
 
-    from mmda_bench import console, schedule, verify
+    from mmda_bench import output, schedule, verify
 
     load(plugin)
     found = verify.verify(
         dataset, root=data_root, sample=sample, jobs=jobs or schedule.cpu_count(), plugins=plugin or (),
-        progress=console.counter(f"{dataset} decoded"),
+        progress=output.counter(f"{dataset} decoded"),
     )  # fmt: skip
     typer.echo(json.dumps(found.as_json(), indent=1) if as_json else verify.as_text(found))
     if not found.usable:

@@ -5,7 +5,9 @@ nothing, encodes nothing: the engine does, in the same way for every corpus, and
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +30,28 @@ class DataError(Exception):
 
 class ClipError(Exception):
     """One utterance cannot be read; the message says why. It is left out, counted, and named in every record."""
+
+
+_substituted: ContextVar[list[str] | None] = ContextVar("substituted", default=None)
+
+
+def substituted(reason: str) -> None:
+    """For a loader to call where it gives something else than the clip holds: the utterance is used, and ``reason``
+    ("resampled from 8000 Hz") is named in every record."""
+    said = _substituted.get()
+    if said is not None:
+        said.append(reason)
+
+
+@contextmanager
+def substitutions() -> Iterator[list[str]]:
+    """Collects what the loaders that are called in the body say with :func:`substituted`."""
+    said: list[str] = []
+    token = _substituted.set(said)
+    try:
+        yield said
+    finally:
+        _substituted.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +97,8 @@ class Utterance:
     """One utterance. Sound and pictures are loaded when they are asked for, in whatever process asks.
 
     ``label``: index into ``card.classes``. ``waveform()``: (samples,) float32 mono at 16 kHz in [−1, 1].
-    ``frames()``: (T, H, W, 3) uint8 RGB, T = 10. Both are picklable callables and raise :class:`ClipError`.
+    ``frames()``: (T, H, W, 3) uint8 RGB, T = 10. Both are picklable callables and raise :class:`ClipError`; any other
+    exception counts as one, and another value than these refuses the corpus.
     ``half``: "source" or "target" if the corpus itself fixes it, else None.
     """
 

@@ -23,8 +23,11 @@ class Disk:
 
 
 def gigabytes(size: int) -> str:
-    """'7.6 GB', '0.08 GB'."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e9:.2f} GB"
+    """'7.6 GB', or in the unit of a smaller size: '80.0 MB', '4.1 kB', '512 bytes'."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} bytes"
 
 
 def free_bytes(folder: Path) -> int:

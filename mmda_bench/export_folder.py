@@ -6,11 +6,12 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import soundfile
 from PIL import Image
 
-from mmda_bench.dataset import SAMPLE_RATE, ClipError, Utterance
+from mmda_bench.dataset import ClipError, Utterance
+from mmda_bench.export_media import write_wav
 from mmda_bench.export_task import Task, each
+from mmda_bench.readable import load_pictures, load_sound
 
 JPEG_QUALITY = 95
 COLUMNS = ("video_id", "clip_id", "text", "mode", "emotion", "speaker")
@@ -54,11 +55,11 @@ def write_folder(task: Task) -> dict[str, str]:
 def _write_clip(out: Path, utterance: Utterance) -> str | None:
     """Sound and pictures of one utterance; the reason instead where they cannot be read."""
     try:
-        waveform, frames = utterance.waveform(), utterance.frames()
+        waveform, frames = load_sound(utterance), load_pictures(utterance)
     except ClipError as error:
         return str(error)
     stem = "_".join(_names(utterance.id))
-    soundfile.write(out / f"{stem}.wav", waveform, SAMPLE_RATE, subtype="PCM_16")
+    write_wav(out / f"{stem}.wav", waveform)
     (out / stem).mkdir()
     for i, frame in enumerate(frames):
         Image.fromarray(frame).save(out / stem / f"{i:02d}.jpg", quality=JPEG_QUALITY, subsampling=0)

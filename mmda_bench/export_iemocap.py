@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
 from mmda_bench.dataset import SAMPLE_RATE, ClipError, Utterance
-from mmda_bench.export_media import Held, held, write_avi
+from mmda_bench.export_media import Held, held, write_avi, write_wav
 from mmda_bench.export_task import Task, each, write_origin
+from mmda_bench.readable import load_pictures, load_sound
 
 RATE = Fraction(30_000, 1_001)
 PAUSE = 6  # frames between two utterances
@@ -100,7 +100,7 @@ def _write_dialogue(out: Path, classes: Sequence[str], dialogue: _Dialogue) -> t
     for path, content in ((labels, _labels(lines, dialogue.name, classes)), (words, _words(lines, dialogue.name))):
         path.write_bytes("".join(f"{line}{newline}" for line in content).encode())
     for name, waveform in _sounds(lines, dialogue.name):
-        soundfile.write(sounds / f"{name}.wav", waveform, SAMPLE_RATE, subtype="PCM_16")
+        write_wav(sounds / f"{name}.wav", waveform)
     write_avi(video, _pictures(lines, dialogue.name), RATE)
     return {line.name: line.utterance.id for line in lines}, skipped
 
@@ -111,7 +111,7 @@ def _lines(dialogue: _Dialogue) -> tuple[list[_Line], dict[str, str]]:
     first = PAUSE
     for number, (sex, utterance) in enumerate(dialogue.turns):
         try:
-            waveform, frames = utterance.waveform(), utterance.frames()
+            waveform, frames = load_sound(utterance), load_pictures(utterance)
         except ClipError as error:
             skipped[utterance.id] = str(error)
             continue

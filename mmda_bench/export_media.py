@@ -1,4 +1,4 @@
-"""Video files of the kinds that MIntRec and IEMOCAP have: H.264 with AAC sound in mp4, MPEG-4 part 2 in avi."""
+"""Files of the kinds that corpora have: wav, H.264 with AAC sound in mp4, MPEG-4 part 2 in avi."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
@@ -19,6 +20,14 @@ def held(frames: NDArray[np.uint8], count: int) -> list[Held]:
     """Pictures that last ``count`` frames of a video, so that picture i of T is the one at int(i·count/T)."""
     starts = [i * count // len(frames) for i in range(len(frames))]
     return [(frame, end - start) for frame, start, end in zip(frames, starts, [*starts[1:], count], strict=True)]
+
+
+def write_wav(path: Path, waveform: NDArray[np.float32]) -> None:
+    """Mono, 16 kHz, 16 bits. Raises :class:`OSError` when it cannot be written."""
+    try:
+        soundfile.write(path, waveform, SAMPLE_RATE, subtype="PCM_16")
+    except soundfile.SoundFileError as error:  # what a full disk looks like to libsndfile
+        raise OSError(str(error)) from error
 
 
 def write_mp4(path: Path, pictures: Iterable[Held], rate: Fraction, waveform: NDArray[np.float32] | None) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from mmda_bench.dataset import SAMPLE_RATE, ClipError, Utterance
 from mmda_bench.export_media import held, write_mp4
 from mmda_bench.export_task import Task, each, write_origin
+from mmda_bench.readable import load_pictures, load_sound
 
 RATE = Fraction(24_000, 1_001)  # that of television
 SCALE = 4  # colours are stored at half the resolution, so small pictures are written larger
@@ -46,7 +47,7 @@ def _place(position: int) -> tuple[str, str, str]:
 def _write_clip(out: Path, numbered: tuple[int, Utterance]) -> str | None:
     position, utterance = numbered
     try:
-        waveform, frames = utterance.waveform(), utterance.frames()
+        waveform, frames = load_sound(utterance), load_pictures(utterance)
     except ClipError as error:
         return str(error)
     season, episode, clip = _place(position)

@@ -18,8 +18,8 @@ A method adds loss terms to the objective that every row of the leaderboard shar
             return {"domain": self.weight * domain_loss(self.discriminator(z[0]), self.discriminator(z[1]))}
 
 The engine adds the source objective L_IB, sums the terms, records each of them, and steps the optimiser. A method
-touches no device, file, loader, seed or autocast. Target labels cannot reach it: :class:`Target` has no such field and
-the batches handed to training carry none.
+touches no device, file, loader, seed or autocast. Target labels are kept from it: :class:`Target` has no such field
+and nothing that a method is handed leads to them.
 
 Shapes: B utterances per domain in a batch, C classes. Modalities are ``"A"`` (acoustic), ``"L"`` (lexical), ``"V"``
 (visual) and, in every mapping, ``"joint"``.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card
+from mmda_bench.declarations import is_json
 from mmda_bench.protocol import SHIFTS, SUPERVISED, Cell, Protocol
 from mmda_bench.registry import BACKBONES, METHODS, UsageError, suggest
 
@@ -107,7 +108,7 @@ def typed(text: str, default: Any, *, where: str) -> Any:
     words = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "none": None}
     try:
         value = words[text.lower()] if text.lower() in words else ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -116,6 +117,8 @@ def typed(text: str, default: Any, *, where: str) -> Any:
         raise UsageError(f"{where}: expected {kind} (default {default!r}), found {text!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{where}: expected a finite number, found {text!r}")
+    if not is_json(value):
+        raise UsageError(f"{where}: expected a number, a text, true, false, none or a list, found {text!r}")
     return value
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from mmda_bench.declarations import NAME, NAME_RULE, RESERVED
 from mmda_bench.registry import METHODS, UsageError
 
 METHOD_TEMPLATE = '''"""{title}: say in one sentence what the method does to bring the domains together."""
@@ -51,20 +52,25 @@ def test_keeps_the_contract(check: Check) -> None:
 def new_method(name: str, folder: Path) -> list[Path]:
     """Write ``<name>.py``, a method that passes ``mmda-bench check`` as it is, and ``test_<name>.py`` into ``folder``.
 
-    Raises :class:`UsageError` for a name that is taken or ill-formed, and instead of overwriting a file.
+    Raises :class:`UsageError` for a name that is taken or ill-formed, and instead of overwriting a file or when the
+    folder cannot be written.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*", name):
-        raise UsageError(f"{name!r} cannot name a method; use small letters, digits, _ and -, beginning with a letter")
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise UsageError(f"{name!r} cannot name a method; use {NAME_RULE}, and none of {', '.join(RESERVED)}")
     if name in METHODS.entries():
         raise UsageError(f"a method {name} exists already ({METHODS.entries()[name].origin}); choose another name")
-    stem = name.replace("-", "_")
+    stem = re.sub("[-+]", "_", name)
     paths = [folder / f"{stem}.py", folder / f"test_{stem}.py"]
-    for path in paths:
-        if path.exists():
-            raise UsageError(f"{path} exists and is never overwritten; choose another name or folder")
-    cls = "".join(part.capitalize() for part in re.split(r"[-_]+", name))
+    cls = "".join(part.capitalize() for part in re.split("[-+_]", name))
     facts = {"name": name, "title": name, "cls": cls, "file": paths[0].name, "test": paths[1].name}
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, template in zip(paths, (METHOD_TEMPLATE, TEST_TEMPLATE), strict=True):
-        path.write_text(template.format(**facts), "utf-8")
+    try:
+        for path in paths:
+            if path.exists():
+                raise UsageError(f"{path} exists and is never overwritten; choose another name or folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, template in zip(paths, (METHOD_TEMPLATE, TEST_TEMPLATE), strict=True):
+            path.write_text(template.format(**facts), "utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"cannot write to {folder}: {reason}; choose another folder with --out DIR") from error
     return paths

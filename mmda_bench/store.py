@@ -9,7 +9,6 @@ all: any number of runs may write into one results folder at once.
 
 import json
 import math
-import os
 import time
 import uuid
 import zipfile
@@ -17,18 +16,20 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from mmda_bench import atomic
 from mmda_bench.protocol import HALVES, Cell, canonical_json
+from mmda_bench.soundness import MALFORMED, SCHEMA, STATUSES, fault, parse, scored
 
 if TYPE_CHECKING:
     import numpy as np
 
-SCHEMA = 1
-STATUSES = ("ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted")
-REQUIRED = ("schema", "status", "key", "hash", "signature")
-TEMPORARY = ".tmp-"
+__all__ = ["SCHEMA", "STATUSES", "Damaged", "Record", "Rerun", "Store", "StoreError", "scored", "unfinished",
+           "write_bytes", "write_text"]  # fmt: skip
+
 PREDICTIONS, REPRESENTATIONS = "predictions.npz", "outputs.npz"
 ARRAYS = {
     name: {f"{half}_test/{array}" for half in HALVES for array in arrays}
@@ -37,7 +38,6 @@ ARRAYS = {
         REPRESENTATIONS: ("z_A", "z_L", "z_V"),
     }.items()
 }
-LEFTOVER_S = 24 * 3600
 
 Record = dict[str, Any]
 Rerun = Literal["failed", "all"]
@@ -67,8 +67,7 @@ class Store:
 
     def read(self, cell: Cell) -> Record | None:
         """The record of ``cell``, or None if there is none that can be used."""
-        path = self.folder(cell) / "record.json"
-        record, _ = self._load(path) if path.exists() else (None, "")
+        record, _ = self._load(self.folder(cell) / "record.json")
         return record if record is not None and canonical_json(record["key"]) == canonical_json(cell.key()) else None
 
     def done(self, cell: Cell) -> bool:
@@ -101,26 +100,19 @@ class Store:
 
     def _load(self, path: Path) -> tuple[Record | None, str]:
         try:
-            record = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            record = parse(path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             return None, f"not readable as JSON ({error})"
-        if not isinstance(record, dict):
-            return None, "not a JSON object"
-        if absent := [name for name in REQUIRED if name not in record]:
-            return None, f"lacks {', '.join(absent)}"
-        if record["schema"] != SCHEMA:
-            return None, f"schema {record['schema']!r} is unknown to this version, which reads {SCHEMA}"
-        if record["status"] not in STATUSES:
-            return None, f"status {record['status']!r} is none of {', '.join(STATUSES)}"
         try:
-            cell = Cell.from_key(record["key"])
-        except (TypeError, KeyError) as error:
-            return None, f"its key does not describe a cell ({error})"
-        if cell.hash != record["hash"] or self.folder(cell) != path.parent:
-            return None, f"its key belongs to {self.relative(self.folder(cell))}: it was edited or moved"
-        if record["status"] == "ok" and not scored(record, "target_test", "source_test"):
-            return None, "status ok without the scores of both test sets"
-        return record, ""
+            reason = fault(record) or self._fault_of_place(record, path)
+        except MALFORMED as error:
+            reason = f"malformed ({type(error).__name__}: {error})"
+        return (None, reason) if reason else (record, "")
+
+    def _fault_of_place(self, record: Record, path: Path) -> str:
+        place = self.folder(Cell.from_key(record["key"]))
+        here = place == path.parent
+        return "" if here else f"its key belongs to {self.relative(place)}: it was edited or moved"
 
     def write(
         self,
@@ -130,26 +122,27 @@ class Store:
         *,
         replace: bool = False,
     ) -> bool:
-        """Store what a cell left: outputs first, the record last, so that a record vouches for its outputs.
+        """Store what a cell left, all of it or nothing: a record vouches for the outputs beside it.
 
         A record that stands is kept, unless ``replace``; the answer says whether this one was written.
-        Raises :class:`StoreError` when the folder cannot be written.
+        Raises :class:`StoreError` when the folder cannot be written; what was there before then stands, or no record.
         """
         if not replace and self.done(cell):
             return False
-        folder = self.folder(cell)
+        folder, content = self.folder(cell), _text(record).encode()
+        fills: dict[Path, atomic.Fill] = {}
+        stale = []  # those of the record that goes
+        for name, arrays in _arrays(outputs).items():
+            if arrays:
+                import numpy as np
+
+                fills[folder / name] = partial(np.savez_compressed, **arrays)  # type: ignore[arg-type]
+            else:
+                stale.append(folder / name)
+        fills[folder / "record.json"] = lambda file: file.write(content)
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, arrays in _arrays(outputs).items():
-                if arrays:
-                    import numpy as np
-
-                    with _complete(folder / name) as file:
-                        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-                elif replace:
-                    (folder / name).unlink(missing_ok=True)  # those of the record that goes
-            with _complete(folder / "record.json") as file:
-                file.write(_text(record).encode())
+            atomic.write_together(fills, stale=tuple(stale), voucher=folder / "record.json")
         return True
 
     def predictions(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
@@ -174,19 +167,9 @@ class Store:
         """Raise :class:`StoreError` now rather than after the first cell; clear away what killed writers left."""
         with _writing(self.runs):
             self.runs.mkdir(parents=True, exist_ok=True)
-            with _complete(self.runs / f"{TEMPORARY}probe-{uuid.uuid4().hex[:8]}") as file:
-                file.write(b"\0" * 65536)
-            for path in self.runs.rglob(f"{TEMPORARY}*"):
-                if "probe" in path.name or time.time() - path.stat().st_mtime > LEFTOVER_S:
-                    path.unlink(missing_ok=True)
-
-
-def scored(record: Mapping[str, Any], *splits: str) -> bool:
-    """Whether a record has a weighted F1, a finite number, of every one of ``splits``."""
-    try:
-        return all(math.isfinite(record["metrics"][split]["weighted_f1"]) for split in splits)
-    except (TypeError, KeyError):
-        return False
+            probe = self.runs / f"{atomic.TEMPORARY}probe-{uuid.uuid4().hex[:8]}"
+            atomic.write(probe, lambda file: file.write(b"\0" * 65536))
+            atomic.clear_leftovers(self.runs)
 
 
 def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":
@@ -206,8 +189,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """As :func:`write_text`."""
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _complete(path) as file:
-            file.write(content)
+        atomic.write(path, lambda file: file.write(content))
 
 
 @contextmanager
@@ -221,25 +203,6 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _complete(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name only when everything in it is on the disk."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
 def _text(record: Mapping[str, Any]) -> str:
     """One line per field: small, and a change of a record is readable in a diff."""
     lines = (f"{json.dumps(name)}: {json.dumps(_plain(value), allow_nan=False)}" for name, value in record.items())
@@ -247,13 +210,18 @@ def _text(record: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values only; JSON has no NaN, so a number that is not finite (a diverged loss) becomes null."""
+    """JSON values only; JSON has no NaN, so a number that is not finite (a diverged loss) becomes null.
+
+    Bytes of a file name that are not UTF-8, which a reason may quote, are written out as ``\\udcff``.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {_plain(str(name)): _plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(part) for part in value]
     return value

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mmda_bench import registry
-from mmda_bench.dataset import Card, ClipError, DataError, Utterance, tally
+from mmda_bench.dataset import NAMES, Card, ClipError, DataError, Utterance, substitutions, tally
 from mmda_bench.protocol import name_hash, split_halves
-from mmda_bench.readable import check_readable
+from mmda_bench.readable import check_readable, load_pictures, load_sound, read_utterances, reading
 from mmda_bench.schedule import ResourceError
 
 SHOWN = 20  # entries of a list in the report for people; the other form has all
@@ -22,17 +22,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Clip:
-    """What decoding one utterance gave: the reason where it failed, and whether its sound is silence."""
+    """What decoding one utterance gave: the reason where it failed, whether its sound is silence, and what a loader
+    substituted. ``refused``: why the reader breaks its contract, "" if it does not."""
 
     sound: str | None
     pictures: str | None
     silent: bool
+    substituted: str
+    refused: str
 
 
 @dataclass
 class Verification:
     """What was found. ``counts``: name to (found, expected). ``unusable``: (where, why) of entries of the tables that
     are no utterance. ``no_sound``, ``no_pictures``: reasons by id. ``silent``: ids whose sound is silent or missing.
+    ``substituted``: by id, what the loaders put in the place of what the files have.
     ``problem``: why the corpus cannot be used, "" if it can."""
 
     dataset: str
@@ -47,6 +51,7 @@ class Verification:
     no_sound: dict[str, str] = field(default_factory=dict)
     no_pictures: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    substituted: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
     @property
@@ -76,10 +81,12 @@ def verify(
     reader = registry.DATASETS.get(dataset)()
     found = Verification(dataset, None if root is None else str(root))
     try:
-        card: Card = reader.describe(root)
-        utterances: list[Utterance] = list(reader.utterances(root))
-        found.unusable = list(reader.unusable(root))
-    except (DataError, OSError) as error:
+        with reading(dataset, root, "describe()"):
+            card: Card = reader.describe(root)
+        utterances = read_utterances(reader, card, root)
+        with reading(dataset, root, "unusable()"):
+            found.unusable = list(reader.unusable(root))
+    except DataError as error:
         found.problem = str(error)
         return found
     found.title, found.version, found.utterances = card.title, card.version, len(utterances)
@@ -97,28 +104,35 @@ def verify(
             found.no_pictures[name] = clip.pictures
         if clip.silent:
             found.silent.append(name)
+        if clip.substituted:
+            found.substituted[name] = clip.substituted
+        found.problem = found.problem or clip.refused
         if reason := clip.sound or clip.pictures:
             unreadable[position] = reason
     try:
         check_readable(card, utterances, _parts(dataset, card, utterances), unreadable, tried=len(chosen))
     except DataError as error:
-        found.problem = str(error)
+        found.problem = found.problem or str(error)
     return found
 
 
 def decode(utterance: Utterance) -> Clip:
     """Load sound and pictures of one utterance."""
-    sound = pictures = None
-    silent = False
-    try:
-        silent = not utterance.waveform().any()
-    except (ClipError, OSError) as error:
-        sound = str(error)
-    try:
-        utterance.frames()
-    except (ClipError, OSError) as error:
-        pictures = str(error)
-    return Clip(sound, pictures, silent)
+    failed: dict[str, str] = {}
+    notes: list[str] = []
+    refused, silent = "", False
+    for modality, load in (("A", load_sound), ("V", load_pictures)):
+        try:
+            with substitutions() as said:
+                values = load(utterance)
+            notes += [f"{NAMES[modality]}: {reason}" for reason in said]
+            silent = silent or (modality == "A" and not values.any())
+        except ClipError as error:
+            failed[modality] = str(error)
+        except DataError as error:
+            failed[modality] = str(error)
+            refused = refused or str(error)
+    return Clip(failed.get("A"), failed.get("V"), silent, "; ".join(notes), refused)
 
 
 def _sample(dataset: str, utterances: Sequence[Utterance], count: int | None) -> list[int]:
@@ -181,6 +195,7 @@ def as_text(found: Verification) -> str:
     lines += _listed("whose sound cannot be read", list(found.no_sound.items()))
     lines += _listed("whose pictures are missing or cannot be read", list(found.no_pictures.items()))
     lines += _listed("whose sound is silent or missing; silence is used", [(name, "") for name in found.silent])
+    lines += _listed("used with something in the place of what the files have", list(found.substituted.items()))
     lost = len(set(found.no_sound) | set(found.no_pictures))
     verdict = "usable" + (f"; {lost} of its utterances will be left out and named in every record" if lost else "")
     return "\n".join([*lines, verdict if found.usable else f"NOT usable: {found.problem}"])

@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mmda_bench.dataset import Card, ClipError, Dataset, Shift, Utterance
+from mmda_bench.dataset import Card, ClipError, Dataset, Shift, Utterance, substituted
 from mmda_bench.registry import register_dataset
 
 CLASSES = ("this", "that")
 
 
 def lay_out(root: Path, count: int = 200, **wrong) -> Path:
-    """A root for ``count`` utterances. ``unreadable``, ``silent``: positions; ``unusable``: entries of the tables;
-    ``killer``: the position of an utterance that kills the process that reads it."""
+    """A root for ``count`` utterances. ``unreadable``, ``silent``, ``failing`` (with a KeyError), ``stereo``,
+    ``resampled``, ``still``: positions; ``unusable``: entries of the tables; ``killer``: the position of an utterance
+    that kills the process that reads it."""
     root.mkdir(exist_ok=True)
     (root / "noise.json").write_text(json.dumps({"count": count, **wrong}))
     return root
@@ -33,12 +34,20 @@ def waveform(position: int, wrong: dict) -> np.ndarray:
         raise ClipError(f"{position}.wav is empty")
     if position == wrong.get("killer"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if position in wrong.get("failing", ()):
+        raise KeyError(f"{position}.wav")
+    if position in wrong.get("stereo", ()):
+        return np.zeros((400, 2), np.float32)
+    if position in wrong.get("resampled", ()):
+        substituted("resampled from 8000 Hz")
     length = 4000 + 40 * (position % 50)
     rng = np.random.default_rng(position)
     return (position not in wrong.get("silent", ())) * rng.normal(0, 0.1, length).astype(np.float32)
 
 
-def frames(position: int) -> np.ndarray:
+def frames(position: int, wrong: dict) -> np.ndarray:
+    if position in wrong.get("still", ()):
+        substituted("one picture stands for all")
     return np.random.default_rng(position).integers(0, 256, (10, 48, 48, 3), np.uint8)
 
 
@@ -60,7 +69,7 @@ class Noise(Dataset):
     def utterances(self, root):
         wrong = json.loads((root / "noise.json").read_text())
         for i in range(wrong["count"]):
-            sound, pictures = partial(waveform, i, wrong), partial(frames, i)
+            sound, pictures = partial(waveform, i, wrong), partial(frames, i, wrong)
             text = "so it goes on " * (1 + i % 3)
             yield Utterance(id=f"n_{i}", text=text, label=i % 2, waveform=sound, frames=pictures)
 

@@ -130,4 +130,18 @@ def test_room_is_said_in_words(tmp_path):
     assert str(Disk(tmp_path, 7_600_000_000, 9_000_000_000)) == f"at most 7.6 GB needed in {tmp_path}, 9.0 GB free"
     assert str(Disk(tmp_path, 7_600_000_000, 1_000_000_000)).endswith("only 1.0 GB free")
     assert str(Disk(tmp_path, 0, 1)).startswith("nothing more needed")
-    assert gigabytes(80_000_000) == "0.08 GB"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (7_600_000_000, "7.6 GB"), (1_000_000_000, "1.0 GB"), (80_000_000, "80.0 MB"), (4_900_000, "4.9 MB"),
+        (2_100, "2.1 kB"), (999, "999 bytes"), (0, "0 bytes"),
+    ],
+)  # fmt: skip
+def test_a_size_is_said_in_a_unit_that_fits_it(size, words):
+    assert gigabytes(size) == words
+
+
+def test_the_room_of_a_small_corpus_is_not_said_to_be_nothing(tmp_path):
+    assert str(Disk(tmp_path, 4_100_000, 512)) == f"at most 4.1 MB needed in {tmp_path}, only 512 bytes free"

@@ -32,7 +32,7 @@ def failing(monkeypatch):
         return SimpleNamespace(record=make_record(cell), outputs=None)
 
     monkeypatch.setattr(training, "run_cell", run_cell)
-    monkeypatch.setattr(prefix, "prepare", lambda *args, **options: None)
+    monkeypatch.setattr(prefix, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
     monkeypatch.setattr(sys, "argv", ["mmda-bench", "run", "--dataset", "avatars"])
     return names
 
@@ -108,7 +108,7 @@ def test_an_interruption_says_how_to_go_on_and_keeps_what_is_done(call, failing)
     assert stopped.exit_code == 130
     assert "Interrupted: 1 of 18 cells are stored. The same command runs the others" in stopped.output
     failing.clear()
-    assert "17 cells to run, 1 are stored already" in run(call).output
+    assert "17 cells to run, 1 is stored already" in run(call).output
 
 
 def test_a_results_folder_that_cannot_be_written_is_exit_5_before_anything_runs(call, failing, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 from hand_made import make_cell, make_record
 from rich.console import Console
 
-from mmda_bench.console import Progress, counter, duration
+from mmda_bench.output import counter, duration
+from mmda_bench.progress import Progress
 
 
 @pytest.mark.parametrize(

@@ -108,3 +108,22 @@ def test_what_cannot_be_read_or_is_silent_is_noted_in_both_shards(shard, tmp_pat
     assert clean["skipped"] == shifted["skipped"] == [[2, "2.wav is empty"]]
     assert clean["substituted"] == [[0, encode.SILENT], [3, encode.SILENT]]
     assert np.isfinite(Ragged([shard.folders["shifted"]])[3]).all()
+
+
+def test_what_a_loader_substitutes_is_noted_in_both_shards_and_changes_no_value(shard, tmp_path):
+    encode.encode_shard(shard)
+    root = noise.lay_out(tmp_path / "root", 4, resampled=[1, 2], silent=[2])
+    again = {variant: tmp_path / f"{variant}-again" for variant in shard.folders}
+    rows = tuple((p, u, p > 1) for p, u in enumerate(noise.Noise().utterances(root)))
+    encode.encode_shard(replace(shard, rows=rows, folders=again))
+    resampled = "acoustic: resampled from 8000 Hz"
+    assert read_index(again["clean"])["substituted"] == [[1, resampled], [2, f"{encode.SILENT}; {resampled}"]]
+    assert read_index(again["shifted"])["substituted"] == [[2, f"{encode.SILENT}; {resampled}"]]
+    assert np.array_equal(Ragged([again["clean"]])[1], Ragged([shard.folders["clean"]])[1])
+
+
+def test_a_value_that_is_no_waveform_ends_the_shard_and_leaves_none(shard, tmp_path):
+    utterances = noise.Noise().utterances(noise.lay_out(tmp_path / "root", 4, stereo=[2]))
+    with pytest.raises(DataError, match=r"waveform\(\) of utterance n_2 gives \(400, 2\) float32; expected"):
+        encode.encode_shard(replace(shard, rows=tuple((p, u, p > 1) for p, u in enumerate(utterances))))
+    assert not shard.folders["clean"].exists()

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from mmda_bench.dataset import ClipError, DataError, Dataset, Utterance
-from mmda_bench.datasets.avatars import Avatars
+from mmda_bench.dataset import Card, ClipError, DataError, Dataset, Utterance
+from mmda_bench.datasets.avatars import Avatars, AvatarsIntent
 from mmda_bench.datasets.folder import Folder
 from mmda_bench.export import LAYOUTS, Exported, export
 from mmda_bench.registry import UsageError
+from mmda_bench.schedule import ResourceError
 
 COUNT = 60
 
@@ -33,6 +37,16 @@ class Altered(Dataset):
     def utterances(self, root: Path | None) -> Iterable[Utterance]:
         for i, utterance in zip(range(COUNT), Avatars().utterances(None), strict=False):
             yield self.change(utterance, i)
+
+
+class Given(Dataset):
+    """These utterances."""
+
+    def __init__(self, card: Card, utterances: list[Utterance]) -> None:
+        self.card, self.given = card, utterances  # type: ignore[misc]
+
+    def utterances(self, root: Path | None) -> Iterable[Utterance]:
+        return self.given
 
 
 def test_names_texts_labels_and_speakers_come_back(exported):
@@ -129,8 +143,62 @@ def test_an_interrupted_export_leaves_nothing(tmp_path, stop):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot write .*nothing was left"):
+    with pytest.raises(ResourceError, match=r"cannot write .*nothing was left"):
         export(Avatars(), "folder", tmp_path / "file" / "a", limit=1)
+
+
+def test_a_place_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)  # root may look anywhere
+    with pytest.raises(ResourceError, match=r"cannot write .*Permission denied"):
+        export(Avatars(), "folder", tmp_path / "a", limit=1)
+
+
+def no_room(path, *_, **__):
+    raise soundfile.LibsndfileError(2, f"Error opening {path!r}: ")
+
+
+@pytest.mark.parametrize("layout", ["folder", "iemocap"])
+def test_a_disk_that_is_full_when_sound_is_written_is_named(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(soundfile, "write", no_room)
+    with pytest.raises(ResourceError, match=r"cannot write .*Error opening .*nothing was left"):
+        export(Avatars(), layout, tmp_path / "a", limit=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing() -> np.ndarray:
+    raise FileNotFoundError(2, "No such file or directory", "3.wav")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_loader_that_fails_is_not_blamed_on_the_place(tmp_path, layout):
+    origin = AvatarsIntent() if layout == "mintrec" else Avatars()
+    some = list(islice(origin.utterances(None), 3))
+    some[1] = replace(some[1], frames=failing)
+    result = export(Given(origin.card, some), layout, tmp_path / "a")
+    assert list(result.skipped) == [some[1].id]
+    assert "FileNotFoundError" in result.skipped[some[1].id]
+    assert result.utterances == 2
+
+
+def test_a_value_that_is_no_waveform_ends_the_export(tmp_path):
+    first = next(iter(Avatars().utterances(None)))
+    wrong = replace(first, waveform=partial(np.zeros, 400, np.int16))
+    with pytest.raises(DataError, match=rf"waveform\(\) of utterance {first.id} gives \(400,\) int16"):
+        export(Given(Avatars.card, [wrong]), "folder", tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["describe", "utterances"])
+def test_a_reader_that_fails_is_named(tmp_path, monkeypatch, call):
+    def fail(self, root):
+        raise ValueError("bad row")
+
+    monkeypatch.setattr(Avatars, call, fail)
+    with pytest.raises(DataError, match=rf"failed in {call}\(\): ValueError: bad row"):
+        export(Avatars(), "folder", tmp_path / "a", limit=1)
 
 
 def test_an_unknown_layout_names_the_known_ones(tmp_path):

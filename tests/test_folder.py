@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, ClipError, DataError
+from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, ClipError, DataError, substitutions
 from mmda_bench.datasets.folder import Folder
 from mmda_bench.datasets.folder_media import read_frames, read_waveform
 
@@ -112,6 +112,20 @@ def test_the_version_follows_what_the_folder_holds(tmp_path):
     versions.append(Folder().describe(tmp_path).version)
     assert len(set(versions)) == len(versions)
     assert Folder().describe(tmp_path).version == versions[-1]
+
+
+def test_a_link_that_leads_nowhere_is_a_file_of_unknown_size_and_costs_its_clip_alone(tmp_path):
+    """git-annex and datalad leave such links for files that were not fetched."""
+    write(tmp_path, table())
+    (pictures(tmp_path / "v_000", 3) / "frame_1.jpg").unlink()
+    (tmp_path / "v_001.wav").symlink_to(tmp_path / "annex" / "1")
+    without = Folder().describe(tmp_path).version
+    (tmp_path / "v_000" / "frame_1.jpg").symlink_to(tmp_path / "annex" / "0")
+    assert Folder().describe(tmp_path).version != without
+    with pytest.raises(ClipError, match=r"frame_1\.jpg is not a readable picture"):
+        read(tmp_path)[0].frames()
+    with pytest.raises(ClipError, match=r"v_001\.wav is missing"):
+        read(tmp_path)[1].waveform()
 
 
 # --- what can be wrong with them
@@ -249,6 +263,14 @@ def test_another_rate_is_resampled(tmp_path, rate):
     assert wave.dtype == np.float32
     assert len(wave) == 16_000
     np.testing.assert_allclose(wave[800:-800], tone(16_000)[800:-800], atol=0.01)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(8_000, ["resampled from 8000 Hz"]), (16_000, [])])
+def test_only_a_wav_of_another_rate_is_named(tmp_path, rate, expected):
+    soundfile.write(tmp_path / "a.wav", tone(rate, rate=rate), rate)
+    with substitutions() as said:
+        read_waveform(tmp_path / "a.wav")
+    assert said == expected
 
 
 def test_stereo_is_the_mean_of_the_channels(tmp_path):

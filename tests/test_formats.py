@@ -138,6 +138,11 @@ def test_markdown_tables_have_as_many_cells_in_every_line(boards):
         assert f"### {title}" in text
 
 
+def test_code_in_a_caption_keeps_the_spaces_around_it():
+    table = sections.Table("x", "X", ["a"], [[sections.Cell("1")]], "Before `one two`, `three` after.")
+    assert formats.markdown_table(table, "s").endswith("\n\nBefore `one two`, `three` after.")
+
+
 def test_csv_and_json_hold_what_the_tables_show(boards):
     lines = list(csv.DictReader(io.StringIO(formats.csv_text(boards))))
     board = boards[0]

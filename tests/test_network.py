@@ -11,7 +11,7 @@ from mmda_bench.batches import augmented, join
 
 def batch(size, *, sound=20, words=8, seed=0):
     rng = torch.Generator().manual_seed(seed)
-    shapes = {"A": (size, sound, 48), "L": (size, words, 48), "V": (size, 4, 10, 48)}
+    shapes = {"A": (size, sound, 48), "L": (size, words, 48), "V": (size, 4, 5, 48)}
     return {
         m: Sequences(torch.randn(shape, generator=rng), torch.ones(shape[:2], dtype=torch.bool))
         for m, shape in shapes.items()
@@ -71,7 +71,7 @@ def test_the_last_visual_block_may_compute_its_class_token_only():
 
 def test_a_block_equals_the_textbook_formula_with_its_gradients():
     torch.manual_seed(0)
-    block, x = Block(48).double(), torch.randn(3, 7, 48, dtype=torch.float64, requires_grad=True)
+    block, x = Block(48, heads=3).double(), torch.randn(3, 7, 48, dtype=torch.float64, requires_grad=True)
     before = x.detach().clone()
 
     def textbook(x):

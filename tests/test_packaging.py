@@ -66,6 +66,6 @@ reader = registry.DATASETS.get("avatars")
 whole = reader.utterances
 reader.utterances = lambda self, root: islice(whole(self, root), 200)
 protocol = Protocol(backbone="tiny", epochs=1)
-cell = Cell(method="dt", dataset="avatars", version="v1", anchor="A", seed=0, protocol=protocol)
+cell = Cell(method="dt", dataset="avatars", version=reader.card.version, anchor="A", seed=0, protocol=protocol)
 print(run_cell(cell, root=None, cache=Path("cache")).record["status"])
 """

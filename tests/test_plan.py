@@ -70,6 +70,13 @@ def test_values_take_the_type_of_the_default():
         plan.typed("1", False, where="")
 
 
+@pytest.mark.parametrize("text", ["1j", "b'x'", "{1}", "(1, 2)", "[1e999]"])
+def test_a_value_that_a_record_cannot_hold_is_refused(text):
+    with pytest.raises(UsageError, match="x: expected"):
+        plan.typed(text, None, where="x")
+    assert plan.typed("(" * 5000, None, where="x") == "(" * 5000, "a text, if anything"
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("3", [0, 1, 2]), ("0-2", [0, 1, 2]), ("0,5", [0, 5]), ("7-7", [7]), ("5,1-2", [1, 2, 5])]
 )

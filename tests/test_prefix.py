@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from mmda_bench import shifts
-from mmda_bench.backbone import cache as caching
-from mmda_bench.backbone import encode, prefix, ragged
+from mmda_bench.backbone import encode, prefix
 from mmda_bench.backbone.network import MultimodalNetwork, Sequences
 from mmda_bench.backbone.tiny import Tiny
-from mmda_bench.dataset import MODALITIES, DataError
+from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import Protocol, effective_shift
 from mmda_bench.registry import load_plugin
 
@@ -204,41 +203,6 @@ def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(who
     assert digests(tmp_path) == digests(cache)
 
 
-def full_disk(self, position, row):
-    if position >= 128:
-        raise OSError(28, "No space left on device")
-    return write_row(self, position, row)
-
-
-write_row = ragged.ShardWriter.append
-
-
-def test_a_disk_that_fills_up_keeps_the_finished_shards_and_says_what_is_needed(whole, tmp_path, monkeypatch):
-    root, cache, _ = whole
-    monkeypatch.setattr(ragged.ShardWriter, "append", full_disk)
-    message = r"No space left on device; at most 0\.\d\d GB needed in .*, [\d.]+ GB free; .*MMDA_BENCH_CACHE"
-    with pytest.raises(DataError, match=message):
-        prepare(root, tmp_path)
-    assert {path.name for path in shards(tmp_path)} == {"A-000000"}
-    assert not list(tmp_path.glob("prefix/*/.tmp-*"))
-    monkeypatch.undo()
-    prepare(root, tmp_path)
-    assert digests(tmp_path) == digests(cache)
-
-
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(caching, "free_bytes", lambda folder: 1000)
-    with pytest.raises(DataError, match=r"too small for the prefixes of noise: at most .* needed .*--cache"):
-        prepare(whole[0], tmp_path)
-    assert shards(tmp_path) == {}
-
-
-def test_a_cache_that_cannot_be_written_is_said(whole, tmp_path):
-    (tmp_path / "prefix").write_text("a file where a folder should be")
-    with pytest.raises(DataError, match=r"cannot write the cache .*MMDA_BENCH_CACHE"):
-        prepare(whole[0], tmp_path)
-
-
 def test_two_at_once_make_one_cache_and_the_second_says_that_it_waits(whole, tmp_path, capsys):
     root, cache, _ = whole
     told = {0: [], 1: []}
@@ -271,33 +235,3 @@ def test_what_is_left_out_and_what_was_silent_is_named(tmp_path):
     everybody = {p for part in corpus.parts.values() for p in part}
     assert everybody == set(range(60)) - {1, 4}
     assert corpus.batch(sorted(everybody)[:3])["A"].mask.any(1).all()
-
-
-def test_a_corpus_that_is_mostly_unreadable_is_refused_and_read_anew_when_repaired(tmp_path):
-    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(50)))
-    with pytest.raises(DataError, match=r"50 of 200 utterances of noise cannot be read: 0\.wav is empty"):
-        prepare(root, tmp_path)
-    kept = shards(tmp_path)
-    assert {path.name for path in kept} == {"A-000128"}
-    corpus = prepare(noise.lay_out(root, SIZE), tmp_path)
-    assert corpus.skipped == []
-    assert shards(tmp_path).items() >= kept.items()
-
-
-def test_a_class_without_utterances_is_refused(small_corpus, tmp_path, monkeypatch):
-    reader = type(small_corpus.reader)
-    original = reader.utterances
-    monkeypatch.setattr(
-        reader, "utterances", lambda self, root: (u for u in list(original(self, root))[:40] if u.label != 2)
-    )
-    with pytest.raises(DataError, match="class 'sad'"):
-        small_corpus.prepare(cache=tmp_path)
-
-
-def test_a_corpus_that_cannot_be_opened_is_not_blamed_on_the_cache(small_corpus, tmp_path, monkeypatch):
-    def locked(self, root):
-        raise PermissionError(13, "Permission denied", "labels.csv")
-
-    monkeypatch.setattr(type(small_corpus.reader), "utterances", locked)
-    with pytest.raises(DataError, match=r"cannot read avatars.*labels\.csv"):
-        small_corpus.prepare(cache=tmp_path)

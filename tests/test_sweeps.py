@@ -11,6 +11,7 @@ import pytest
 from hand_made import make_cell, make_record
 
 from mmda_bench import console, sweeps
+from mmda_bench.progress import Progress
 from mmda_bench.store import Store
 
 
@@ -78,7 +79,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_sweep(tmp_path, sweep):
 def test_status_shows_a_running_sweep_with_the_table_so_far(tmp_path, capsys):
     store = Store(tmp_path)
     cells = [make_cell("dann", anchor, 0) for anchor in "ALV"]
-    with console.Progress(cells, done=1, terminal=False, results=tmp_path) as progress:
+    with Progress(cells, done=1, terminal=False, results=tmp_path) as progress:
         for cell in cells:
             progress.started(cell)
         for cell, status in zip(cells, ("ok", "failed"), strict=False):
@@ -135,7 +136,7 @@ def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_
         return SimpleNamespace(record=make_record(cell), outputs=None)
 
     monkeypatch.setattr(training, "run_cell", run_cell)
-    monkeypatch.setattr(prefix, "prepare", lambda *args, **options: None)
+    monkeypatch.setattr(prefix, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
     monkeypatch.setattr(sys, "argv", ["mmda-bench", "run", "--methods", "dt"])
     arguments = ["run", "--methods", "dt", "--seeds", "1", "--no-bounds", "--jobs", "0", "--results", str(tmp_path)]
     answer = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])

@@ -11,7 +11,7 @@ import pytest
 from hand_made import make_cell, make_record
 
 from mmda_bench import report
-from mmda_bench.protocol import SUPERVISED
+from mmda_bench.protocol import SUPERVISED, Cell
 from mmda_bench.registry import METHODS
 from mmda_bench.report import formats, latex, sections, tables, wording
 from mmda_bench.report.tables import AVERAGE, Board, make_boards
@@ -109,6 +109,42 @@ def test_a_corpus_that_changed_between_cells_is_said_under_the_table():
     assert "Not comparable: the corpus changed between these cells (`aaa`, `bbb`)" in formats.markdown(
         make_boards(old + new)
     )
+
+
+def test_a_row_whose_seeds_are_of_different_corpora_is_named_wherever_its_means_are(tmp_path):
+    changed = [r | {"dataset": {"fingerprint": "bbb" if r["key"]["seed"] else "aaa"}} for r in sweep("dann")]
+    store = Store(tmp_path)
+    for record in [r | {"dataset": {"fingerprint": "aaa"}} for r in sweep("dt")] + changed:
+        store.write(Cell.from_key(record["key"]), record, None)
+    board = only(report.load_boards(store, tests=False)[0])
+    warning = "Not comparable: the corpus changed between these cells (`aaa`, `bbb`); even within one row, whose means "
+    warning += "are then of no one corpus: DANN; `--rerun all` makes them one."
+    assert wording.not_comparable(board) == warning
+    report.write_leaderboards(store)
+    assert (tmp_path / "leaderboard.md").read_text().count(warning) == 2, "at the top, and under Table 1"
+    assert warning in formats.markdown_main(board), "in a terminal"
+    assert "Not comparable" in latex.latex([board])
+
+
+def test_utterances_that_were_lost_are_counted_in_the_caption():
+    lost = {"skipped": [["u1", "no sound"], ["u2", "empty"]], "substituted": [["u3", "silent"]]}
+    records = [record | {"dataset": lost} for record in sweep("dt") + sweep("dann")]
+    said = "Utterances of the corpus: 2 could not be read and were left out and 1 were used with a part missing"
+    assert said in formats.markdown(make_boards(records))
+    assert said in latex.latex(make_boards(records))
+    assert "Utterances" not in wording.caption(only(make_boards(sweep("dt"))))
+    assert "left out" not in wording.caption(only(make_boards(
+        [record | {"dataset": lost | {"skipped": []}} for record in sweep("dt")])))  # fmt: skip
+
+
+def test_cells_of_corpora_with_other_numbers_of_classes_have_tables_and_no_confusion(tmp_path):
+    store = Store(tmp_path)
+    for record in sweep("dt"):
+        n = 2 + record["key"]["seed"]
+        record["metrics"]["target_test"] |= {"per_class_f1": [0.5] * n, "confusion": [[1] * n] * n}
+        store.write(Cell.from_key(record["key"]), record, None)
+    report.write_leaderboards(store)
+    assert "different numbers of classes ([2, 3, 4])" in (tmp_path / "index.html").read_text()
 
 
 def test_seeds_beyond_those_of_most_rows_stay_out_and_are_named():

@@ -315,7 +315,7 @@ def test_every_trained_parameter_moves_and_the_frozen_prefix_is_not_among_them(t
 
 
 def test_a_record_has_the_scores_of_each_head_and_the_distance_of_each_modality(small_corpus):
-    planned = make_cell("dt", "V", epochs=1)
+    planned = replace(make_cell("dt", "V", epochs=1), version=registry.DATASETS.get("avatars").card.version)
     outcome = training.run_cell(planned, root=None, cache=small_corpus.cache)
     corpus, outputs = small_corpus.corpus, outcome.outputs
     mine = Trainer(planned, corpus, CPU)

@@ -18,12 +18,13 @@ from mmda_bench.protocol import SUPERVISED, Cell
 from mmda_bench.training import run_cell
 
 PROTOCOL = Protocol(backbone="tiny", epochs=1)
+VERSION = registry.DATASETS.get("avatars").card.version
 CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 
 
 def cell(method="dt", **changes):
     parameters = {} if method == SUPERVISED else dict(registry.METHODS.entry(method).parameters)
-    options = {"dataset": "avatars", "version": "v1", "anchor": "A", "seed": 0, "protocol": PROTOCOL} | changes
+    options = {"dataset": "avatars", "version": VERSION, "anchor": "A", "seed": 0, "protocol": PROTOCOL} | changes
     return Cell(method=method, params=parameters, **options)
 
 

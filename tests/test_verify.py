@@ -13,7 +13,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from mmda_bench.cli import app
-from mmda_bench.dataset import Card, ClipError, DataError, Dataset, Shift, Utterance
+from mmda_bench.dataset import Card, ClipError, DataError, Dataset, Shift, Utterance, substituted
 from mmda_bench.datasets import iemocap
 from mmda_bench.datasets.avatars import Avatars, AvatarsIntent
 from mmda_bench.export import export
@@ -39,6 +39,23 @@ def pictures() -> np.ndarray:
 
 def broken(what: str) -> np.ndarray:
     raise ClipError(f"{what} is damaged")
+
+
+def failing() -> np.ndarray:
+    raise ValueError("no header")
+
+
+def stereo() -> np.ndarray:
+    return np.zeros((400, 2), np.float32)
+
+
+def grey() -> np.ndarray:
+    return np.zeros((10, 8, 8), np.uint8)
+
+
+def resampled() -> np.ndarray:
+    substituted("resampled from 8000 Hz")
+    return noise()
 
 
 class Small(Dataset):
@@ -94,6 +111,48 @@ def test_what_cannot_be_read_or_is_silent_is_listed_by_kind(small):
     assert "u04: 4.avi is damaged" in text
     assert "DIFFERENT    one-word utterances: 39 of 40" in text
     assert "2 of its utterances will be left out" in text
+
+
+def test_a_loader_that_fails_is_a_clip_that_cannot_be_read(small):
+    small[3] = {"waveform": failing, "frames": failing}
+    found = verify("small", root=None)
+    assert found.usable
+    assert found.no_sound == found.no_pictures == {"u03": "ValueError: no header"}
+
+
+def test_a_value_that_the_contract_excludes_makes_the_corpus_unusable_and_the_rest_is_still_looked_at(small):
+    small[3] = {"waveform": stereo}
+    small[4] = {"frames": grey}
+    small[5] = {"waveform": partial(broken, "5.wav")}
+    found = verify("small", root=None)
+    assert found.problem == found.no_sound["u03"]
+    assert "waveform() of utterance u03 gives (400, 2) float32; expected" in found.problem
+    assert "frames() of utterance u04 gives (10, 8, 8) uint8; expected" in found.no_pictures["u04"]
+    assert found.no_sound["u05"] == "5.wav is damaged"
+    assert "NOT usable: waveform() of utterance u03" in as_text(found)
+
+
+@pytest.mark.parametrize(("change", "message"), [({"label": 2}, "label 2"), ({"id": "u00"}, "u00 appears twice")])
+def test_an_utterance_with_a_wrong_field_makes_the_corpus_unusable(small, change, message):
+    small[3] = change
+    assert message in verify("small", root=None).problem
+
+
+@pytest.mark.parametrize("call", ["describe", "utterances", "unusable"])
+def test_a_reader_that_fails_is_an_answer(small, monkeypatch, call):
+    def fail(self, root):
+        raise ValueError("bad row")
+
+    monkeypatch.setattr(Small, call, fail)
+    assert f"the reader of small failed in {call}(): ValueError: bad row" in verify("small", root=None).problem
+
+
+def test_what_a_loader_substitutes_is_listed(small):
+    small[3] = {"waveform": resampled}
+    found = verify("small", root=None)
+    assert found.substituted == {"u03": "acoustic: resampled from 8000 Hz"}
+    assert "u03: acoustic: resampled from 8000 Hz" in as_text(found)
+    assert as_text(found).endswith("\nusable")
 
 
 def test_a_long_list_is_cut_for_people_and_whole_for_programs(small):

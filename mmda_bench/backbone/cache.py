@@ -104,18 +104,26 @@ def _imported_readers(source: bytes) -> Iterator[str]:
             yield from (alias.name.removeprefix(f"{READERS}.") for alias in node.names)
 
 
-def discard_damaged(folders: Iterable[Path]) -> None:
-    """Remove what a killed process left in ``folders`` and every shard that is not what was written, saying so."""
-    found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_dir()]
-    whole = [path for path in found if not path.name.startswith(ragged.TEMPORARY)]
+def damaged(folders: Iterable[Path]) -> list[Path]:
+    """The shards in ``folders`` that are not what was written."""
+    whole = [path for path in _inside(folders) if not path.name.startswith(ragged.TEMPORARY)]
     with ThreadPoolExecutor(cpu_count()) as pool:
         verdicts = list(pool.map(ragged.intact, whole))
-    for path, good in zip(whole, verdicts, strict=True):
-        if not good:
-            print(f"the cached shard {path} is damaged; making it again", file=sys.stderr)
-            shutil.rmtree(path)
-    for path in set(found) - set(whole):
+    return [path for path, good in zip(whole, verdicts, strict=True) if not good]
+
+
+def discard_damaged(folders: Sequence[Path]) -> None:
+    """Remove what a killed process left in ``folders`` and every shard that is not what was written, saying so."""
+    for path in damaged(folders):
+        print(f"the cached shard {path} is damaged; making it again", file=sys.stderr)
         shutil.rmtree(path)
+    for path in _inside(folders):
+        if path.name.startswith(ragged.TEMPORARY):
+            shutil.rmtree(path)
+
+
+def _inside(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def room_for(shards: Sequence[encode.Shard], utterances: Sequence[Utterance], folder: Path) -> Disk:

@@ -20,7 +20,8 @@ class Corpus:
 
     ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
     in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
-    ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there.
+    ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there or is
+    not as the files have it.
     """
 
     folder: Path

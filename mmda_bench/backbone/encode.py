@@ -18,7 +18,8 @@ from PIL import Image
 from mmda_bench import registry, shifts
 from mmda_bench.backbone.ragged import ShardWriter
 from mmda_bench.backbone.spec import Backbone, Encoder, sample_frames
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, ClipError, DataError, Shift, Utterance
+from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, NAMES, ClipError, DataError, Shift, Utterance, substitutions
+from mmda_bench.readable import load_pictures, load_sound
 
 SILENT = "acoustic: silent or missing sound"
 
@@ -47,13 +48,16 @@ class Shard:
 
 
 def raw_input(utterance: Utterance, modality: str, backbone: Backbone) -> Any:
-    """One modality of an utterance as every backbone gets it: clipped sound, words, or resized pictures."""
+    """One modality of an utterance as every backbone gets it: clipped sound, words, or resized pictures.
+
+    Raises :class:`ClipError` for a clip that cannot be read and :class:`DataError` for what is no sound or picture.
+    """
     if modality == "A":
-        waveform = np.asarray(utterance.waveform(), np.float32)[:MAX_SAMPLES]
+        waveform = np.asarray(load_sound(utterance), np.float32)[:MAX_SAMPLES]
         return np.pad(waveform, (0, max(0, MIN_SAMPLES - len(waveform))))
     if modality == "L":
         return utterance.text.split()
-    frames = sample_frames(utterance.frames(), count=backbone.frames)
+    frames = sample_frames(load_pictures(utterance), count=backbone.frames)
     side = backbone.frame_size
     if frames.shape[1:3] == (side, side):
         return frames
@@ -96,8 +100,9 @@ def repeatable() -> Iterator[None]:
 def encode_shard(shard: Shard, *, worker: int = 0, tick: Callable[[], None] = lambda: None) -> None:
     """Write the prefix outputs of the shard's utterances; ``tick`` is called after each.
 
-    An utterance that cannot be read is noted as skipped, one with silent sound as substituted. Raises
-    :class:`DataError` for outputs that are not finite and :class:`OSError` when a shard cannot be written.
+    An utterance that cannot be read is noted as skipped; one with silent sound, or of which the loader says so, as
+    substituted. Raises :class:`DataError` for outputs that are not finite, and for what a reader must not hand over,
+    and :class:`OSError` when a shard cannot be written.
     """
     job = shard.job
     backbone: Backbone = registry.BACKBONES.get(job.backbone)(dict(job.weights))
@@ -126,14 +131,17 @@ def _encode(
     writers: Mapping[str, ShardWriter],
 ) -> None:
     try:
-        raw = raw_input(utterance, job.modality, backbone)
-    except (ClipError, OSError) as error:
+        with substitutions() as said:
+            raw = raw_input(utterance, job.modality, backbone)
+    except ClipError as error:
         for writer in writers.values():
             writer.note("skipped", position, str(error))
         return
+    notes = [SILENT] if job.modality == "A" and not raw.any() else []
+    notes += [f"{NAMES[job.modality]}: {reason}" for reason in said]
     for variant, writer in writers.items():
-        if job.modality == "A" and not raw.any():
-            writer.note("substituted", position, SILENT)
+        if notes:
+            writer.note("substituted", position, "; ".join(notes))
         if variant == "shifted":
             rng = shifts.draw(job.dataset, utterance.id, job.modality)
             seen = shifts.corrupt(job.modality, raw, shift=job.shift, rng=rng, mask=encoder.mask_token)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmda_bench import registry
-from mmda_bench.backbone.cache import SHARD, Place, discard_damaged, locked, place_of, room_for
+from mmda_bench.backbone.cache import SHARD, Place, damaged, discard_damaged, locked, place_of, room_for
 from mmda_bench.backbone.corpus import TARGET_LABELS, Corpus, read_corpus
 from mmda_bench.backbone.encode import Job, Shard
 from mmda_bench.backbone.ragged import intact, read_index, seal
@@ -25,10 +25,12 @@ from mmda_bench.backbone.workers import encoding
 from mmda_bench.dataset import MODALITIES, NAMES, Card, DataError, Dataset, Utterance
 from mmda_bench.disk import Disk
 from mmda_bench.protocol import HALVES, Protocol, canonical_json, effective_shift, split_halves
-from mmda_bench.readable import check_readable
+from mmda_bench.readable import check_readable, read_utterances, reading
+from mmda_bench.schedule import ResourceError
 
 VARIANTS = ("clean", "shifted")
 INDEX = "corpus.json"
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 Progress = Callable[[str, int, int], None]
 Parts = dict[tuple[str, str], list[int]]
 
@@ -47,11 +49,7 @@ class Preparation:
 
     def read(self) -> tuple[list[Utterance], Parts]:
         """All utterances, and their positions by (half, split). Raises :class:`DataError`."""
-        try:
-            utterances = list(self.reader.utterances(self.root))
-        except OSError as error:
-            where = f"{self.dataset} at {self.root}"
-            raise DataError(f"cannot read {where}: {error}; check the path and its permissions") from error
+        utterances = read_utterances(self.reader, self.card, self.root)
         parts = split_halves(
             [u.id for u in utterances],
             [u.label for u in utterances],
@@ -82,7 +80,8 @@ def preparation(
 ) -> Preparation:
     """What is to be prepared, and where. Raises :class:`DataError` when the corpus or the weights are not there."""
     reader: Dataset = registry.DATASETS.get(dataset)()
-    card = reader.describe(root)
+    with reading(dataset, root, "describe()"):
+        card = reader.describe(root)
     backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
     place = place_of(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
     return Preparation(dataset, root, protocol, tuple(sorted((weights or {}).items())), reader, card, place)
@@ -101,8 +100,9 @@ def prepare(
 ) -> Corpus:
     """Make, or verify, everything that the cells of a sweep read: split, labels and prefix outputs.
 
-    ``jobs``: processes. Raises :class:`DataError` when the corpus is missing or unusable, or the disk too small, and
-    :class:`~mmda_bench.schedule.ResourceError` when memory runs out.
+    ``jobs``: processes. A cache that is read-only but complete is used as it is. Raises :class:`DataError` when the
+    corpus is missing or unusable, and :class:`~mmda_bench.schedule.ResourceError` when the cache cannot be written, the
+    disk is too small or memory runs out.
     """
     this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
     place = this.place
@@ -113,7 +113,8 @@ def prepare(
             if not _complete(place):
                 _build(this, progress or (lambda *_: None), jobs, plugins)
     except OSError as error:
-        raise DataError(_cannot_write(this, error)) from error
+        if error.errno not in READ_ONLY or damaged((place.clean, place.shifted)) or not _complete(place):
+            raise ResourceError(_cannot_write(this, error)) from error
     return read_corpus(place.shifted)
 
 
@@ -156,7 +157,7 @@ def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[s
     missing = _missing(shards)
     room = room_for(missing, utterances, this.place.clean.parent)
     if not room.enough:
-        raise DataError(f"the disk is too small for the prefixes of {this.dataset}: {room}; {ADVICE}")
+        raise ResourceError(f"the disk is too small for the prefixes of {this.dataset}: {room}; {ADVICE}")
     this.place.shifted.mkdir(exist_ok=True)
     (this.place.shifted / INDEX).unlink(missing_ok=True)  # whoever looks for the corpus now, waits for it
     skipped: dict[int, str] = {}
@@ -165,12 +166,13 @@ def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[s
     with encoding(min(jobs, most), plugins) as encode:
         for m in MODALITIES:
             todo = [shard for shard in missing if shard.job.modality == m]
-            encode(todo, _counting(progress, f"{this.dataset}: {NAMES[m]} features", todo, len(utterances)))
-            for shard in (shard for shard in shards if shard.job.modality == m):
-                notes = read_index(shard.folders["clean"])
-                skipped = dict(notes["skipped"]) | skipped
-                substituted |= dict(notes["substituted"])
             try:
+                encode(todo, _counting(progress, f"{this.dataset}: {NAMES[m]} features", todo, len(utterances)))
+                for shard in (shard for shard in shards if shard.job.modality == m):
+                    notes = read_index(shard.folders["clean"])
+                    skipped = dict(notes["skipped"]) | skipped
+                    for p, reason in notes["substituted"]:
+                        substituted[p] = f"{substituted[p]}; {reason}" if p in substituted else reason
                 check_readable(this.card, utterances, parts, skipped)
             except DataError:
                 _forget_skipped(shards)
@@ -201,7 +203,8 @@ def _write_index(
 ) -> None:
     half_of = {p: half for (half, _), positions in parts.items() for p in positions}
     labels = {half: {p: u.label for p, u in enumerate(utterances) if half_of[p] == half} for half in HALVES}
-    unusable = map(list, this.reader.unusable(this.root))  # entries of the tables that never became utterances
+    with reading(this.dataset, this.root, "unusable()"):  # entries of the tables that never became utterances
+        unusable = [list(entry) for entry in this.reader.unusable(this.root)]
     paths: dict[str, dict[str, list[str]]] = {v: {m: [] for m in MODALITIES} for v in VARIANTS}
     for shard in shards:
         for variant, path in shard.folders.items():

@@ -25,6 +25,8 @@ WIDTH = 48
 BLOCKS = 4
 FROZEN_BLOCKS = 1
 MELS = 40
+QUIET = 0.5  # added to mel powers before the logarithm: above the pauses of a voice, below its loud bands
+PATCHES = 2  # a side
 WEIGHTS = Path(__file__).with_name("tiny.safetensors")
 SPECIAL = ("[PAD]", "[MASK]", "[UNK]")
 BUCKETS = 64  # embeddings shared by the words that pretraining never saw
@@ -46,7 +48,7 @@ def log_mel(waveform: Tensor) -> Tensor:
     """(samples,) at 16 kHz to (1 + samples // 160, 40): logarithm of the mel power in 25 ms windows every 10 ms."""
     window = torch.hann_window(400)
     spectrum = torch.stft(waveform, 512, 160, 400, window, return_complex=True, pad_mode="constant")
-    return torch.log(_mel_filters() @ spectrum.abs().square() + 1e-4).T
+    return torch.log(_mel_filters() @ spectrum.abs().square() + QUIET).T
 
 
 class AcousticFront(nn.Module):
@@ -83,15 +85,15 @@ class LexicalFront(nn.Module):
 
 
 class VisualFront(nn.Module):
-    """Normalised pictures (F, 3, 48, 48) to a class token and 9 patch tokens each: (F, 10, width)."""
+    """Normalised pictures (F, 3, 48, 48) to a class token and 4 patch tokens each: (F, 5, width)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 2, 1)
         self.conv2 = nn.Conv2d(16, 32, 3, 2, 1)
-        self.conv3 = nn.Conv2d(32, WIDTH, 4, 4)
+        self.conv3 = nn.Conv2d(32, WIDTH, 12 // PATCHES, 12 // PATCHES)
         self.token = nn.Parameter(torch.zeros(1, WIDTH))
-        self.position = nn.Parameter(torch.randn(10, WIDTH) * 0.02)
+        self.position = nn.Parameter(torch.randn(1 + PATCHES**2, WIDTH) * 0.02)
 
     def forward(self, pictures: Tensor) -> Tensor:
         x = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(pictures))))).flatten(2).mT

@@ -9,6 +9,7 @@ from mmda_bench.report import alignment, formats, gallery, latex, page, ranks
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.report.tables import Board, make_boards
 from mmda_bench.report.trust import with_trust
+from mmda_bench.soundness import submission_fault
 from mmda_bench.store import Damaged, Record, Store, write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -49,17 +50,24 @@ def load_boards(store: Store, *, tests: bool = True, signature: str | None = Non
     records, damaged = store.records()
     submitted, refused = external.read_all(store)
     known = {record["signature"] for record in records if record["status"] != "interrupted"}
+    faults = [_fault_of_submission(record, known) for record in submitted]
     refused += [
-        Damaged(store.relative(external.folder(store, record) / "record.json"), "no stored cell has its signature")
-        for record in submitted
-        if record["signature"] not in known
+        Damaged(store.relative(external.folder(store, record) / "record.json"), fault)
+        for record, fault in zip(submitted, faults, strict=True)
+        if fault
     ]
+    submitted = [record for record, fault in zip(submitted, faults, strict=True) if not fault]
     chosen = [record for record in records if signature in (None, record["signature"])]
     boards = make_boards(chosen, submitted)
     if tests:
         predictions = read_predictions(store)
         boards = [with_trust(with_tests(board, predictions), predictions) for board in boards]
     return boards, [*damaged, *refused]
+
+
+def _fault_of_submission(record: Record, known: set[str]) -> str:
+    """Why a submission is not shown, or ''. ``known``: signatures of stored cells."""
+    return submission_fault(record) or ("" if record["signature"] in known else "no stored cell has its signature")
 
 
 def read_predictions(store: Store) -> Predictions:

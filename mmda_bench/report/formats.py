@@ -13,7 +13,7 @@ from tabulate import tabulate
 from mmda_bench.report.published import against_published
 from mmda_bench.report.sections import Table, per_class, references, table_1, tables, wins
 from mmda_bench.report.tables import COLUMNS, MODALITIES, Board, Row, variants
-from mmda_bench.report.wording import bold_rule
+from mmda_bench.report.wording import bold_rule, not_comparable
 from mmda_bench.store import Damaged
 
 HINT = (
@@ -41,9 +41,8 @@ def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
 def markdown_board(board: Board, variant: str = "") -> str:
     """``variant``: what sets the board apart from others of its corpus."""
     parts = [f"## {_inline(board.title)}{f', {_code(variant)}' if variant else ''}"]
-    if len(board.fingerprints) > 1:
-        found = ", ".join(_code(one[:12]) for one in board.fingerprints)
-        parts.append(f"Not comparable: the corpus changed between these cells ({found}); `--rerun all` makes them one.")
+    if warning := not_comparable(board):
+        parts.append(_caption(warning))
     parts += [markdown_table(table, board.signature) for table in tables(board)]
     if board.failures:
         lines = [
@@ -97,7 +96,12 @@ def _code(text: str) -> str:
 def _caption(text: str) -> str:
     """Our own words, with code between backticks; a foreign one in them makes all of it plain."""
     parts = text.split("`")
-    return "".join(_code(p) if i % 2 else _inline(p) for i, p in enumerate(parts)) if len(parts) % 2 else _inline(text)
+    if not len(parts) % 2:
+        return _inline(text)
+    words = [
+        _code(p) if i % 2 else " " * p[:1].isspace() + _inline(p) + " " * p[-1:].isspace() for i, p in enumerate(parts)
+    ]
+    return "".join(words).strip()
 
 
 def csv_text(boards: Sequence[Board]) -> str:

@@ -227,10 +227,10 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
 
 
 def _confusion(board: Board) -> tuple["Figure", str, str]:
+    classes = _classes(board)
     matrices = {row.title: diagnostics.confusions(_scored(row)) for row in _leading(board)}
     if not any(matrices.values()):
         raise LackingError("no cell of this board has a confusion matrix")
-    classes = _classes(board)
     figure = diagnostics.confusion_matrices(f"Confusion: {board.title}", matrices, classes)
     recalls = []
     for title, by_anchor in matrices.items():
@@ -271,15 +271,17 @@ def _scored(row: Row) -> list[Record]:
 
 
 def _classes(board: Board) -> list[str]:
-    for row in (*board.rows, *board.references):
-        for record in row.records:
-            if names := (record.get("dataset") or {}).get("classes"):
-                return [str(name) for name in names]
-    for row in board.rows:
-        for record in row.records:
-            if record["status"] == "ok":
-                return [f"class {k}" for k in range(len(record["metrics"]["target_test"]["per_class_f1"]))]
-    raise LackingError("no cell of this board has a score")
+    """The names of the classes, or their numbers where no record has the names."""
+    records = [record for row in (*board.rows, *board.references) for record in row.records]
+    named = [(record.get("dataset") or {}).get("classes") or [] for record in records]
+    scored = [(record.get("metrics") or {}).get("target_test") or {} for record in records]
+    counts = {len(s.get(part) or ()) for s in scored for part in ("per_class_f1", "confusion")} | {*map(len, named)}
+    counts -= {0}
+    if len(counts) > 1:
+        raise LackingError(f"its cells are of corpora with different numbers of classes ({sorted(counts)})")
+    if not counts:
+        raise LackingError("no cell of this board has a score")
+    return next((list(names) for names in named if names), [f"class {k}" for k in range(counts.pop())])
 
 
 def stale(folder: Path, current: Iterable[str]) -> list[Path]:

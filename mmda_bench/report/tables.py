@@ -202,8 +202,13 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds),
         extra=extra,
         external=_external_rows(external),
-        fingerprints=tuple(sorted({(r.get("dataset") or {}).get("fingerprint") or "" for r in records} - {""})),
+        fingerprints=fingerprints(records),
     )
+
+
+def fingerprints(records: Iterable[Record]) -> tuple[str, ...]:
+    """Of the corpora that cells read, each once; a cell that failed before it read one has none."""
+    return tuple(sorted({(r.get("dataset") or {}).get("fingerprint") or "" for r in records} - {""}))
 
 
 def _external_rows(submitted: Sequence[Record]) -> list[Row]:

@@ -1,6 +1,6 @@
 """The words and numbers of the tables as people read them: cells, captions, and how the bold face was earned."""
 
-from mmda_bench.report.tables import Board, Score
+from mmda_bench.report.tables import Board, Score, fingerprints
 from mmda_bench.statistics import ALPHA, DRAWS, Difference
 from mmda_bench.store import Record
 
@@ -32,6 +32,25 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def not_comparable(board: Board) -> str:
+    """That the corpus changed between cells of one signature, and which rows have cells of several states; or ''."""
+    if len(board.fingerprints) < 2:
+        return ""
+    found = ", ".join(f"`{one[:12]}`" for one in board.fingerprints)
+    mixed = [row.title for row in (*board.lines, *board.references) if len(fingerprints(row.records)) > 1]
+    within = f"; even within one row, whose means are then of no one corpus: {', '.join(mixed)}" if mixed else ""
+    return f"Not comparable: the corpus changed between these cells ({found}){within}; `--rerun all` makes them one."
+
+
+def losses(board: Board) -> str:
+    """How many utterances the cells could not use, or only in part; '' where they used everything."""
+    kept = [r.get("dataset") or {} for row in (*board.lines, *board.references) for r in row.records]
+    words = {"skipped": "could not be read and were left out", "substituted": "were used with a part missing"}
+    counts = {name: len({note[0] for facts in kept for note in facts.get(name) or ()}) for name in words}
+    said = [f"{count} {words[name]}" for name, count in counts.items() if count]
+    return f"Utterances of the corpus: {' and '.join(said)}; the records name them." if said else ""
+
+
 def caption(board: Board) -> str:
     """What the numbers of Table 1 are, and how the bold face was earned."""
     n = len(board.seeds)
@@ -42,7 +61,7 @@ def caption(board: Board) -> str:
         text += f" (k/{n}): only k of the seeds have run."
     if any(score.mean is None for score in scores):
         text += f" {ABSENT}: no average over missing or failed cells."
-    return f"{text} {bold_rule(board)}"
+    return " ".join(part for part in (not_comparable(board), text, losses(board), bold_rule(board)) if part)
 
 
 def bold_rule(board: Board) -> str:

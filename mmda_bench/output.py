@@ -1,0 +1,81 @@
+"""How this program speaks: a line at once, also into a pipe, and on in silence when nobody reads any more."""
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+GONE = (errno.EPIPE, errno.EIO)  # a pipe that nobody reads; a terminal that was closed
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """A line at once. Where the reader has gone (``| head -2``), nothing: what is under way goes on to its end."""
+    stream = sys.stderr if error else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as failure:
+        if failure.errno not in GONE:
+            raise
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is still written there go nowhere: Python would try again, and complain, when it ends."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def silence_unread() -> bool:
+    """Silence standard output and error where their reader has gone; whether there was such a one."""
+    found = False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()  # what could not be written is still waiting
+        except OSError as failure:
+            if failure.errno in GONE:
+                silence(stream)
+                found = True
+    return found
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person watches; Python has no stream where the shell has closed it (``>&-``)."""
+    return stream is not None and stream.isatty()
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '3 min', '2 h 05 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(number: int, what: str) -> str:
+    """'1 cell', '2 cells'."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def one_line(text: str | None) -> str:
+    """A reason without its line breaks."""
+    return " ".join((text or "").split())
+
+
+def counter(stage: str) -> Callable[[int, int], None]:
+    """Says on standard error how far ``stage`` is: on one line of a terminal, elsewhere at every quarter."""
+    terminal = is_terminal(sys.stderr)
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        quarter = 4 * done // max(1, total)
+        if terminal:
+            print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif quarter != told:
+            told = quarter
+            say(f"{stage}: {done}/{total}", error=True)
+
+    return tell
