@@ -1,9 +1,11 @@
 """The verbs of the command line: parse, call, print. Heavy imports wait inside the functions: help is instant."""
 
+import contextlib
 import sys
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +26,12 @@ from mmda_bench.cli_options import (
     load,
 )
 from mmda_bench.cli_reports import reports, write_and_print
+from mmda_bench.output import say
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+
+if TYPE_CHECKING:
+    from mmda_bench.protocol import Cell
+    from mmda_bench.store import Store
 
 app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -94,12 +101,13 @@ def run(
 ) -> None:
     """Run every cell that has no record yet, then write the leaderboards."""
     from mmda_bench import console, plan, schedule
-    from mmda_bench.progress import Progress
+    from mmda_bench.readable import reading
     from mmda_bench.store import Store
 
     load(plugin)
     schedule.check_gpus_per_cell(gpus_per_cell)
-    card = DATASETS.get(dataset)().describe(data_root)
+    with reading(dataset, data_root, "describe()"):
+        card = DATASETS.get(dataset)().describe(data_root)
     locations = plan.parse_weights(weights or ())
     protocol = plan.protocol_for(
         card, backbone=backbone, shift=shift, severity=severity, epochs=epochs, weights=locations
@@ -121,29 +129,50 @@ def run(
         console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
     store.probe()
-    prefixes = cache_folder(cache)
-    if todo:
-        schedule.sigterm_interrupts()
-        progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
-        try:
-            with progress:
-                progress.prepare(
-                    dataset, root=data_root, protocol=protocol, cache=prefixes, jobs=workers, plugins=plugin or (),
-                    weights=locations,
-                )  # fmt: skip
-                schedule.run(
-                    todo, store=store, root=data_root, cache=prefixes, jobs=jobs, gpus_per_cell=gpus_per_cell,
-                    address=address, plugins=plugin or (), weights=locations, replace=rerun is not None,
-                    timeout_minutes=timeout, on_start=progress.started, on_result=progress.finished,
-                )  # fmt: skip
-        except KeyboardInterrupt:
-            console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells))
-            raise
-    else:
-        typer.echo(f"Nothing to run: all {len(cells)} cells have records in {store.results}.")
-    write_and_print(store, signature=protocol.signature(dataset, card.version))
-    if console.show_failures([(cell, store.read(cell)) for cell in cells]):
+    console.show_other_sources(cells, store)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        _sweep(
+            cells, todo, store, data_root=data_root, cache=cache_folder(cache), jobs=jobs, timeout=timeout, rerun=rerun,
+            gpus_per_cell=gpus_per_cell, address=address, plugins=plugin or (), weights=locations,
+        )  # fmt: skip
+        with console.all_stored(store):
+            write_and_print(store, signature=protocol.signature(dataset, card.version))
+        holes = console.show_failures([(cell, store.read(cell)) for cell in cells])
+    if as_json:
+        typer.echo(console.results_json(cells, len(todo), store))
+    if holes:
         raise typer.Exit(HOLES)
+
+
+def _sweep(
+    cells: "list[Cell]", todo: "list[Cell]", store: "Store", *, data_root: Path | None, cache: Path, jobs: int | None,
+    timeout: float | None, rerun: Rerun | None, gpus_per_cell: float | None, address: str | None,
+    plugins: Sequence[Path], weights: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Prepare the corpus and run ``todo``, telling how far that is."""
+    from mmda_bench import console, schedule
+    from mmda_bench.progress import Progress
+
+    if not todo:
+        say(f"Nothing to run: all {len(cells)} cells have records in {store.results}.")
+        return
+    schedule.sigterm_interrupts()
+    progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
+    try:
+        with progress:
+            progress.prepare(
+                cells[0].dataset, root=data_root, protocol=cells[0].protocol, cache=cache,
+                jobs=schedule.cpu_count() if jobs is None else max(1, jobs), plugins=plugins, weights=weights,
+            )  # fmt: skip
+            schedule.run(
+                todo, store=store, root=data_root, cache=cache, jobs=jobs, gpus_per_cell=gpus_per_cell,
+                address=address, plugins=plugins, weights=weights, replace=rerun is not None,
+                timeout_minutes=timeout, on_start=progress.started, on_result=progress.finished,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        again = progress.finished_cells if rerun is Rerun.all else None
+        console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
+        raise
 
 
 @app.command("list")

@@ -62,9 +62,12 @@ def prepare_(
 ) -> None:
     """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done."""
     from mmda_bench import console, plan, schedule
+    from mmda_bench.readable import reading
 
     load(plugin)
-    card, locations = DATASETS.get(dataset)().describe(data_root), plan.parse_weights(weights or ())
+    with reading(dataset, data_root, "describe()"):
+        card = DATASETS.get(dataset)().describe(data_root)
+    locations = plan.parse_weights(weights or ())
     protocol = plan.protocol_for(card, backbone=backbone, shift=shift, severity=severity, weights=locations)
     schedule.sigterm_interrupts()
     console.prepare(

@@ -1,6 +1,7 @@
 """What the verbs of the command line share: options, exit codes, and one message for whatever goes wrong."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ class Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         from mmda_bench.dataset import DataError
+        from mmda_bench.output import silence
 
         try:
             return super().invoke(ctx)
@@ -41,6 +43,9 @@ class Verbs(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
+            if isinstance(error, BrokenPipeError):  # ``| head -1`` has read what it wanted
+                silence(sys.stdout)
+                raise typer.Exit(OK) from None
             if ctx.params.get("debug") or _is_parse_error(error):
                 raise
             name = type(error).__name__

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from mmda_bench.cli_options import DEFAULT_RESULTS, HOLES, AsJson, Plugins, Results, load
+from mmda_bench.output import say
+from mmda_bench.registry import UsageError
 from mmda_bench.store import Store
 
 reports = typer.Typer(rich_markup_mode=None)
@@ -24,6 +26,8 @@ def leaderboard(
 
     load(plugin)
     store = Store(results)
+    if not store.results.is_dir():
+        raise UsageError(f"--results {results}: there is no such folder; mmda-bench run makes it")
     write_and_print(store, as_json=as_json)
     if critical_difference and not as_json:
         from mmda_bench import report
@@ -100,5 +104,5 @@ def write_and_print(store: Store, *, signature: str | None = None, as_json: bool
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
-    typer.echo(report.print_out(boards, signature=signature))
-    typer.echo(f"Written: {', '.join(str(path) for path in paths)}")
+    say(report.print_out(boards, signature=signature))
+    say(f"Written: {', '.join(str(path) for path in paths)}")

@@ -5,7 +5,8 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mmda_bench.disk import Disk, gigabytes
 from mmda_bench.output import count, counter, duration, one_line, say
 from mmda_bench.progress import cell_name
 from mmda_bench.protocol import Cell
+from mmda_bench.registry import METHODS
 from mmda_bench.store import Record, Store
 
 
@@ -60,12 +62,68 @@ def show_plan(
         say(f"disk for the cached prefixes: {disk}")
 
 
-def show_interrupted(stored: int, total: int) -> None:
-    command = shlex.join(["mmda-bench", *sys.argv[1:]])
-    say(
-        f"\nInterrupted: {stored} of {total} cells are stored. The same command runs the others:\n  {command}",
-        error=True,
-    )
+def show_interrupted(stored: int, total: int, *, again: int | None = None) -> None:
+    """``again``: cells that a sweep with ``--rerun all`` has finished."""
+    if again is None:
+        what = f"{stored} of {total} cells are stored. {how_to_go_on(_command(sys.argv[1:]))}"
+    else:
+        what = f"{count(again, 'cell')} run again. {how_to_go_on(_command(sys.argv[1:]))}"
+    say(f"\nInterrupted: {what}", error=True)
+
+
+@contextmanager
+def all_stored(store: Store) -> Iterator[None]:
+    """Ctrl-C while the tables are made, after the last cell, loses nothing; it says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command = _command(["leaderboard", "--results", str(store.results)])
+        say(f"\nInterrupted: every cell is stored; to write the tables:\n  {command}", error=True)
+        raise
+
+
+def how_to_go_on(command: str) -> str:
+    """What to type after a sweep that was started by ``command`` has ended early."""
+    plain = _command(without_rerun(shlex.split(command)[1:]))
+    if "--rerun all" in command.replace("=", " "):
+        return f"The same command would begin anew; this one runs only what has no record:\n  {plain}"
+    return f"The same command runs the others:\n  {command}"
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join(["mmda-bench", *arguments])
+
+
+def without_rerun(arguments: Sequence[str]) -> list[str]:
+    kept = [a for i, a in enumerate(arguments) if a != "--rerun" and (i == 0 or arguments[i - 1] != "--rerun")]
+    return [a for a in kept if not a.startswith("--rerun=")]
+
+
+def show_other_sources(cells: Sequence[Cell], store: Store) -> None:
+    """Name the plug-ins whose stored cells were made by another version of their file."""
+    from mmda_bench.provenance import source_digest
+
+    for name in dict.fromkeys(cell.method for cell in cells):
+        if name not in METHODS.entries() or METHODS.entry(name).origin == "built-in":
+            continue
+        records = [record for cell in cells if cell.method == name and (record := store.read(cell))]
+        others = sum(record.get("method_source") not in (None, source_digest(name)) for record in records)
+        if others:
+            say(
+                f"{count(others, 'record')} of {name}: made by another version of its file; --rerun all makes them anew"
+            )
+
+
+def results_json(cells: Sequence[Cell], ran: int, store: Store) -> str:
+    """What ``run --json`` answers."""
+    records = [(cell, store.read(cell)) for cell in cells]
+    without = [(cell, record) for cell, record in records if record is None or record["status"] != "ok"]
+    failures = [
+        {"cell": cell_name(c), "hash": c.hash, "status": r and r["status"], "reason": r and r["reason"]}
+        for c, r in without
+    ]
+    document = {"results": str(store.results), "cells": len(cells), "run": ran, "failures": failures}
+    return json.dumps(document, indent=1)
 
 
 def show_failures(results: Sequence[tuple[Cell, Record | None]]) -> bool:
@@ -77,9 +135,8 @@ def show_failures(results: Sequence[tuple[Cell, Record | None]]) -> bool:
     for cell, record in holes:
         what = f"{record['status']}: {one_line(record['reason'])}" if record else "no record"
         say(f"  {cell_name(cell)}: {what}", error=True)
-    arguments = [a for i, a in enumerate(sys.argv[1:], 1) if a != "--rerun" and sys.argv[i - 1] != "--rerun"]
-    arguments = [a for a in arguments if not a.startswith("--rerun=")]
-    say(f"To run them again: {shlex.join(['mmda-bench', *arguments, '--rerun', 'failed'])}", error=True)
+    arguments = without_rerun(sys.argv[1:])
+    say(f"To run them again: {_command([*arguments, '--rerun', 'failed'])}", error=True)
     return True
 
 
@@ -117,8 +174,7 @@ def _show_sweep(sweep: sweeps.Sweep, store: Store) -> None:
     done = f"{sweep.finished} of {sweep.total} cells run, {sweep.failed or 'none'} failed"
     if not sweep.alive:
         silent = duration(max(0.0, time.time() - sweep.heard))
-        say(f"A sweep died ({where}, last heard of {silent} ago): {done}. The same command runs the others:")
-        say(f"  {sweep.command}\n")
+        say(f"A sweep died ({where}, last heard of {silent} ago): {done}. {how_to_go_on(sweep.command)}\n")
         return
     left = "time left unknown" if sweep.left_s is None else f"about {duration(sweep.left_s)} left"
     since = duration(max(0.0, time.time() - sweep.started))

@@ -49,14 +49,14 @@ def check_method(name: str) -> list[Check]:
                 report.append(Check(title, True, check(entry) or ""))
             except ContractError as broken:
                 report.append(Check(title, False, str(broken)))
-            except Exception as error:  # the author's code failed: say where
+            except (Exception, SystemExit) as error:  # the author's code failed: say where
                 report.append(Check(title, False, f"{type(error).__name__}: {error}{_place(error)}"))
             if title == BUILDS and not report[-1].passed:
                 break
     return report
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The last line outside this library that the error passed through: in the method's own file, if anywhere."""
     ours = {"contract.py", "rehearsal.py", "functional.py", "modules.py"}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name not in ours]

@@ -27,20 +27,6 @@ def silence(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def silence_unread() -> bool:
-    """Silence standard output and error where their reader has gone; whether there was such a one."""
-    found = False
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()  # what could not be written is still waiting
-        except OSError as failure:
-            if failure.errno in GONE:
-                silence(stream)
-                found = True
-    return found
-
-
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person watches; Python has no stream where the shell has closed it (``>&-``)."""
     return stream is not None and stream.isatty()

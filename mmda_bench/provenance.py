@@ -1,6 +1,8 @@
 """Where a record comes from: machine, versions, commit, times; and the empty record that a cell fills in."""
 
 import contextlib
+import hashlib
+import inspect
 import os
 import platform
 import subprocess
@@ -14,6 +16,7 @@ import torch
 
 from mmda_bench import __version__
 from mmda_bench.protocol import Cell
+from mmda_bench.registry import METHODS
 
 SCHEMA = 1
 
@@ -39,9 +42,19 @@ def empty_record(cell: Cell, device: torch.device) -> dict[str, Any]:
         "versions": _versions(),
         "commit": _commit(),
         "dataset": None,
+        "method_source": None,
         "started_utc": now(),
         "ended_utc": None,
     }
+
+
+def source_digest(method: str) -> str | None:
+    """Twelve hexadecimal digits of the file that defines a method: an edited plug-in is another method of that name."""
+    if method not in METHODS.entries():
+        return None  # the reference run
+    with contextlib.suppress(OSError, TypeError):
+        return hashlib.sha256(Path(inspect.getfile(METHODS.get(method))).read_bytes()).hexdigest()[:12]
+    return None
 
 
 def now() -> str:

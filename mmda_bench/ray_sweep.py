@@ -35,8 +35,9 @@ import ray
 from ray import cloudpickle, tune
 
 import mmda_bench
+from mmda_bench import sweeps
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import load_plugin
+from mmda_bench.registry import UsageError, load_plugin
 from mmda_bench.schedule import (
     THREADS,
     ResourceError,
@@ -47,11 +48,13 @@ from mmda_bench.schedule import (
     gpu_count,
     one_thread_per_cell,
     sigterm_interrupts,
+    standing,
 )
 from mmda_bench.store import Record, Store, StoreError, unfinished
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
 TEMPORARY = "mmda-ray-"
+REACH_S = 10
 
 
 class CellTrainable(tune.Trainable):
@@ -88,15 +91,16 @@ def cuda_is_lost() -> bool:
 class Report(tune.Callback):
     """Hears from Tune what became of each cell.
 
-    ``lost``: cells whose record cannot be seen from here. ``failure``: why the whole sweep cannot go on.
+    ``lost``: cells whose record cannot be seen from here. ``failure``: why the whole sweep cannot go on. ``mute``: why
+    whoever is told of the cells heard no more; Tune would take that for a failure of the cell.
     """
 
-    def __init__(
-        self, store: Store, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]
-    ) -> None:
-        self.store, self.on_start, self.on_result = store, on_start, on_result
+    def __init__(self, work: Work, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]) -> None:
+        self.work, self.store = work, Store(work.results)
+        self.on_start, self.on_result = on_start, on_result
         self.lost: list[Cell] = []
         self.failure: Exception | None = None
+        self.mute: Exception | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Report":
         return self
@@ -105,7 +109,7 @@ class Report(tune.Callback):
         return {}  # Tune pickles its callbacks to be restored, which is not done here; a display cannot be pickled
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.on_start(Cell.from_key(trial.config["cell"]))
+        self._tell(self.on_start, Cell.from_key(trial.config["cell"]))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         cell = Cell.from_key(trial.config["cell"])
@@ -113,7 +117,14 @@ class Report(tune.Callback):
         if record is None:
             self.lost.append(cell)
         else:
-            self.on_result(cell, record)
+            self._tell(self.on_result, cell, record)
+
+    def _tell(self, listener: Callable[..., None], *what: object) -> None:
+        if self.mute is None:
+            try:
+                listener(*what)
+            except Exception as error:
+                self.mute = error
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The second failure of a cell. ``run_cell`` raises nothing: the worker died, could not start or not write."""
@@ -130,9 +141,11 @@ class Report(tune.Callback):
         status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
         reason = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
         lines = str(error or "").strip().splitlines()
-        record = unfinished(cell, status=status, reason=reason, traceback=lines[-20:])
-        self.store.write(cell, record, None, replace=trial.config["work"].replace)
-        self.on_result(cell, self.store.read(cell) or record)
+        record = standing(cell, self.work)  # its worker may have died after it was written
+        if record is None:
+            record = unfinished(cell, status=status, reason=reason, traceback=lines[-20:])
+            self.store.write(cell, record, None, replace=cell.hash in self.work.stale)
+        self._tell(self.on_result, cell, record)
 
 
 def last_error(trial: Any) -> Exception | None:
@@ -160,7 +173,7 @@ def run(
             gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             sigterm_interrupts()  # ray.init has put its own handler there
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
-            report = Report(Store(work.results), on_start, on_result)
+            report = Report(work, on_start, on_result)
             tuner = tune.Tuner(
                 tune.with_resources(CellTrainable, {"cpu": 1, "gpu": gpus_per_cell}),
                 param_space={"cell": tune.grid_search([cell.key() for cell in cells]), "work": work},
@@ -187,6 +200,8 @@ def run(
                 raise
         finally:
             ray.shutdown()
+    if report.mute is not None:
+        raise report.mute
     if report.lost:
         raise StoreError(
             f"{len(report.lost)} cells finished, but their records are not in {work.results}: with --address, results, "
@@ -205,10 +220,13 @@ def importable_in_workers() -> None:
 
 
 def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None) -> tuple[float, int]:
-    """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once)."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once).
+
+    Raises :class:`UsageError` for what is no address and :class:`ResourceError` when Ray does not come up.
+    """
     if address is not None:
-        ray.init(address=address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")}, **quiet)
+        check_address(address)
+        start_ray(address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
     else:
@@ -221,15 +239,42 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
     if address is None:
         importable_in_workers()
-        ray.init(
+        start_ray(
+            "local",  # whatever RAY_ADDRESS says
             num_cpus=jobs,
             num_gpus=int(gpus[0]),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
             _temp_dir=str(folder / "ray"),
-            **quiet,
         )
     return gpus_per_cell, jobs
+
+
+def start_ray(address: str, **options: Any) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = "does not start" if address == "local" else f"cannot be joined at {address}"
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ResourceError(
+            f"Ray {where}: {lines[0]}; see that there is room in {tempfile.gettempdir()} (TMPDIR), or run without Ray: "
+            "--jobs 0"
+        ) from error
+
+
+def check_address(address: str) -> None:
+    """Ray itself would try for a quarter of an hour to reach an address where nothing listens."""
+    if address == "auto":
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 2**16):
+        raise UsageError(f"--address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+    except OSError as error:
+        raise ResourceError(
+            f"--address {address}: nothing answers there ({error}); see `ray status` on that node"
+        ) from error
 
 
 @contextmanager
@@ -243,11 +288,20 @@ def temporary_folder() -> Iterator[Path]:
     host = socket.gethostname()
     for left in base.glob(f"{TEMPORARY}*"):
         owner = left.name.removeprefix(TEMPORARY).split("-")[0]
-        if owner.isdecimal() and not Path(f"/proc/{owner}").exists() and (left / host).exists():
-            shutil.rmtree(left, ignore_errors=True)
+        if owner.isdecimal() and not sweeps.exists(int(owner)) and (left / host).exists():
+            remove(left, marker=host)
     folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
     (folder / host).touch()
     try:
         yield folder
     finally:
+        remove(folder, marker=host)
+
+
+def remove(folder: Path, *, marker: str) -> None:
+    """The marker goes last: by it a later sweep finds what could not be removed, or was not in time."""
+    for part in folder.iterdir():
+        if part.name != marker:
+            shutil.rmtree(part, ignore_errors=True)
+    if {part.name for part in folder.iterdir()} <= {marker}:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, isfinite
 from pathlib import Path
 from types import FrameType
 
@@ -36,9 +36,9 @@ class TimeUp(SystemExit):
 class Work:
     """What every cell of a sweep has in common, in picklable values.
 
-    ``device``: None lets the cell choose. ``weights``: locations of pretrained weights by modality. ``replace``: run
-    and overwrite what has a record. ``runner``: "module:name" of a function with the signature of
-    :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
+    ``device``: None lets the cell choose. ``weights``: locations of pretrained weights by modality. ``stale``: stamps
+    of the records that this sweep replaces, by hash of their cells. ``runner``: "module:name" of a function with the
+    signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
     """
 
     results: Path
@@ -48,15 +48,22 @@ class Work:
     plugins: tuple[str, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
     runner: str = RUNNER
-    replace: bool = False
+    stale: Mapping[str, int | None] = field(default_factory=dict)
     timeout_s: float | None = None
+
+
+def standing(cell: Cell, work: Work) -> Record | None:
+    """The record of ``cell`` that this sweep keeps: one that is done, and is not to be replaced or has been already."""
+    store = Store(work.results)
+    if cell.hash in work.stale and store.stamp(cell) == work.stale[cell.hash]:
+        return None
+    return store.read(cell) if store.done(cell) else None
 
 
 def execute(cell: Cell, work: Work) -> Record:
     """The record of ``cell``: the stored one, or that of running it now, stored before this returns."""
-    store = Store(work.results)
-    if not work.replace and store.done(cell):
-        return store.read(cell) or unfinished(cell, status="failed", reason="the record vanished while it was read")
+    if (kept := standing(cell, work)) is not None:
+        return kept
     module, _, function = work.runner.partition(":")
     run_cell = getattr(importlib.import_module(module), function)
     try:
@@ -66,7 +73,10 @@ def execute(cell: Cell, work: Work) -> Record:
     except TimeUp:
         reason = f"not finished after {(work.timeout_s or 0) / 60:g} minutes (--timeout)"
         record, outputs = unfinished(cell, status="timeout", reason=reason), None
-    store.write(cell, record, outputs, replace=work.replace)
+    except SystemExit as error:  # of a plug-in; it must not end the sweep as if that had gone well
+        reason = f"SystemExit: the method ended the program ({error})"
+        record, outputs = unfinished(cell, status="failed", reason=reason), None
+    Store(work.results).write(cell, record, outputs, replace=cell.hash in work.stale)
     return record
 
 
@@ -131,7 +141,9 @@ def default_jobs(nodes: Sequence[float], gpus_per_cell: float, cpus: int) -> int
 
 
 def check_gpus_per_cell(gpus_per_cell: float | None) -> None:
-    if gpus_per_cell is not None and (gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1)):
+    if gpus_per_cell is None:
+        return
+    if not isfinite(gpus_per_cell) or gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1):
         raise UsageError(f"--gpus-per-cell {gpus_per_cell:g}: expected a fraction up to 1, or a whole number")
 
 
@@ -160,6 +172,8 @@ def run(
     half record, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
     """
     check_gpus_per_cell(gpus_per_cell)
+    if timeout_minutes is not None and not 0 < timeout_minutes < 1e6:
+        raise UsageError(f"--timeout {timeout_minutes:g}: expected a number of minutes above 0")
     if not cells:
         return
     one_thread_per_cell()
@@ -172,7 +186,7 @@ def run(
         plugins=tuple(str(Path(plugin).absolute()) for plugin in plugins),
         weights=dict(weights or {}),
         runner=runner,
-        replace=replace,
+        stale={cell.hash: store.stamp(cell) for cell in cells} if replace else {},
         timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,
     )
     if jobs == 0:

@@ -7,6 +7,7 @@ record is never run again and a table can be made anew at any time. Files appear
 all: any number of runs may write into one results folder at once.
 """
 
+import contextlib
 import json
 import math
 import time
@@ -69,6 +70,12 @@ class Store:
         """The record of ``cell``, or None if there is none that can be used."""
         record, _ = self._load(self.folder(cell) / "record.json")
         return record if record is not None and canonical_json(record["key"]) == canonical_json(cell.key()) else None
+
+    def stamp(self, cell: Cell) -> int | None:
+        """Tells a record of ``cell`` from another that is written later; None if there is none."""
+        with contextlib.suppress(OSError):
+            return (self.folder(cell) / "record.json").stat().st_mtime_ns
+        return None
 
     def done(self, cell: Cell) -> bool:
         """Whether ``cell`` has a record that stands: of any status but ``interrupted``."""
@@ -249,6 +256,7 @@ def unfinished(cell: Cell, *, status: str, reason: str, traceback: Sequence[str]
         "versions": None,
         "commit": None,
         "dataset": None,
+        "method_source": None,
         "started_utc": None,
         "ended_utc": now,
     }

@@ -44,7 +44,7 @@ class Sweep:
     @property
     def alive(self) -> bool:
         if self.host == socket.gethostname():
-            return self.born == _born(self.pid) if self.born is not None else _exists(self.pid)
+            return self.born == _born(self.pid) if self.born is not None else exists(self.pid)
         return time.time() - self.heard < SILENCE_S
 
 
@@ -99,7 +99,8 @@ def _files(results: Path) -> list[tuple[Path, Sweep]]:
     return found
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

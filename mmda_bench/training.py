@@ -26,7 +26,7 @@ from mmda_bench.evaluation import distances, evaluate
 from mmda_bench.functional import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
-from mmda_bench.provenance import empty_record, now
+from mmda_bench.provenance import empty_record, now, source_digest
 
 EVALUATION_BATCH = 128
 
@@ -86,7 +86,10 @@ def _run(
     record: dict[str, Any],
 ) -> dict[str, Any]:
     clock = time.perf_counter()
-    corpus = open_corpus(cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights)
+    corpus = open_corpus(
+        cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights, version=cell.version
+    )
+    record["method_source"] = source_digest(cell.method)
     record["dataset"] = {
         "fingerprint": corpus.fingerprint,
         "classes": corpus.classes,

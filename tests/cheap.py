@@ -38,6 +38,8 @@ def run_cell(cell, *, root, cache, device=None, weights=None):
         os.kill(os.getpid(), signal.SIGKILL)
     if do == "lose-cuda":
         lose_cuda()
+    if do == "exit":
+        sys.exit(0)
     while time.perf_counter() - started < cell.params["seconds"]:
         pass
     failing = do in ("fail", "lose-cuda")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 import pytest
-from hand_made import make_cell
+from hand_made import make_cell, make_record
 from pages import POISON, boards_of, full_record, make_page, poisoned, spoiled, sweep, with_test
 from typer.testing import CliRunner
 
@@ -216,6 +216,11 @@ def test_a_picture_survives_its_way_into_the_page():
     uri = page.data_uri(drawing)
     assert not set(uri) & set('"<>#\n')
     assert "<svg" in unquote(uri.removeprefix("data:image/svg+xml,"))
+
+
+def test_a_board_whose_averages_are_all_the_same_round_number_has_an_axis():
+    boards = make_boards([make_record(make_cell("dt", anchor), 0.5) for anchor in "ALV"])
+    assert page.strips(boards[0])["DT"].at == 0
 
 
 def test_strips_stand_on_one_axis_that_holds_every_interval():

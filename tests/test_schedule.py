@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cheap
@@ -53,6 +55,98 @@ def test_a_cell_whose_time_is_up_leaves_a_record_that_says_so(tmp_path):
     assert Store(tmp_path).missing([endless, short]) == []
 
 
+@pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 0.0])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, minutes):
+    with pytest.raises(UsageError, match="--timeout"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=0, timeout_minutes=minutes)
+
+
+def test_a_method_that_ends_the_program_fails_alone(tmp_path):
+    leaving, fine = cheap.make_cells(1, do="exit")[0], cheap.make_cells(2)[1]
+    (_, left), (_, stayed) = cheap.sweep([leaving, fine], tmp_path, jobs=0)
+    assert (left["status"], stayed["status"]) == ("failed", "ok")
+    assert "SystemExit" in left["reason"]
+
+
+def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path):
+    """As a display whose terminal is gone: Tune must not take that for a failure of the cell."""
+    cells = cheap.make_cells(3)
+    cheap.sweep(cells, tmp_path, jobs=0)
+    before = {cell.hash: Store(tmp_path).stamp(cell) for cell in cells}
+
+    def deaf(cell):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        cheap.sweep(cells, tmp_path, jobs=1, replace=True, on_start=deaf)
+    assert {Store(tmp_path).read(cell)["status"] for cell in cells} == {"ok"}
+    assert all(Store(tmp_path).stamp(cell) != before[cell.hash] for cell in cells), "all were run again"
+
+
+def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
+    cell = cheap.make_cells(1, do="lose-cuda")[0]
+    cheap.sweep([cell], tmp_path, jobs=1)
+    first = Store(tmp_path).stamp(cell)
+    ((_, record),) = cheap.sweep([cell], tmp_path, jobs=1, replace=True)
+    assert record["reason"] == "told to", "and not that its worker died, which it did afterwards"
+    assert Store(tmp_path).stamp(cell) != first
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "host:port", "127.0.0.1:99999"])
+def test_what_is_no_address_is_refused(address):
+    from mmda_bench.ray_sweep import check_address
+
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        check_address(address)
+
+
+def test_an_address_where_nothing_listens_is_said_at_once(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(ResourceError, match="nothing answers"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1, address=f"127.0.0.1:{port}")
+    assert time.monotonic() - started < 15
+
+
+def test_ray_starts_here_whatever_the_environment_says_and_tells_when_it_cannot(tmp_path, monkeypatch):
+    from mmda_bench import ray_sweep
+
+    asked = []
+
+    def init(**options):
+        asked.append(options["address"])
+        raise RuntimeError("Timed out waiting for file gcs_server_port")
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr(ray_sweep.ray, "init", init)
+    with pytest.raises(ResourceError, match=r"does not start: Timed out.*--jobs 0"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1)
+    assert asked == ["local"]
+
+
+def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
+    from mmda_bench import ray_sweep
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    here = socket.gethostname()
+    left, mine = (Path(f"/tmp/{ray_sweep.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
+    for folder in (left, mine):
+        (folder / "ray").mkdir(parents=True, exist_ok=True)
+        (folder / here).touch()
+    try:
+        with ray_sweep.temporary_folder() as folder:
+            assert (folder / here).exists()
+        assert not folder.exists()
+        assert mine.exists()
+        assert not left.exists()
+    finally:
+        ray_sweep.remove(mine, marker=here)
+    assert not mine.exists()
+
+
 def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tmp_path):
     (tmp_path / "runs").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot write results"):
@@ -67,7 +161,7 @@ def test_cells_at_once_follow_from_the_devices():
     assert schedule.default_jobs([4], 1.0, cpus=128) == 4
     assert schedule.default_jobs([3, 3], 2.0, cpus=128) == 2  # nor a cell over two nodes
     assert schedule.default_jobs([1], 2.0, cpus=4) == 1
-    for wrong in (-1.0, 1.5):
+    for wrong in (-1.0, 1.5, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="--gpus-per-cell"):
             schedule.check_gpus_per_cell(wrong)
 

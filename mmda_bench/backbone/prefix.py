@@ -119,10 +119,24 @@ def prepare(
 
 
 def open_corpus(
-    dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
+    dataset: str,
+    *,
+    root: Path | None,
+    protocol: Protocol,
+    cache: Path,
+    weights: Mapping[str, str] | None = None,
+    version: str | None = None,
 ) -> Corpus:
-    """The corpus that :func:`prepare` made, by the same arguments; prepares it first if it is not there."""
+    """The corpus that :func:`prepare` made, by the same arguments; prepares it first if it is not there.
+
+    ``version``: that it must have; :class:`DataError` if the files have become another corpus since it was planned.
+    """
     this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
+    if version not in (None, this.card.version):
+        raise DataError(
+            f"{dataset} is at version {this.card.version}, the cell was planned for {version}: the files have changed; "
+            "start the run again"
+        )
     with contextlib.suppress(FileNotFoundError):
         return read_corpus(this.place.shifted)
     return prepare(dataset, root=root, protocol=protocol, cache=cache, weights=weights)

@@ -133,7 +133,8 @@ def _axis(board: Board) -> tuple[int, int]:
     values = [v for r in _with_average(board) for v in (r.scores[AVERAGE].mean or 0.0, *r.intervals.get(AVERAGE, ()))]
     if not values:
         return 0, 100
-    return int(min(values) // 10 * 10), int(-(-max(values) // 10) * 10) or 10
+    low = int(min(values) // 10 * 10)
+    return low, max(low + 10, int(-(-max(values) // 10) * 10))
 
 
 def _with_average(board: Board) -> list[Row]:

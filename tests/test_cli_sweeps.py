@@ -1,0 +1,138 @@
+"""``run`` and its reports where something is amiss: who reads goes away, sweeps begin anew, plug-ins change."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hand_made import make_record
+from typer.testing import CliRunner
+
+import mmda_bench
+from mmda_bench import console, registry, training
+from mmda_bench.backbone import prefix
+from mmda_bench.cli import app
+from mmda_bench.provenance import source_digest
+from mmda_bench.store import Store
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Replaces training by a stand-in: DANN fails, and the anchor L interrupts the sweep where a file says so."""
+
+    def run_cell(cell, **options):
+        if (tmp_path / "interrupt").exists() and cell.anchor == "L":
+            raise KeyboardInterrupt
+        record = make_record(cell, method_source=source_digest(cell.method))
+        if cell.method == "dann":
+            record = make_record(cell, status="failed", reason="no\nluck", metrics=None)
+        return SimpleNamespace(record=record, outputs=None)
+
+    monkeypatch.setattr(training, "run_cell", run_cell)
+    monkeypatch.setattr(prefix, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
+    return tmp_path / "results"
+
+
+def call(results, *arguments):
+    arguments = ["run", "--methods", "dt,dann", "--seeds", "1", "--no-bounds", "--jobs", "0", *arguments]
+    sys_argv, sys.argv = sys.argv, ["mmda-bench", *arguments]
+    try:
+        return CliRunner().invoke(app, [*arguments, "--results", str(results), "--cache", str(results.parent / "c")])
+    finally:
+        sys.argv = sys_argv
+
+
+def test_a_run_answers_programs_in_json_and_people_beside_it(results):
+    answer = call(results, "--json")
+    assert answer.exit_code == 3
+    document = json.loads(answer.stdout)
+    assert (document["cells"], document["run"]) == (6, 6)
+    assert {one["reason"] for one in document["failures"]} == {"no\nluck"}
+    assert "[6/6]" in answer.stderr
+    assert json.loads(call(results, "--json").stdout)["run"] == 0
+
+
+def test_a_sweep_that_began_anew_and_was_interrupted_says_how_to_run_only_the_rest(results, tmp_path):
+    call(results)
+    (tmp_path / "interrupt").touch()
+    answer = call(results, "--rerun", "all")
+    assert answer.exit_code == 130
+    said = " ".join(answer.output.split())
+    assert "1 cell run again. The same command would begin anew" in said
+    assert said.endswith("mmda-bench run --methods dt,dann --seeds 1 --no-bounds --jobs 0")
+
+
+def test_how_to_go_on_depends_on_whether_a_sweep_would_begin_anew():
+    assert "runs the others:\n  mmda-bench run --rerun failed" in console.how_to_go_on("mmda-bench run --rerun failed")
+    for anew in ("--rerun all", "--rerun=all"):
+        assert console.how_to_go_on(f"mmda-bench run {anew} --jobs 2").endswith("no record:\n  mmda-bench run --jobs 2")
+
+
+def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(results, monkeypatch):
+    from mmda_bench import report
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "write_leaderboards", interrupted)
+    answer = call(results)
+    assert answer.exit_code == 130
+    assert "every cell is stored" in answer.output
+    assert "mmda-bench leaderboard --results" in answer.output
+
+
+def test_status_keeps_a_reason_on_one_line(results):
+    call(results)
+    answer = CliRunner().invoke(app, ["status", "--results", str(results)])
+    assert "anchor=A seed=0: no luck" in answer.output
+
+
+def test_a_leaderboard_of_a_folder_that_is_not_there_is_exit_2_and_makes_none(tmp_path):
+    answer = CliRunner().invoke(app, ["leaderboard", "--results", str(tmp_path / "typo")])
+    assert answer.exit_code == 2
+    assert "there is no such folder" in answer.output
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("verb", [["leaderboard"], ["status"], ["list"]])
+def test_a_verb_whose_reader_goes_away_ends_quietly(results, verb):
+    call(results)
+    arguments = [*verb, "--results", str(results)] if verb != ["list"] else verb
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-m", "mmda_bench.cli", *arguments],
+        stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
+        env=os.environ | {"PYTHONPATH": str(Path(mmda_bench.__file__).parents[1])},
+    )  # fmt: skip
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+PLUGIN = """
+from mmda_bench import Method, register_method
+
+@register_method("changing", title="Changing", paper="a test")
+class Changing(Method):
+    def loss(self, source, target, progress):
+        return {}
+"""
+
+
+def test_records_of_an_edited_plug_in_are_told_from_its_own(results, tmp_path, monkeypatch):
+    plugin = tmp_path / "changing.py"
+    plugin.write_text(PLUGIN)
+    monkeypatch.setattr(registry.METHODS, "_entries", dict(registry.METHODS.entries()))
+    monkeypatch.setattr(registry.METHODS, "_classes", dict(registry.METHODS._classes))
+    first = call(results, "--methods", "changing", "--plugin", str(plugin))
+    assert first.exit_code == 0, first.output
+    assert "another version" not in first.output
+    assert "another version" not in call(results, "--methods", "changing", "--plugin", str(plugin)).output
+    plugin.write_text(PLUGIN + "\n# edited\n")
+    answer = call(results, "--methods", "changing", "--plugin", str(plugin))
+    assert "3 records of changing: made by another version of its file; --rerun all" in answer.output
+    cell = next(iter(Store(results).records()[0]))
+    assert cell["method_source"] != source_digest("changing")
