@@ -30,7 +30,7 @@ PRETRAINING_CAST = tuple(range(100, 140))  # nobody of the corpus: a backbone mu
 
 # What makes the corpus easier or harder: how often a modality shows another class, and how strongly it shows one.
 # Chosen so that fusion helps and the reference run on target labels is well above direct transfer for every anchor.
-INCONGRUENCE: Mapping[str, float] = {"A": 0.08, "L": 0.16, "V": 0.10}
+INCONGRUENCE: Mapping[str, float] = {"A": 0.08, "L": 0.15, "V": 0.10}
 CONGRUENT: Mapping[str, float] = dict.fromkeys(MODALITIES, 0.0)
 # Parameters of Beta distributions.
 INTENSITY: Mapping[str, tuple[float, float]] = {"A": (2.6, 1.4), "L": (4.5, 1.1), "V": (2.2, 1.6)}

@@ -173,8 +173,9 @@ def _own_entry(own: Tensor | None, rows: int, memory: Tensor) -> Tensor:
 
 
 def _distances(z: Tensor, bank_z: Tensor) -> Tensor:
-    """Euclidean, (N, d) and (M, d) → (N, M). Not by matrix products, which of near neighbours leave rounding errors."""
-    return torch.cdist(z, bank_z, compute_mode="donot_use_mm_for_euclid_dist")
+    """Euclidean, (N, d) and (M, d) → (N, M). In float64: the matrix products that make this quick leave of the distance
+    of near neighbours little but rounding errors."""
+    return torch.cdist(z.double(), bank_z.double()).to(z.dtype)
 
 
 @torch.no_grad()

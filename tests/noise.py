@@ -77,6 +77,16 @@ class Noise(Dataset):
         return json.loads((root / "noise.json").read_text()).get("unusable", ())
 
 
+def shards(cache: Path) -> dict[Path, tuple[str, int]]:
+    """Path to (digest, time of writing) of every finished shard in a cache."""
+    found = [path.parent for path in cache.glob("prefix/*/[!.]*/digest")]
+    return {path.relative_to(cache): ((path / "digest").read_text(), path.stat().st_mtime_ns) for path in found}
+
+
+def digests(cache: Path) -> dict[Path, str]:
+    return {path: digest for path, (digest, _) in shards(cache).items()}
+
+
 def main() -> None:
     from mmda_bench.backbone.prefix import prepare
     from mmda_bench.protocol import Protocol

@@ -28,16 +28,6 @@ def prepare(root, cache, *, protocol=PROTOCOL, jobs=1, progress=None):
     )
 
 
-def shards(cache):
-    """Path to (digest, time of writing) of every shard."""
-    found = [path.parent for path in cache.glob("prefix/*/*/digest")]
-    return {path.relative_to(cache): ((path / "digest").read_text(), path.stat().st_mtime_ns) for path in found}
-
-
-def digests(cache):
-    return {path: digest for path, (digest, _) in shards(cache).items()}
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A root, and a cache that nothing disturbed."""
@@ -116,23 +106,23 @@ def test_shifted_shards_hold_the_target_and_clean_ones_everybody(whole):
     for m in MODALITIES:
         assert set(corpus.features[m, "clean"].rows) == set(range(SIZE))
         assert set(corpus.features[m, "shifted"].rows) == target
-    assert len(shards(cache)) == 2 * 3 * 2
+    assert len(noise.shards(cache)) == 2 * 3 * 2
 
 
 def test_a_second_call_encodes_nothing(whole):
     root, cache, _ = whole
-    before, told = shards(cache), []
+    before, told = noise.shards(cache), []
     prepare(root, cache, progress=lambda *call: told.append(call))
-    assert shards(cache) == before
+    assert noise.shards(cache) == before
     assert told == []
 
 
 def test_another_severity_shares_the_clean_shards(whole, tmp_path):
     root, _, _ = whole
     full = prepare(root, tmp_path)
-    before = shards(tmp_path)
+    before = noise.shards(tmp_path)
     half = prepare(root, tmp_path, protocol=Protocol(backbone="tiny", severity=0.5))
-    after = shards(tmp_path)
+    after = noise.shards(tmp_path)
     assert all(after[path] == written for path, written in before.items())
     assert len(after) == len(before) + 6
     p = full.parts["target", "test"][0]
@@ -145,7 +135,7 @@ def test_another_severity_shares_the_clean_shards(whole, tmp_path):
 def test_processes_give_what_one_process_gives(whole, tmp_path):
     root, cache, corpus = whole
     found = prepare(root, tmp_path, jobs=2)
-    assert digests(tmp_path) == digests(cache)
+    assert noise.digests(tmp_path) == noise.digests(cache)
     assert found.fingerprint == corpus.fingerprint
     assert (found.folder / "digest").read_text() == (corpus.folder / "digest").read_text()
 
@@ -154,7 +144,7 @@ def test_processes_give_what_one_process_gives(whole, tmp_path):
 def test_a_damaged_shard_is_made_again_and_no_other(whole, tmp_path, damage, capsys):
     root, cache, _ = whole
     corpus = prepare(root, tmp_path)
-    before = shards(tmp_path)
+    before = noise.shards(tmp_path)
     path = corpus.folder / "V-000128" / "values.bin"
     content = path.read_bytes()
     if damage == "flip":
@@ -163,21 +153,21 @@ def test_a_damaged_shard_is_made_again_and_no_other(whole, tmp_path, damage, cap
         path.unlink()
     prepare(root, tmp_path)
     assert path.read_bytes() == content
-    after = shards(tmp_path)
+    after = noise.shards(tmp_path)
     assert {name for name in before if after[name] != before[name]} == {path.parent.relative_to(tmp_path)}
-    assert digests(tmp_path) == digests(cache)
+    assert noise.digests(tmp_path) == noise.digests(cache)
     assert f"the cached shard {path.parent} is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "target-labels.json", "digest"])
 def test_a_damaged_index_is_written_again_without_encoding(whole, name):
     root, cache, corpus = whole
-    path, before = corpus.folder / name, shards(cache)
+    path, before = corpus.folder / name, noise.shards(cache)
     content = path.read_bytes()
     path.write_bytes(content[:-2])
     prepare(root, cache)
     assert path.read_bytes() == content
-    assert shards(cache) == before
+    assert noise.shards(cache) == before
 
 
 def interrupt(stage, done, total):
@@ -190,7 +180,7 @@ def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(who
     root, cache, _ = whole
     with pytest.raises(KeyboardInterrupt):
         prepare(root, tmp_path, jobs=jobs, progress=interrupt)
-    kept = shards(tmp_path)
+    kept = noise.shards(tmp_path)
     assert {"A-000000", "A-000128"} <= {path.name for path in kept}
     assert not any("V-" in path.name for path in kept)
     assert not list(tmp_path.glob("prefix/*/.tmp-*"))
@@ -199,8 +189,8 @@ def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(who
     prepare(root, tmp_path, progress=lambda *call: told.append(call))
     assert told[-1] == ("noise: visual features", SIZE, SIZE)
     assert "noise: acoustic features" not in {stage for stage, *_ in told}
-    assert shards(tmp_path).items() >= kept.items()
-    assert digests(tmp_path) == digests(cache)
+    assert noise.shards(tmp_path).items() >= kept.items()
+    assert noise.digests(tmp_path) == noise.digests(cache)
 
 
 def test_two_at_once_make_one_cache_and_the_second_says_that_it_waits(whole, tmp_path, capsys):
@@ -215,7 +205,7 @@ def test_two_at_once_make_one_cache_and_the_second_says_that_it_waits(whole, tmp
         thread.start()
     for thread in threads:
         thread.join()
-    assert digests(tmp_path) == digests(cache)
+    assert noise.digests(tmp_path) == noise.digests(cache)
     assert [] in told.values(), "one of them encoded nothing"
     assert capsys.readouterr().err.count("another process prepares this corpus") == 1
 

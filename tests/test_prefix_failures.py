@@ -21,16 +21,6 @@ def prepare(root, cache):
     return prefix.prepare("noise", root=root, protocol=Protocol(backbone="tiny"), cache=cache)
 
 
-def shards(cache):
-    """Path to (digest, time of writing) of every shard."""
-    found = [path.parent for path in cache.glob("prefix/*/*/digest")]
-    return {path.relative_to(cache): ((path / "digest").read_text(), path.stat().st_mtime_ns) for path in found}
-
-
-def digests(cache):
-    return {path: digest for path, (digest, _) in shards(cache).items()}
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A root, and a cache that nothing disturbed."""
@@ -54,18 +44,18 @@ def test_a_disk_that_fills_up_keeps_the_finished_shards_and_says_what_is_needed(
     message = r"No space left on device; at most [\d.]+ [kM]B needed in .*, [\d.]+ GB free; .*MMDA_BENCH_CACHE"
     with pytest.raises(ResourceError, match=message):
         prepare(root, tmp_path)
-    assert {path.name for path in shards(tmp_path)} == {"A-000000"}
+    assert {path.name for path in noise.shards(tmp_path)} == {"A-000000"}
     assert not list(tmp_path.glob("prefix/*/.tmp-*"))
     monkeypatch.undo()
     prepare(root, tmp_path)
-    assert digests(tmp_path) == digests(cache)
+    assert noise.digests(tmp_path) == noise.digests(cache)
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(caching, "free_bytes", lambda folder: 1000)
     with pytest.raises(ResourceError, match=r"too small for the prefixes of noise: at most .* needed .*--cache"):
         prepare(whole[0], tmp_path)
-    assert shards(tmp_path) == {}
+    assert noise.shards(tmp_path) == {}
 
 
 def test_a_cache_that_cannot_be_written_is_said(whole, tmp_path):
@@ -86,9 +76,9 @@ def refusing(number):
 def test_a_complete_cache_is_used_where_nothing_can_be_written(whole, monkeypatch):
     root, cache, corpus = whole
     monkeypatch.setattr(prefix, "locked", refusing(errno.EROFS))
-    before = shards(cache)
+    before = noise.shards(cache)
     assert prepare(root, cache).folder == corpus.folder
-    assert shards(cache) == before
+    assert noise.shards(cache) == before
 
 
 @pytest.mark.parametrize("damage", ["corpus.json", "L-000000/values.bin", "L-000000"])
@@ -115,11 +105,11 @@ def test_a_corpus_that_is_mostly_unreadable_is_refused_and_read_anew_when_repair
     root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(50)))
     with pytest.raises(DataError, match=r"50 of 200 utterances of noise cannot be read: 0\.wav is empty"):
         prepare(root, tmp_path)
-    kept = shards(tmp_path)
+    kept = noise.shards(tmp_path)
     assert {path.name for path in kept} == {"A-000128"}
     corpus = prepare(noise.lay_out(root, SIZE), tmp_path)
     assert corpus.skipped == []
-    assert shards(tmp_path).items() >= kept.items()
+    assert noise.shards(tmp_path).items() >= kept.items()
 
 
 def test_a_loader_that_fails_costs_its_clip_alone(tmp_path):

@@ -145,6 +145,12 @@ def test_a_missing_corpus_is_recorded(tmp_path, small_corpus):
     assert "nowhere" in record["reason"]
 
 
+def test_files_that_became_another_corpus_since_the_plan_fail_the_cell(run):
+    record = run(replace(cell(), version="v0")).record
+    assert record["status"] == "failed"
+    assert f"version {VERSION}, the cell was planned for v0" in record["reason"]
+
+
 def test_interruption_is_not_swallowed(run, planted):
     @planted
     @register_method("interrupted", title="Interrupted", paper="test")
