@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmda_bench import sweeps
-from mmda_bench.disk import Disk, gigabytes
+from mmda_bench.disk import Disk, in_units
 from mmda_bench.output import count, counter, duration, one_line, say
 from mmda_bench.progress import cell_name
 from mmda_bench.protocol import Cell
@@ -38,7 +38,7 @@ def prepare(dataset: str, *, plugins: Sequence[str | Path] = (), **options: Any)
     for what, notes in (("left out", corpus.skipped), ("used, but not as the files have it", corpus.substituted)):
         for name, reason in notes:
             say(f"{what}: {name}: {reason}", error=True)
-    size = gigabytes(sum(values.size for values in corpus.features.values()))
+    size = in_units(sum(values.size for values in corpus.features.values()))
     say(f"{len(corpus.ids)} utterances of {dataset} are prepared, {size}: {corpus.folder}")
 
 

@@ -18,11 +18,11 @@ class Disk:
         return self.needed <= self.free
 
     def __str__(self) -> str:
-        needed = f"at most {gigabytes(self.needed)}" if self.needed else "nothing more"
-        return f"{needed} needed in {self.folder}, {'' if self.enough else 'only '}{gigabytes(self.free)} free"
+        needed = f"at most {in_units(self.needed)}" if self.needed else "nothing more"
+        return f"{needed} needed in {self.folder}, {'' if self.enough else 'only '}{in_units(self.free)} free"
 
 
-def gigabytes(size: int) -> str:
+def in_units(size: int) -> str:
     """'7.6 GB', or in the unit of a smaller size: '80.0 MB', '4.1 kB', '512 bytes'."""
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= unit:

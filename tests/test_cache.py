@@ -8,7 +8,7 @@ import pytest
 from mmda_bench import registry
 from mmda_bench.backbone import cache, prefix
 from mmda_bench.backbone.tiny import Tiny
-from mmda_bench.disk import Disk, free_bytes, gigabytes
+from mmda_bench.disk import Disk, free_bytes, in_units
 from mmda_bench.protocol import Protocol
 
 PROTOCOL = Protocol(backbone="tiny")
@@ -140,7 +140,7 @@ def test_room_is_said_in_words(tmp_path):
     ],
 )  # fmt: skip
 def test_a_size_is_said_in_a_unit_that_fits_it(size, words):
-    assert gigabytes(size) == words
+    assert in_units(size) == words
 
 
 def test_the_room_of_a_small_corpus_is_not_said_to_be_nothing(tmp_path):
