@@ -100,6 +100,12 @@ def test_terms_must_be_finite_named_scalars(plant: Planter, line: str, words: st
     assert re.search(words, only(plant(loss(line)), "finite scalar terms"))
 
 
+def test_a_method_that_ends_the_program_fails(plant: Planter) -> None:
+    failures = plant(HONEST.format(line="raise SystemExit(0)"))
+    assert failures
+    assert any("SystemExit: 0 (planted.py, line" in detail for detail in failures.values())
+
+
 def test_a_detached_loss_is_found(plant: Planter) -> None:
     failures = plant(HONEST.format(line="pass").replace('x.z["joint"]', 'x.z["joint"].detach()'))
     assert "detached by mistake" in only(failures, "gradients reach")
