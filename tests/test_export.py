@@ -72,7 +72,7 @@ def test_the_card_comes_back(exported):
         assert getattr(after, name) == getattr(before, name)
     assert after.name == "folder"
     assert before.title in after.title
-    assert json.loads((exported.out / "dataset.json").read_text())["origin"] == "avatars v1"
+    assert json.loads((exported.out / "dataset.json").read_text())["origin"] == f"avatars {before.version}"
 
 
 def test_two_exports_are_the_same_corpus_and_more_processes_change_nothing(exported, tmp_path):
