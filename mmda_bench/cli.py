@@ -129,8 +129,8 @@ def run(
         console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
     store.probe()
-    console.show_other_sources(cells, store)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        console.show_other_sources(cells, store)
         _sweep(
             cells, todo, store, data_root=data_root, cache=cache_folder(cache), jobs=jobs, timeout=timeout, rerun=rerun,
             gpus_per_cell=gpus_per_cell, address=address, plugins=plugin or (), weights=locations,

@@ -74,6 +74,8 @@ def execute(cell: Cell, work: Work) -> Record:
         reason = f"not finished after {(work.timeout_s or 0) / 60:g} minutes (--timeout)"
         record, outputs = unfinished(cell, status="timeout", reason=reason), None
     except SystemExit as error:  # of a plug-in; it must not end the sweep as if that had gone well
+        if hasattr(error, "ray_terminate_msg"):
+            raise  # Ray ends this worker, and another takes the cell
         reason = f"SystemExit: the method ended the program ({error})"
         record, outputs = unfinished(cell, status="failed", reason=reason), None
     Store(work.results).write(cell, record, outputs, replace=cell.hash in work.stale)
