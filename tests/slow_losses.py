@@ -162,3 +162,12 @@ def category_distance(z_s: Tensor, y_s: Tensor, z_t: Tensor, y_t: Tensor, classe
         if centres[0] is not None and centres[1] is not None:
             distances.append(float(distance(*centres)))
     return sum(distances) / len(distances)
+
+
+def weighted_f1(labels: list[int], predicted: list[int]) -> float:
+    total = 0.0
+    for c in set(labels):
+        hits = sum(1 for y, p in zip(labels, predicted, strict=True) if y == p == c)
+        wrong = sum(1 for y, p in zip(labels, predicted, strict=True) if (y == c) != (p == c))
+        total += labels.count(c) / len(labels) * (2 * hits / (2 * hits + wrong))
+    return total

@@ -326,7 +326,7 @@ def test_a_record_has_the_scores_of_each_head_and_the_distance_of_each_modality(
         _, logits, _ = mine.predict(half, positions)
         heads = outcome.record["metrics"][f"{half}_test"]["heads"]
         for m, value in logits.items():
-            right = slow_weighted_f1(labels.tolist(), value.argmax(1).tolist())
+            right = slow.weighted_f1(labels.tolist(), value.argmax(1).tolist())
             assert heads[m] == pytest.approx(right)
     for m in "ALV":
         (z_s, y_s), (z_t, y_t) = (
@@ -336,15 +336,6 @@ def test_a_record_has_the_scores_of_each_head_and_the_distance_of_each_modality(
         expected = slow.category_distance(z_s, y_s, z_t, y_t, len(corpus.classes))
         assert outcome.record["metrics"]["category_distance"][m] == pytest.approx(float(expected), rel=1e-4)
     assert len({round(v, 6) for v in outcome.record["metrics"]["category_distance"].values()}) == 3
-
-
-def slow_weighted_f1(labels, predicted):
-    total = 0.0
-    for c in sorted(set(labels)):
-        hits = sum(y == p == c for y, p in zip(labels, predicted, strict=True))
-        involved = labels.count(c) + predicted.count(c)
-        total += labels.count(c) / len(labels) * 2 * hits / involved
-    return total
 
 
 def test_registered_methods_are_not_needed_to_see_a_target(trainer):
