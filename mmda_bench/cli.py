@@ -26,7 +26,7 @@ from mmda_bench.cli_options import (
     load,
 )
 from mmda_bench.cli_reports import reports, write_and_print
-from mmda_bench.output import say
+from mmda_bench.output import count, say
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def run(
     from mmda_bench.store import Store
 
     load(plugin)
-    schedule.check_gpus_per_cell(gpus_per_cell)
+    schedule.check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout, address=None)
     with reading(dataset, data_root, "describe()"):
         card = DATASETS.get(dataset)().describe(data_root)
     locations = plan.parse_weights(weights or ())
@@ -128,6 +128,7 @@ def run(
             disk = disk_needed(dataset, root=data_root, protocol=protocol, cache=cache_folder(cache), weights=locations)
         console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
+    schedule.check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout, address=address if todo else None)
     store.probe()
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         console.show_other_sources(cells, store)
@@ -135,11 +136,12 @@ def run(
             cells, todo, store, data_root=data_root, cache=cache_folder(cache), jobs=jobs, timeout=timeout, rerun=rerun,
             gpus_per_cell=gpus_per_cell, address=address, plugins=plugin or (), weights=locations,
         )  # fmt: skip
-        with console.all_stored(store):
+        with console.all_stored(store, plugin or ()):
             write_and_print(store, signature=protocol.signature(dataset, card.version))
-        holes = console.show_failures([(cell, store.read(cell)) for cell in cells])
+        holes = console.holes(cells, store)
+        console.show_failures(holes, len(cells))
     if as_json:
-        typer.echo(console.results_json(cells, len(todo), store))
+        console.show_results(cells, holes, ran=len(todo), store=store)
     if holes:
         raise typer.Exit(HOLES)
 
@@ -154,7 +156,7 @@ def _sweep(
     from mmda_bench.progress import Progress
 
     if not todo:
-        say(f"Nothing to run: all {len(cells)} cells have records in {store.results}.")
+        say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
         return
     schedule.sigterm_interrupts()
     progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
@@ -170,7 +172,7 @@ def _sweep(
                 timeout_minutes=timeout, on_start=progress.started, on_result=progress.finished,
             )  # fmt: skip
     except KeyboardInterrupt:
-        again = progress.finished_cells if rerun is Rerun.all else None
+        again = progress.finished_cells if rerun else None
         console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
         raise
 

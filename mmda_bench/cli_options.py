@@ -1,5 +1,6 @@
 """What the verbs of the command line share: options, exit codes, and one message for whatever goes wrong."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ class Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         from mmda_bench.dataset import DataError
-        from mmda_bench.output import silence
+        from mmda_bench.output import silence, unread
 
         try:
             return super().invoke(ctx)
@@ -43,7 +44,7 @@ class Verbs(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            if isinstance(error, BrokenPipeError):  # ``| head -1`` has read what it wanted
+            if isinstance(error, BrokenPipeError) and unread(sys.stdout):  # ``| head -1`` has read what it wanted
                 silence(sys.stdout)
                 raise typer.Exit(OK) from None
             if ctx.params.get("debug") or _is_parse_error(error):
@@ -61,8 +62,10 @@ def _is_parse_error(error: Exception) -> bool:
 
 
 def load(plugins: list[Path] | None) -> None:
-    for plugin in plugins or ():
-        load_plugin(plugin)
+    """Register what these files hold. What they print is no answer of ours: standard output may be read as JSON."""
+    with contextlib.redirect_stdout(sys.stderr):
+        for plugin in plugins or ():
+            load_plugin(plugin)
 
 
 def cache_folder(given: Path | None) -> Path:

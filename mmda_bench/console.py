@@ -63,21 +63,19 @@ def show_plan(
 
 
 def show_interrupted(stored: int, total: int, *, again: int | None = None) -> None:
-    """``again``: cells that a sweep with ``--rerun all`` has finished."""
-    if again is None:
-        what = f"{stored} of {total} cells are stored. {how_to_go_on(_command(sys.argv[1:]))}"
-    else:
-        what = f"{count(again, 'cell')} run again. {how_to_go_on(_command(sys.argv[1:]))}"
-    say(f"\nInterrupted: {what}", error=True)
+    """``again``: cells that a sweep with ``--rerun`` has finished."""
+    done = f"{stored} of {count(total, 'cell')} stored" if again is None else f"{count(again, 'cell')} run again"
+    say(f"\nInterrupted: {done}. {how_to_go_on(_command(sys.argv[1:]))}", error=True)
 
 
 @contextmanager
-def all_stored(store: Store) -> Iterator[None]:
+def all_stored(store: Store, plugins: Sequence[Path]) -> Iterator[None]:
     """Ctrl-C while the tables are made, after the last cell, loses nothing; it says so."""
     try:
         yield
     except KeyboardInterrupt:
-        command = _command(["leaderboard", "--results", str(store.results)])
+        options = [word for plugin in plugins for word in ("--plugin", str(plugin))]
+        command = _command(["leaderboard", "--results", str(store.results), *options])
         say(f"\nInterrupted: every cell is stored; to write the tables:\n  {command}", error=True)
         raise
 
@@ -114,30 +112,33 @@ def show_other_sources(cells: Sequence[Cell], store: Store) -> None:
             )
 
 
-def results_json(cells: Sequence[Cell], ran: int, store: Store) -> str:
-    """What ``run --json`` answers."""
-    records = [(cell, store.read(cell)) for cell in cells]
-    without = [(cell, record) for cell, record in records if record is None or record["status"] != "ok"]
+def holes(cells: Sequence[Cell], store: Store) -> list[tuple[Cell, Record | None]]:
+    """The cells without a score, with what became of them."""
+    records = ((cell, store.read(cell)) for cell in cells)
+    return [(cell, record) for cell, record in records if record is None or record["status"] != "ok"]
+
+
+def show_results(cells: Sequence[Cell], found: Sequence[tuple[Cell, Record | None]], *, ran: int, store: Store) -> None:
+    """What ``run --json`` answers. ``found``: of :func:`holes`; ``ran``: cells that had to run."""
     failures = [
         {"cell": cell_name(c), "hash": c.hash, "status": r and r["status"], "reason": r and r["reason"]}
-        for c, r in without
+        for c, r in found
     ]
     document = {"results": str(store.results), "cells": len(cells), "run": ran, "failures": failures}
-    return json.dumps(document, indent=1)
+    print(json.dumps(document, indent=1))
 
 
-def show_failures(results: Sequence[tuple[Cell, Record | None]]) -> bool:
-    """Name the planned cells without a score and the command that runs them again; whether there are any."""
-    holes = [(cell, record) for cell, record in results if record is None or record["status"] != "ok"]
-    if not holes:
-        return False
-    say(f"\n{len(holes)} of {len(results)} cells have no score:", error=True)
-    for cell, record in holes:
+def show_failures(found: Sequence[tuple[Cell, Record | None]], total: int) -> None:
+    """Name the cells without a score (``found``, of :func:`holes`), and the command that runs them again."""
+    if not found:
+        return
+    have = "has" if total == 1 else "have"
+    say(f"\n{len(found)} of {count(total, 'cell')} {have} no score:", error=True)
+    for cell, record in found:
         what = f"{record['status']}: {one_line(record['reason'])}" if record else "no record"
         say(f"  {cell_name(cell)}: {what}", error=True)
     arguments = without_rerun(sys.argv[1:])
     say(f"To run them again: {_command([*arguments, '--rerun', 'failed'])}", error=True)
-    return True
 
 
 def show_status(store: Store, *, as_json: bool) -> None:
@@ -171,7 +172,7 @@ def show_status(store: Store, *, as_json: bool) -> None:
 
 def _show_sweep(sweep: sweeps.Sweep, store: Store) -> None:
     where = f"process {sweep.pid} on {sweep.host}"
-    done = f"{sweep.finished} of {sweep.total} cells run, {sweep.failed or 'none'} failed"
+    done = f"{sweep.finished} of {count(sweep.total, 'cell')} run, {sweep.failed or 'none'} failed"
     if not sweep.alive:
         silent = duration(max(0.0, time.time() - sweep.heard))
         say(f"A sweep died ({where}, last heard of {silent} ago): {done}. {how_to_go_on(sweep.command)}\n")

@@ -216,7 +216,7 @@ def read_all(store: Store) -> tuple[list[Record], list[Damaged]]:
             record = json.loads(path.read_text("utf-8"))
             known = record["schema"] == SCHEMA and record["status"] == "ok" and all(map(record.get, REQUIRED))
             sound = known and scored(record, "target_test") and path.parent == folder(store, record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             damaged.append(Damaged(store.relative(path), f"not readable as a submission ({error})"))
             continue
         if sound:

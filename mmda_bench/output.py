@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import select
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -19,6 +20,16 @@ def say(text: str, *, error: bool = False) -> None:
         if failure.errno not in GONE:
             raise
         silence(stream)
+
+
+def unread(stream: TextIO) -> bool:
+    """Whether ``stream`` is a pipe that nobody reads any more, as after ``| head -1``."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(events & select.POLLERR for _, events in poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no stream, closed, or a system without poll
+        return False
 
 
 def silence(stream: TextIO) -> None:

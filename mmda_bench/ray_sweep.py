@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -36,8 +36,9 @@ from ray import cloudpickle, tune
 
 import mmda_bench
 from mmda_bench import sweeps
+from mmda_bench.output import count
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import UsageError, load_plugin
+from mmda_bench.registry import load_plugin
 from mmda_bench.schedule import (
     THREADS,
     ResourceError,
@@ -54,7 +55,6 @@ from mmda_bench.store import Record, Store, StoreError, unfinished
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
 TEMPORARY = "mmda-ray-"
-REACH_S = 10
 
 
 class CellTrainable(tune.Trainable):
@@ -204,8 +204,8 @@ def run(
         raise report.mute
     if report.lost:
         raise StoreError(
-            f"{len(report.lost)} cells finished, but their records are not in {work.results}: with --address, results, "
-            "cache and data must lie in folders that all nodes share"
+            f"finished, but without a record in {work.results}: {count(len(report.lost), 'cell')}; with --address, "
+            "results, cache and data must lie in folders that all nodes share"
         )
 
 
@@ -222,10 +222,9 @@ def importable_in_workers() -> None:
 def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None) -> tuple[float, int]:
     """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once).
 
-    Raises :class:`UsageError` for what is no address and :class:`ResourceError` when Ray does not come up.
+    Raises :class:`ResourceError` when Ray does not come up.
     """
     if address is not None:
-        check_address(address)
         start_ray(address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
@@ -262,21 +261,6 @@ def start_ray(address: str, **options: Any) -> None:
         ) from error
 
 
-def check_address(address: str) -> None:
-    """Ray itself would try for a quarter of an hour to reach an address where nothing listens."""
-    if address == "auto":
-        return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 2**16):
-        raise UsageError(f"--address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
-    except OSError as error:
-        raise ResourceError(
-            f"--address {address}: nothing answers there ({error}); see `ray status` on that node"
-        ) from error
-
-
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A short path (Ray makes sockets in it, whose names may have 107 characters), removed afterwards.
@@ -288,10 +272,17 @@ def temporary_folder() -> Iterator[Path]:
     host = socket.gethostname()
     for left in base.glob(f"{TEMPORARY}*"):
         owner = left.name.removeprefix(TEMPORARY).split("-")[0]
-        if owner.isdecimal() and not sweeps.exists(int(owner)) and (left / host).exists():
-            remove(left, marker=host)
-    folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
-    (folder / host).touch()
+        if owner.isdecimal() and not sweeps.exists(int(owner)):
+            with suppress(OSError):  # another user's, or another sweep removes it too
+                if (left / host).exists():
+                    remove(left, marker=host)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
+        (folder / host).touch()
+    except OSError as error:
+        raise ResourceError(
+            f"no room for Ray's files in {base}: {error.strerror or error}; set TMPDIR, or run without Ray: --jobs 0"
+        ) from error
     try:
         yield folder
     finally:

@@ -7,6 +7,7 @@ Resume is therefore the store's business and not Tune's: whatever ends early, th
 import importlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ from mmda_bench.store import Record, Store, unfinished
 
 RUNNER = "mmda_bench.training:run_cell"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+REACH_S = 10
+SETTINGS = 4
+GRPC_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS, 0, 0, 0, 0, 0])  # RFC 9113, 3.4 and 6.5
 
 
 class ResourceError(Exception):
@@ -57,7 +61,7 @@ def standing(cell: Cell, work: Work) -> Record | None:
     store = Store(work.results)
     if cell.hash in work.stale and store.stamp(cell) == work.stale[cell.hash]:
         return None
-    return store.read(cell) if store.done(cell) else None
+    return store.standing(cell)
 
 
 def execute(cell: Cell, work: Work) -> Record:
@@ -142,11 +146,35 @@ def default_jobs(nodes: Sequence[float], gpus_per_cell: float, cpus: int) -> int
     return max(1, sum(floor(gpus / gpus_per_cell) for gpus in nodes))
 
 
-def check_gpus_per_cell(gpus_per_cell: float | None) -> None:
-    if gpus_per_cell is None:
-        return
-    if not isfinite(gpus_per_cell) or gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1):
-        raise UsageError(f"--gpus-per-cell {gpus_per_cell:g}: expected a fraction up to 1, or a whole number")
+def check(*, gpus_per_cell: float | None, timeout_minutes: float | None, address: str | None) -> None:
+    """Raise :class:`UsageError` for what :func:`run` cannot be asked, and :class:`ResourceError` if no Ray cluster is
+    at ``address``."""
+    gpus = gpus_per_cell or 0.0
+    if not isfinite(gpus) or gpus < 0 or (gpus > 1 and gpus % 1):
+        raise UsageError(f"--gpus-per-cell {gpus:g}: expected a fraction up to 1, or a whole number")
+    if timeout_minutes is not None and not 0 < timeout_minutes < 1e6:
+        raise UsageError(f"--timeout {timeout_minutes:g}: expected a number of minutes above 0")
+    if address is not None and address != "auto":
+        check_address(address)
+
+
+def check_address(address: str) -> None:
+    """Ray itself would try for a quarter of an hour to reach an address where nothing listens, or something else."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 2**16):
+        raise UsageError(f"--address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S) as peer:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return  # it would expect a certificate first
+            peer.sendall(GRPC_HELLO)
+            frame = peer.recv(9, socket.MSG_WAITALL)
+    except OSError as error:
+        raise ResourceError(
+            f"--address {address}: no Ray cluster answers there ({error}); see `ray status` on that node"
+        ) from error
+    if len(frame) < 9 or frame[3] != SETTINGS:
+        raise ResourceError(f"--address {address}: what answers there is no Ray cluster; see `ray status` on that node")
 
 
 def run(
@@ -173,9 +201,7 @@ def run(
     ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, leaving no
     half record, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
     """
-    check_gpus_per_cell(gpus_per_cell)
-    if timeout_minutes is not None and not 0 < timeout_minutes < 1e6:
-        raise UsageError(f"--timeout {timeout_minutes:g}: expected a number of minutes above 0")
+    check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout_minutes, address=address if cells else None)
     if not cells:
         return
     one_thread_per_cell()

@@ -77,10 +77,10 @@ class Store:
             return (self.folder(cell) / "record.json").stat().st_mtime_ns
         return None
 
-    def done(self, cell: Cell) -> bool:
-        """Whether ``cell`` has a record that stands: of any status but ``interrupted``."""
+    def standing(self, cell: Cell) -> Record | None:
+        """The record of ``cell`` if it stands: of any status but ``interrupted``."""
         record = self.read(cell)
-        return record is not None and record["status"] != "interrupted"
+        return record if record is not None and record["status"] != "interrupted" else None
 
     def missing(self, cells: Sequence[Cell], *, rerun: Rerun | None = None) -> list[Cell]:
         """The cells that have to run, in order. ``rerun``: also those that failed, or all."""
@@ -134,7 +134,7 @@ class Store:
         A record that stands is kept, unless ``replace``; the answer says whether this one was written.
         Raises :class:`StoreError` when the folder cannot be written; what was there before then stands, or no record.
         """
-        if not replace and self.done(cell):
+        if not replace and self.standing(cell) is not None:
             return False
         folder, content = self.folder(cell), _text(record).encode()
         fills: dict[Path, atomic.Fill] = {}

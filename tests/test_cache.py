@@ -7,7 +7,7 @@ import pytest
 
 from mmda_bench import registry
 from mmda_bench.backbone import cache, prefix
-from mmda_bench.backbone.tiny import Tiny
+from mmda_bench.backbone.tiny import WIDTH, Tiny
 from mmda_bench.disk import Disk, free_bytes, in_units
 from mmda_bench.protocol import Protocol
 
@@ -113,9 +113,9 @@ def test_the_room_is_not_less_than_what_is_taken_and_not_much_more(tmp_path):
     taken = sum(values.size for values in corpus.features.values())
     clean, shifted = (sum(corpus.features[m, v].size for m in "ALV") for v in ("clean", "shifted"))
     assert taken == clean + shifted <= before.needed
-    exact = sum(len(corpus.features["V", v].rows) * 4 * 5 * 48 * 4 for v in ("clean", "shifted"))
+    exact = sum(len(corpus.features["V", v].rows) * 4 * 5 * WIDTH * 4 for v in ("clean", "shifted"))
     assert corpus.features["V", "clean"].size + corpus.features["V", "shifted"].size == exact
-    longest = {"A": 63 * 48 * 4, "L": 12 * 48 * 4, "V": 4 * 5 * 48 * 4}
+    longest = {"A": 63 * WIDTH * 4, "L": 12 * WIDTH * 4, "V": 4 * 5 * WIDTH * 4}
     assert before.needed == 60 * sum(longest.values()), "40 clean and 20 shifted utterances"
     assert prefix.disk_needed("noise", **options).needed == 0
     half = prefix.disk_needed("noise", **{**options, "protocol": replace(PROTOCOL, severity=0.5)})

@@ -83,7 +83,7 @@ def test_a_run_prints_a_line_per_cell_and_table_1_and_a_second_run_computes_noth
     assert (tmp_path / "results" / "leaderboard.tex").is_file()
     second = run(call)
     assert second.exit_code == 0
-    assert "Nothing to run: all 18 cells have records" in second.output
+    assert "Nothing to run: 18 cells with records in" in second.output
     assert "| DANN " in second.output
 
 
@@ -106,7 +106,7 @@ def test_an_interruption_says_how_to_go_on_and_keeps_what_is_done(call, failing)
     failing.add("interrupt")
     stopped = run(call)
     assert stopped.exit_code == 130
-    assert "Interrupted: 1 of 18 cells are stored. The same command runs the others" in stopped.output
+    assert "Interrupted: 1 of 18 cells stored. The same command runs the others" in stopped.output
     failing.clear()
     assert "17 cells to run, 1 is stored already" in run(call).output
 
@@ -224,7 +224,7 @@ def test_help_and_list_are_instant_and_import_neither_torch_nor_ray(arguments):
         "print(sorted({'torch', 'ray', 'numpy', 'pandas'} & set(sys.modules)), file=sys.stderr)"
     )
     seconds = []
-    for _ in range(3):  # the fastest of three: the machine has other things to do
+    while len(seconds) < 8 and min(seconds, default=1) >= 0.5:  # the machine has other things to do
         start = time.perf_counter()
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         seconds.append(time.perf_counter() - start)

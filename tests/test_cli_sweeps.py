@@ -82,6 +82,8 @@ def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(resu
     assert answer.exit_code == 130
     assert "every cell is stored" in answer.output
     assert "mmda-bench leaderboard --results" in answer.output
+    plugged = call(results, "--plugin", str(registered(results.parent, monkeypatch)))
+    assert "--plugin" in plugged.output.rpartition("mmda-bench leaderboard")[2]
 
 
 def test_status_keeps_a_reason_on_one_line(results):
@@ -95,6 +97,52 @@ def test_a_leaderboard_of_a_folder_that_is_not_there_is_exit_2_and_makes_none(tm
     assert answer.exit_code == 2
     assert "there is no such folder" in answer.output
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_sweep_that_ran_again_what_failed_and_was_interrupted_counts_that(results, tmp_path):
+    call(results)
+    (tmp_path / "interrupt").touch()
+    said = " ".join(call(results, "--rerun", "failed").output.split())
+    assert "Interrupted: 1 cell run again. The same command runs the others: mmda-bench run" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code", "message"),
+    [
+        ("--timeout", "inf", 2, "a number of minutes"),
+        ("--gpus-per-cell", "1.5", 2, "a whole number"),
+        ("--address", "nowhere", 2, "HOST:PORT"),
+        ("--address", "127.0.0.1:9", 5, "no Ray cluster answers there"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_the_corpus_is_prepared(
+    results, monkeypatch, option, value, code, message
+):
+    monkeypatch.setattr(prefix, "prepare", lambda *arguments, **options: pytest.fail("prepared"))
+    answer = call(results, option, value)
+    assert (answer.exit_code, message in answer.output) == (code, True), answer.output
+
+
+def test_a_run_whose_reader_goes_away_runs_to_its_end(results, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with pytest.raises(SystemExit) as ended:
+            app(["run", "--methods", "dt", "--no-bounds", "--jobs", "0", "--results", str(results)])
+    assert ended.value.code == 0
+    assert len(Store(results).records()[0]) == 9
+    assert (results / "leaderboard.md").exists()
+
+
+def test_a_broken_pipe_that_is_not_its_output_is_an_error_and_not_the_end_of_a_reading(results, monkeypatch):
+    def broken(*arguments, **options):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(prefix, "prepare", broken)
+    answer = call(results)
+    assert answer.exit_code == 1
+    assert "internal error (BrokenPipeError)" in answer.output
 
 
 @pytest.mark.parametrize("verb", [["leaderboard"], ["status"], ["list"]])
@@ -122,11 +170,25 @@ class Changing(Method):
 """
 
 
-def test_records_of_an_edited_plug_in_are_told_from_its_own(results, tmp_path, monkeypatch):
-    plugin = tmp_path / "changing.py"
+def registered(folder, monkeypatch):
+    """A plug-in file that is forgotten after the test."""
+    plugin = folder / "changing.py"
     plugin.write_text(PLUGIN)
     monkeypatch.setattr(registry.METHODS, "_entries", dict(registry.METHODS.entries()))
     monkeypatch.setattr(registry.METHODS, "_classes", dict(registry.METHODS._classes))
+    return plugin
+
+
+def test_what_a_plug_in_prints_is_no_part_of_an_answer(results, tmp_path, monkeypatch):
+    plugin = registered(tmp_path, monkeypatch)
+    plugin.write_text(f"print('hello')\n{PLUGIN}")
+    answer = call(results, "--methods", "changing", "--plugin", str(plugin), "--json")
+    assert json.loads(answer.stdout)["failures"] == []
+    assert "hello" in answer.stderr
+
+
+def test_records_of_an_edited_plug_in_are_told_from_its_own(results, tmp_path, monkeypatch):
+    plugin = registered(tmp_path, monkeypatch)
     first = call(results, "--methods", "changing", "--plugin", str(plugin))
     assert first.exit_code == 0, first.output
     assert "another version" not in first.output

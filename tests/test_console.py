@@ -1,11 +1,16 @@
 """What a run shows: a line per cell in a pipe, a live display on a terminal."""
 
 import io
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hand_made import make_cell, make_record
 from rich.console import Console
 
+from mmda_bench.backbone import prefix
 from mmda_bench.output import counter, duration
 from mmda_bench.progress import Progress
 
@@ -37,6 +42,40 @@ def test_the_live_display_counts_and_names_what_is_running():
     screen = Console(file=io.StringIO(), width=100)
     screen.print(progress._render())
     assert "0 ok, 0 failed, 1 running, of 4; time left unknown\n  dt anchor=A seed=0\n" in screen.file.getvalue()
+
+
+def test_a_sweep_goes_on_when_its_terminal_is_closed(monkeypatch):
+    cells = [make_cell(seed=seed) for seed in range(3)]
+    screen, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with Progress(cells) as progress:
+            assert progress.live is not None
+            progress.finished(cells[0], make_record(cells[0]))
+            os.close(screen)
+            progress.finished(cells[1], make_record(cells[1]))
+            assert progress.live is None
+            progress.finished(cells[2], make_record(cells[2]))
+        assert sys.stdout is stdout, "and not what the display had put in its place"
+    assert progress.finished_cells == 3
+
+
+@pytest.mark.parametrize(
+    ("skipped", "substituted", "line"),
+    [
+        (1, 0, "1 utterance left out; to see which: mmda-bench data prepare mintrec"),
+        (0, 2, "2 utterances used with a part missing or changed; to see which: mmda-bench data prepare mintrec"),
+        (2, 1, "2 utterances left out, 1 utterance used with a part missing or changed; to see"),
+        (0, 0, None),
+    ],
+)
+def test_what_of_a_corpus_cannot_be_used_is_said_once(monkeypatch, capsys, skipped, substituted, line):
+    notes = SimpleNamespace(skipped=[["u1", "why"]] * skipped, substituted=[["u2", "why"]] * substituted)
+    monkeypatch.setattr(prefix, "prepare", lambda *arguments, **options: notes)
+    progress = Progress([make_cell()], terminal=False)
+    progress.prepare("mintrec", root=None, protocol=make_cell().protocol, cache=Path("unused"))
+    said = capsys.readouterr().out
+    assert said.startswith(line) if line else said == ""
 
 
 def test_a_counter_tells_every_quarter_on_standard_error(capsys):

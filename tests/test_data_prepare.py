@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mmda_bench.backbone import prefix
+from mmda_bench.backbone.tiny import WIDTH
 from mmda_bench.cli import app
 
 
@@ -42,7 +43,7 @@ def test_a_dry_run_states_the_disk_that_is_needed_and_free(call, tmp_path):
     text = call(*run, "--results", str(tmp_path / "results")).output
     assert re.search(r"disk for the cached prefixes: at most \d+\.\d [kM]B needed in ", text)
     disk = json.loads(call(*run, "--json", "--results", str(tmp_path / "results")).output)["disk"]
-    assert disk["needed_bytes"] == 90 * (63 * 48 * 4 + 12 * 48 * 4 + 4 * 5 * 48 * 4)
+    assert disk["needed_bytes"] == 90 * (63 * WIDTH * 4 + 12 * WIDTH * 4 + 4 * 5 * WIDTH * 4)
     assert disk["free_bytes"] > 0
     assert not (tmp_path / "cache").exists()
 

@@ -5,13 +5,13 @@ import torch
 from mmda_bench.backbone.layers import Block, LSTMPool, PictureBlocks, TextCNN
 from mmda_bench.backbone.network import DIMS, ModalityEncoder, MultimodalNetwork, Sequences
 from mmda_bench.backbone.spec import sample_frames
-from mmda_bench.backbone.tiny import Tiny, log_mel, word_index
+from mmda_bench.backbone.tiny import WIDTH, Tiny, log_mel, word_index
 from mmda_bench.batches import augmented, join
 
 
 def batch(size, *, sound=20, words=8, seed=0):
     rng = torch.Generator().manual_seed(seed)
-    shapes = {"A": (size, sound, 48), "L": (size, words, 48), "V": (size, 4, 5, 48)}
+    shapes = {"A": (size, sound, WIDTH), "L": (size, words, WIDTH), "V": (size, 4, 5, WIDTH)}
     return {
         m: Sequences(torch.randn(shape, generator=rng), torch.ones(shape[:2], dtype=torch.bool))
         for m, shape in shapes.items()
@@ -164,7 +164,7 @@ def test_groups_of_similar_length_change_nothing_but_the_padding(groups):
     torch.manual_seed(0)
     encoder = ModalityEncoder(Tiny(), "A").eval()
     rng = torch.Generator().manual_seed(1)
-    values, lengths = torch.randn(7, 20, 48, generator=rng), torch.tensor([20, 3, 9, 20, 1, 14, 9])
+    values, lengths = torch.randn(7, 20, WIDTH, generator=rng), torch.tensor([20, 3, 9, 20, 1, 14, 9])
     mask = torch.arange(20) < lengths[:, None]
     mask[0, 4:6] = False  # steps hidden by the second view
     whole = encoder(Sequences(values, mask))

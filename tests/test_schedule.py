@@ -1,11 +1,14 @@
 """Sweeps: in this process and on Ray, with workers that die, drivers that are killed, and two runs at once."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cheap
@@ -94,10 +97,8 @@ def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "host:port", "127.0.0.1:99999"])
 def test_what_is_no_address_is_refused(address):
-    from mmda_bench.ray_sweep import check_address
-
     with pytest.raises(UsageError, match="HOST:PORT"):
-        check_address(address)
+        schedule.check_address(address)
 
 
 def test_an_address_where_nothing_listens_is_said_at_once(tmp_path):
@@ -105,9 +106,37 @@ def test_an_address_where_nothing_listens_is_said_at_once(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = time.monotonic()
-    with pytest.raises(ResourceError, match="nothing answers"):
+    with pytest.raises(ResourceError, match="no Ray cluster answers"):
         cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1, address=f"127.0.0.1:{port}")
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["closes", "web", "silent"])
+def test_an_address_where_something_else_listens_is_said_soon(answer, monkeypatch):
+    monkeypatch.setattr(schedule, "REACH_S", 1)
+
+    def serve():
+        peer, _ = listening.accept()
+        with peer:
+            if answer is None:
+                peer.settimeout(5)
+                while peer.recv(1024):  # until the other side has had enough
+                    pass
+            peer.sendall(answer or b"")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        pool.submit(serve)
+        with pytest.raises(ResourceError, match="no Ray cluster"):
+            schedule.check_address(f"ray://127.0.0.1:{listening.getsockname()[1]}")
+
+
+def test_a_temporary_folder_that_is_full_is_a_message(tmp_path, monkeypatch):
+    def full(**options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(ResourceError, match=r"No space left on device; set TMPDIR, or run without Ray: --jobs 0"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1)
 
 
 def test_ray_starts_here_whatever_the_environment_says_and_tells_when_it_cannot(tmp_path, monkeypatch):
@@ -147,6 +176,31 @@ def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
     assert not mine.exists()
 
 
+def test_a_folder_that_another_user_left_is_let_alone(monkeypatch):
+    from mmda_bench import ray_sweep
+
+    remove, tried = ray_sweep.remove, []
+
+    def theirs(folder, *, marker):
+        tried.append(folder)
+        if folder == left:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        remove(folder, marker=marker)
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = Path(f"/tmp/{ray_sweep.TEMPORARY}{dead.pid}-of-another")
+    left.mkdir()
+    (left / socket.gethostname()).touch()
+    monkeypatch.setattr(ray_sweep, "remove", theirs)
+    try:
+        with ray_sweep.temporary_folder() as folder:
+            assert folder.exists()
+        assert tried == [left, folder]
+    finally:
+        remove(left, marker=socket.gethostname())
+
+
 def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tmp_path):
     (tmp_path / "runs").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot write results"):
@@ -163,7 +217,7 @@ def test_cells_at_once_follow_from_the_devices():
     assert schedule.default_jobs([1], 2.0, cpus=4) == 1
     for wrong in (-1.0, 1.5, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="--gpus-per-cell"):
-            schedule.check_gpus_per_cell(wrong)
+            schedule.check(gpus_per_cell=wrong, timeout_minutes=None, address=None)
 
 
 def test_a_sweep_joins_a_running_cluster_whose_nodes_have_one_gpu_each(tmp_path):

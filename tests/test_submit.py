@@ -262,12 +262,13 @@ def test_a_submission_without_what_the_tables_need_is_damaged(store, probabiliti
     assert [one.path for one in damaged] == [store.relative(path)]
 
 
-def test_a_damaged_submission_is_named_and_left_out(store, probabilities, tmp_path):
+@pytest.mark.parametrize("text", ["{half", "[" * 100_000], ids=["half", "nested beyond reason"])
+def test_a_damaged_submission_is_named_and_left_out(store, probabilities, tmp_path, text):
     file = write_csv(tmp_path / "mine.csv", IDS, probabilities)
     for seed in range(3):
         call(store, file, "--seed", str(seed))
     paths = sorted((store.results / "external").rglob("record.json"))
-    paths[0].write_text("{half")
+    paths[0].write_text(text)
     edited = json.loads(paths[1].read_text())
     edited["key"]["seed"] = 7
     paths[1].write_text(json.dumps(edited))

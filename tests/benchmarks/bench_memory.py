@@ -34,7 +34,7 @@ GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # glibc
 class BulkyEncoder(TinyEncoder):
     def prefix(self, tokens):
         features = super().prefix(tokens)
-        return features.repeat(1, 32, 1) if self.modality == "V" else features
+        return features.repeat(1, 48, 1) if self.modality == "V" else features
 
 
 @registry.register_backbone("bulky", title="Tiny, with many visual tokens")

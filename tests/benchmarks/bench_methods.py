@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
+from mmda_bench.backbone.tiny import WIDTH
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.functional import (
     certainty,
@@ -33,7 +34,7 @@ from mmda_bench.modules import ClasswiseDiscriminators, Discriminator
 from mmda_bench.registry import BACKBONES, METHODS
 
 BATCH, ENTRIES = 48, 600
-TOKENS = {"A": (BATCH, 20), "L": (BATCH, 16), "V": (BATCH, 4, 10)}  # a typical batch of ``avatars``
+TOKENS = {"A": (BATCH, 20), "L": (BATCH, 16), "V": (BATCH, 4, 5)}  # a typical batch of ``avatars``
 Step = Callable[[], object]
 
 
@@ -84,7 +85,7 @@ def training_step(name: str, *, classes: int, forwards: int | None = None) -> St
     labels = torch.randint(classes, (BATCH,))
 
     def tokens(domains: int) -> dict[str, Sequences]:
-        shapes = {m: (domains * shape[0], *shape[1:], 48) for m, shape in TOKENS.items()}
+        shapes = {m: (domains * shape[0], *shape[1:], WIDTH) for m, shape in TOKENS.items()}
         return {m: Sequences(torch.randn(s), torch.ones(s[:2], dtype=torch.bool)) for m, s in shapes.items()}
 
     def halves(values: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
