@@ -1,10 +1,11 @@
 """Files that appear under their names complete or not at all, whatever fails and whoever else writes there."""
 
 import contextlib
+import fcntl
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ def write_together(fills: dict[Path, Fill], *, stale: tuple[Path, ...], voucher:
 
     Everything is on the disk under other names before anything is touched: a full disk changes nothing. Of several
     files an old voucher then goes first and the new one comes last, and between the two the ``stale`` files go: a
-    process that is killed there leaves no voucher.
+    process that is killed there leaves no voucher. Others who write there wait meanwhile.
     """
     drafts: dict[Path, Path] = {}
     try:
@@ -35,24 +36,28 @@ def write_together(fills: dict[Path, Fill], *, stale: tuple[Path, ...], voucher:
                 file.flush()
                 os.fsync(file.fileno())
         others = [path for path in fills if path != voucher]
-        if others or stale:
-            voucher.unlink(missing_ok=True)
-            _sync(voucher.parent)
-        for path in stale:
-            path.unlink(missing_ok=True)
-        for path in [*others, voucher]:
-            os.replace(drafts[path], path)
+        with _alone(voucher.parent) as folder:
+            if others or stale:
+                voucher.unlink(missing_ok=True)
+                os.fsync(folder)
+            for path in stale:
+                path.unlink(missing_ok=True)
+            for path in [*others, voucher]:
+                os.replace(drafts[path], path)
+            os.fsync(folder)  # what it lists is on the disk
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
-    _sync(voucher.parent)
 
 
-def _sync(folder: Path) -> None:
-    """What the folder lists is on the disk."""
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """The folder, opened, while nobody else is in here with it (where its file system knows locks)."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
     finally:
         os.close(handle)
 

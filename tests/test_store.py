@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -201,19 +203,29 @@ def test_outputs_of_an_earlier_run_do_not_stay_beside_a_record_that_has_none(sto
     assert os.listdir(store.folder(cell)) == ["record.json"]
 
 
-def test_many_writers_of_one_cell_leave_one_whole_record(store):
+def test_many_writers_of_one_cell_leave_one_whole_record_with_its_own_predictions(store, monkeypatch):
+    def slow(*arguments):
+        time.sleep(0.002 * random.random())
+        replace(*arguments)
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", slow)
     cell = make_cell()
-    writers = [
-        threading.Thread(target=store.write, args=(cell, make_record(cell, i / 10), {"ids": np.arange(1000)}))
-        for i in range(8)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert sorted(os.listdir(store.folder(cell))) == ["predictions.npz", "record.json"]
-    assert store.read(cell) is not None
-    assert np.load(store.folder(cell) / "predictions.npz")["ids"].size == 1000
+    for _ in range(10):
+        writers = [
+            threading.Thread(
+                target=store.write, args=(cell, make_record(cell, i / 10), {"ids": np.array([i])}),
+                kwargs={"replace": True},
+            )
+            for i in range(8)
+        ]  # fmt: skip
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert sorted(os.listdir(store.folder(cell))) == ["predictions.npz", "record.json"]
+        (last,) = np.load(store.folder(cell) / "predictions.npz")["ids"]
+        assert store.read(cell)["metrics"]["target_test"]["weighted_f1"] == last / 10
 
 
 @pytest.mark.parametrize(
