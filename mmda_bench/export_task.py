@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from mmda_bench.dataset import Card, Utterance
+from mmda_bench.schedule import ResourceError
 
 Progress = Callable[[int, int], None]  # (utterances written, utterances in all)
 Item = TypeVar("Item")
@@ -40,8 +42,14 @@ def each(
         yield from _counted(map(write, items), items, task, size)
         return
     chunk = max(1, min(16, len(items) // (4 * task.jobs)))
-    with ProcessPoolExecutor(task.jobs) as pool:
-        yield from _counted(pool.map(write, items, chunksize=chunk), items, task, size)
+    try:
+        with ProcessPoolExecutor(task.jobs) as pool:
+            yield from _counted(pool.map(write, items, chunksize=chunk), items, task, size)
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a process that writes was killed: for want of memory, or by a clip that the decoder does not survive; "
+            "nothing was left; repeat the command with fewer --jobs"
+        ) from error
 
 
 def _counted(

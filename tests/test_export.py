@@ -1,6 +1,8 @@
 """What is exported comes back through the reader, and an export that fails leaves nothing."""
 
 import json
+import os
+import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -154,6 +156,18 @@ def test_a_place_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "exists", refuse)  # root may look anywhere
     with pytest.raises(ResourceError, match=r"cannot write .*Permission denied"):
         export(Avatars(), "folder", tmp_path / "a", limit=1)
+
+
+def deadly() -> np.ndarray:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("outlived")
+
+
+def test_a_clip_that_kills_its_process_ends_the_export_with_a_message(tmp_path):
+    broken = Altered(lambda u, i: replace(u, waveform=deadly) if i == 3 else u)
+    with pytest.raises(ResourceError, match=r"was killed.*nothing was left.*--jobs"):
+        export(broken, "folder", tmp_path / "a", jobs=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def no_room(path, *_, **__):
