@@ -137,7 +137,7 @@ def run(
             gpus_per_cell=gpus_per_cell, address=address, plugins=plugin or (), weights=locations,
         )  # fmt: skip
         with console.all_stored(store, plugin or ()):
-            write_and_print(store, signature=protocol.signature(dataset, card.version))
+            write_and_print(store, signature=protocol.signature(dataset, card.version), if_changed=not todo)
         holes = console.holes(cells, store)
         console.show_failures(holes, len(cells))
     if as_json:

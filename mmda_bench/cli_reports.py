@@ -95,14 +95,16 @@ def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
     console.show_status(Store(results), as_json=as_json)
 
 
-def write_and_print(store: Store, *, signature: str | None = None, as_json: bool = False) -> None:
-    """Write the leaderboards and print Table 1, of everything or of one signature."""
+def write_and_print(
+    store: Store, *, signature: str | None = None, as_json: bool = False, if_changed: bool = False
+) -> None:
+    """Write the leaderboards, or only if they have changed, and print Table 1, of everything or of one signature."""
     from mmda_bench import report
 
     boards, damaged = report.load_boards(store)
-    paths = report.write_leaderboards(store, loaded=(boards, damaged))
+    paths = report.write_leaderboards(store, loaded=(boards, damaged), if_changed=if_changed)
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
     say(report.print_out(boards, signature=signature))
-    say(f"Written: {', '.join(str(path) for path in paths)}")
+    say(f"Leaderboards: {', '.join(str(path) for path in paths)}")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -260,6 +261,28 @@ def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unr
     assert "runs/avatars/V/dann/seed2-" in text
     assert "dann: anchor V, seed 2 (not run)" in text
     assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("change", ["none", "a record", "a table", "no page", "an older page"])
+def test_a_run_that_changed_nothing_draws_nothing_again(tmp_path, change):
+    store = Store(tmp_path)
+    for record in sweep("dt"):
+        store.write(Cell.from_key(record["key"]), record, None)
+    page = tmp_path / "index.html"
+    tables = report.write_leaderboards(store)[0]
+    os.utime(page, ns=(4 * 10**18, 4 * 10**18))
+    if change == "a record":
+        cell = make_cell("dann")
+        store.write(cell, make_record(cell), None)
+    elif change == "a table":
+        tables.write_text("edited")
+    elif change == "no page":
+        page.unlink()
+    elif change == "an older page":  # what an interruption leaves between the tables and the page
+        os.utime(page, ns=(10**18, 10**18))
+    report.write_leaderboards(store, if_changed=True)
+    assert (page.stat().st_mtime_ns == 4 * 10**18) == (change == "none")
+    assert tables.read_text() == formats.markdown(*report.load_boards(store))
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def write_leaderboards(
-    store: Store, results: Path | None = None, *, loaded: tuple[list[Board], list[Damaged]] | None = None
+    store: Store,
+    results: Path | None = None,
+    *,
+    loaded: tuple[list[Board], list[Damaged]] | None = None,
+    if_changed: bool = False,
 ) -> list[Path]:
     """Write leaderboard.md, .tex, .csv and .json, index.html and figures/ into ``results`` (the store's folder unless
-    given); the paths of all but the figures. ``loaded``: what :func:`load_boards` gave, if it was called before."""
+    given); the paths of all but the figures. ``loaded``: what :func:`load_boards` gave, if it was called before.
+    ``if_changed``: not where these tables lie there already, with a page made after them; drawing takes long."""
     boards, damaged = loaded or load_boards(store)
     folder = results or store.results
     texts = {
@@ -29,6 +34,9 @@ def write_leaderboards(
         "leaderboard.csv": formats.csv_text(boards),
         "leaderboard.json": formats.json_text(boards, damaged),
     }
+    paths = [folder / name for name in (*texts, "index.html")]
+    if if_changed and _lie_there(texts, folder):
+        return paths
     for name, text in texts.items():  # before the figures, which take longer and may be interrupted
         write_text(folder / name, text)
     coordinates = alignment.Coordinates(store.results / gallery.TSNE)
@@ -39,7 +47,17 @@ def write_leaderboards(
     for left_over in gallery.stale(folder, pictures):
         left_over.unlink(missing_ok=True)
     write_text(folder / "index.html", page.page(boards, damaged, plates, store))
-    return [folder / name for name in (*texts, "index.html")]
+    return paths
+
+
+def _lie_there(texts: Mapping[str, str], folder: Path) -> bool:
+    """Whether ``folder`` holds these tables and a page that is not older."""
+    try:
+        tables = {folder / name: (folder / name).read_text("utf-8") for name in texts}
+        newest = max(path.stat().st_mtime_ns for path in tables)
+        return list(tables.values()) == list(texts.values()) and (folder / "index.html").stat().st_mtime_ns >= newest
+    except (OSError, ValueError):
+        return False
 
 
 def load_boards(store: Store, *, tests: bool = True, signature: str | None = None) -> tuple[list[Board], list[Damaged]]:
