@@ -65,6 +65,6 @@ def _alone(folder: Path) -> Iterator[int]:
 def clear_leftovers(folder: Path) -> None:
     """Remove below ``folder`` what writers that were killed left; what may still be written stays."""
     for path in folder.rglob(f"{TEMPORARY}*"):
-        with contextlib.suppress(FileNotFoundError):  # it has got its name, or its writer has removed it
+        with contextlib.suppress(OSError):  # it has got its name, its writer has removed it, or it is another user's
             if "probe" in path.name or time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink()

@@ -118,14 +118,14 @@ def run(
     )  # fmt: skip
     store = Store(results)
     todo = store.missing(cells, rerun=rerun.value if rerun else None)
-    workers = schedule.cpu_count() if jobs is None else max(1, jobs)
-    minutes = plan.estimate_minutes(todo, store.records()[0], jobs=workers)
     if dry_run:
         from mmda_bench.backbone.prefix import disk_needed
 
         disk = None
         if todo:
             disk = disk_needed(dataset, root=data_root, protocol=protocol, cache=cache_folder(cache), weights=locations)
+        at_once = schedule.cells_at_once(jobs, gpus_per_cell)
+        minutes = plan.estimate_minutes(todo, store.records()[0], jobs=at_once)
         console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
     schedule.check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout, address=address if todo else None)

@@ -28,6 +28,7 @@ def export(
     out: Annotated[Path, typer.Option(help="An empty or new folder.")],
     layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
+    jobs: Jobs = None,
     data_root: DataRoot = None,
     plugin: Plugins = None,
 ) -> None:
@@ -38,7 +39,7 @@ def export(
     load(plugin)
     reader, progress = DATASETS.get(dataset)(), output.counter(f"{dataset} written")
     done = exporting.export(
-        reader, layout, out, root=data_root, limit=limit, jobs=schedule.cpu_count(), progress=progress
+        reader, layout, out, root=data_root, limit=limit, jobs=jobs or schedule.cpu_count(), progress=progress
     )
     for name, reason in done.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)

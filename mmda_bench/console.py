@@ -84,7 +84,7 @@ def how_to_go_on(command: str) -> str:
     """What to type after a sweep that was started by ``command`` has ended early."""
     plain = _command(without_rerun(shlex.split(command)[1:]))
     if "--rerun all" in command.replace("=", " "):
-        return f"The same command would begin anew; this one runs only what has no record:\n  {plain}"
+        return f"The same command would begin anew; this one keeps all records and runs the cells without:\n  {plain}"
     return f"The same command runs the others:\n  {command}"
 
 

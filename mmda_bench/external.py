@@ -16,14 +16,16 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from mmda_bench import atomic
 from mmda_bench.dataset import MODALITIES, DataError
 from mmda_bench.protocol import canonical_json
 from mmda_bench.registry import UsageError, suggest
-from mmda_bench.store import SCHEMA, Damaged, Record, Store, scored, write_bytes, write_text
+from mmda_bench.store import SCHEMA, Damaged, Record, Store, scored, writing
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
 SUM_TOLERANCE = 5e-3  # what half precision leaves of a sum of twenty
@@ -80,10 +82,14 @@ def submit(
         "external": {"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now},
     }
     arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
-    packed = io.BytesIO()
-    np.savez(packed, **{f"target_test/{part}": array for part, array in arrays.items()})  # type: ignore[arg-type]
-    write_bytes(place / "predictions.npz", packed.getvalue())
-    write_text(place / "record.json", json.dumps(record, indent=1) + "\n")
+    text = json.dumps(record, indent=1) + "\n"
+    fills: dict[Path, atomic.Fill] = {
+        place / "predictions.npz": partial(np.savez, **{f"target_test/{name}": part for name, part in arrays.items()}),  # type: ignore[arg-type]
+        place / "record.json": lambda file: file.write(text.encode()),
+    }
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        atomic.write_together(fills, stale=(), voucher=place / "record.json")
     return record
 
 

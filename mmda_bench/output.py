@@ -23,11 +23,11 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def unread(stream: TextIO) -> bool:
-    """Whether ``stream`` is a pipe that nobody reads any more, as after ``| head -1``."""
+    """Whether ``stream`` is a pipe or socket that nobody reads any more, as after ``| head -1``."""
     try:
         poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
-        return any(events & select.POLLERR for _, events in poll.poll(0))
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
     except (OSError, ValueError, AttributeError):  # no stream, closed, or a system without poll
         return False
 
@@ -70,7 +70,8 @@ def counter(stage: str) -> Callable[[int, int], None]:
         nonlocal told
         quarter = 4 * done // max(1, total)
         if terminal:
-            print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
         elif quarter != told:
             told = quarter
             say(f"{stage}: {done}/{total}", error=True)

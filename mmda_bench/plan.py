@@ -212,7 +212,7 @@ def _short(value: Any) -> str:
 
 
 def estimate_minutes(cells: Sequence[Cell], records: Iterable[Mapping[str, Any]], *, jobs: int = 1) -> float | None:
-    """Minutes that ``cells`` will take on ``jobs`` workers, from stored cells of the same corpus and backbone.
+    """Minutes that ``cells`` will take, ``jobs`` at once, from stored cells of the same corpus and backbone.
 
     The mean of the same method where there is one, else of all methods; scaled by epochs. None when nothing is stored.
     """
@@ -230,4 +230,4 @@ def estimate_minutes(cells: Sequence[Cell], records: Iterable[Mapping[str, Any]]
         if not known:
             return None
         total += sum(known) / len(known) * cell.protocol.epochs
-    return total / 60 / max(1, jobs)
+    return total / 60 / max(1, min(jobs, len(cells)))

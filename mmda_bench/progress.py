@@ -146,7 +146,8 @@ class Progress:
         if self.live is not None and text:
             self._display(lambda: self.live.console.print(text, markup=False, highlight=False))
         elif text:
-            say(text)
+            with contextlib.suppress(OSError):  # the disk of a log is full: the results may lie on another
+                say(text)
 
     def seconds_left(self) -> float:
         """At the pace so far."""

@@ -55,6 +55,8 @@ from mmda_bench.store import Record, Store, StoreError, unfinished
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
 TEMPORARY = "mmda-ray-"
+SOCKET = f"/{TEMPORARY}{{pid}}-12345678/session_2026-01-01_00-00-00_000000_{{pid}}/sockets/plasma_store"  # the longest
+SOCKET_CHARACTERS = 107  # of a name, on Linux
 
 
 class CellTrainable(tune.Trainable):
@@ -113,7 +115,7 @@ class Report(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         cell = Cell.from_key(trial.config["cell"])
-        record = self.store.read(cell)
+        record = standing(cell, self.work)
         if record is None:
             self.lost.append(cell)
         else:
@@ -244,7 +246,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
             num_gpus=int(gpus[0]),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
-            _temp_dir=str(folder / "ray"),
+            _temp_dir=str(folder),
         )
     return gpus_per_cell, jobs
 
@@ -253,22 +255,25 @@ def start_ray(address: str, **options: Any) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = "does not start" if address == "local" else f"cannot be joined at {address}"
+        where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
+        if address == "local":
+            where, advice = (
+                "does not start",
+                f"see that there is room in {options['_temp_dir']}, or run without it: --jobs 0",
+            )
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ResourceError(
-            f"Ray {where}: {lines[0]}; see that there is room in {tempfile.gettempdir()} (TMPDIR), or run without Ray: "
-            "--jobs 0"
-        ) from error
+        raise ResourceError(f"Ray {where}: {lines[0]}; {advice}") from error
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A short path (Ray makes sockets in it, whose names may have 107 characters), removed afterwards.
+    """A short path, removed afterwards: in TMPDIR, or where the names of Ray's sockets would be too long, in /tmp.
 
     It carries the process's name, so that what a killed process left goes with the next sweep.
     """
     base = Path(tempfile.gettempdir())
-    base = base if len(str(base)) < 24 else Path("/tmp")
+    longest = SOCKET_CHARACTERS - len(SOCKET.format(pid=os.getpid()))
+    base = base if len(str(base)) <= longest else Path("/tmp")
     host = socket.gethostname()
     for left in base.glob(f"{TEMPORARY}*"):
         owner = left.name.removeprefix(TEMPORARY).split("-")[0]
@@ -281,7 +286,8 @@ def temporary_folder() -> Iterator[Path]:
         (folder / host).touch()
     except OSError as error:
         raise ResourceError(
-            f"no room for Ray's files in {base}: {error.strerror or error}; set TMPDIR, or run without Ray: --jobs 0"
+            f"no room for Ray's files in {base}: {error.strerror or error}; set TMPDIR to another folder, of at most "
+            f"{longest} characters, or run without Ray: --jobs 0"
         ) from error
     try:
         yield folder

@@ -4,7 +4,9 @@ A value that the contract excludes is the reader's fault and refuses the corpus 
 fails costs its clip alone (:class:`ClipError`), and too many of those refuse the corpus as well.
 """
 
+import contextlib
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -24,14 +26,16 @@ FRAMES = "(T, H, W, 3) uint8 RGB, usually of T = 10"
 
 @contextmanager
 def reading(dataset: str, root: Path | None, call: str) -> Iterator[None]:
-    """Whatever a reader raises in the body, its method ``call``, becomes a :class:`DataError` that names it."""
+    """Whatever a reader raises in the body, its method ``call``, becomes a :class:`DataError` that names it. What it
+    prints is no answer of ours: standard output may be read as JSON."""
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     except (DataError, UsageError, MemoryError):
         raise
     except OSError as error:
         raise DataError(f"cannot read {dataset} at {root}: {error}; check the path and its permissions") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             f"the reader of {dataset} failed in {call}: {type(error).__name__}: {error}; correct it, or tell its "
             "author; for a traceback: mmda-bench --debug ..."
@@ -117,7 +121,7 @@ def _loaded(load: Callable[[], Any]) -> Any:
         return load()
     except (ClipError, DataError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         from mmda_bench.memory import ran_out  # torch, which a reader may do without
 
         if ran_out(error):  # is no property of the clip

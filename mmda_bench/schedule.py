@@ -59,9 +59,8 @@ class Work:
 def standing(cell: Cell, work: Work) -> Record | None:
     """The record of ``cell`` that this sweep keeps: one that is done, and is not to be replaced or has been already."""
     store = Store(work.results)
-    if cell.hash in work.stale and store.stamp(cell) == work.stale[cell.hash]:
-        return None
-    return store.standing(cell)
+    record = store.standing(cell)  # before the stamp: opening a file makes a network file system look again
+    return None if cell.hash in work.stale and store.stamp(cell) == work.stale[cell.hash] else record
 
 
 def execute(cell: Cell, work: Work) -> Record:
@@ -97,7 +96,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # and again, where a method has caught it
     try:
         yield
     finally:
@@ -106,13 +105,15 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 def sigterm_interrupts() -> None:
-    """Let SIGTERM end a sweep as Ctrl-C does."""
+    """Let SIGTERM end a sweep as Ctrl-C does, and SIGHUP, of a connection that is lost, unless ``nohup`` ignores it."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, interrupt)
 
 
 def one_thread_per_cell() -> None:
@@ -146,6 +147,14 @@ def default_jobs(nodes: Sequence[float], gpus_per_cell: float, cpus: int) -> int
     return max(1, sum(floor(gpus / gpus_per_cell) for gpus in nodes))
 
 
+def cells_at_once(jobs: int | None, gpus_per_cell: float | None) -> int:
+    """How many cells :func:`run` has under way on this machine."""
+    if jobs is not None:
+        return max(1, jobs)
+    gpus = gpu_count() if gpus_per_cell != 0 else 0
+    return default_jobs([gpus], float(gpus > 0) if gpus_per_cell is None else gpus_per_cell, cpu_count())
+
+
 def check(*, gpus_per_cell: float | None, timeout_minutes: float | None, address: str | None) -> None:
     """Raise :class:`UsageError` for what :func:`run` cannot be asked, and :class:`ResourceError` if no Ray cluster is
     at ``address``."""
@@ -160,9 +169,9 @@ def check(*, gpus_per_cell: float | None, timeout_minutes: float | None, address
 
 def check_address(address: str) -> None:
     """Ray itself would try for a quarter of an hour to reach an address where nothing listens, or something else."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 2**16):
-        raise UsageError(f"--address {address!r}: expected HOST:PORT, ray://HOST:PORT or auto")
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 2**16) or "/" in host:
+        raise UsageError(f"--address {address!r}: expected HOST:PORT of its head node, or auto")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S) as peer:
             if os.environ.get("RAY_USE_TLS", "0") != "0":

@@ -147,7 +147,7 @@ class Store:
             else:
                 stale.append(folder / name)
         fills[folder / "record.json"] = lambda file: file.write(content)
-        with _writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             atomic.write_together(fills, stale=tuple(stale), voucher=folder / "record.json")
         return True
@@ -172,7 +172,7 @@ class Store:
 
     def probe(self) -> None:
         """Raise :class:`StoreError` now rather than after the first cell; clear away what killed writers left."""
-        with _writing(self.runs):
+        with writing(self.runs):
             self.runs.mkdir(parents=True, exist_ok=True)
             probe = self.runs / f"{atomic.TEMPORARY}probe-{uuid.uuid4().hex[:8]}"
             atomic.write(probe, lambda file: file.write(b"\0" * 65536))
@@ -194,13 +194,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """As :func:`write_text`."""
-    with _writing(path.parent):
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, lambda file: file.write(content))
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """An :class:`OSError` in the body becomes a :class:`StoreError`: ``folder`` cannot be written."""
     try:
         yield
     except OSError as error:

@@ -60,7 +60,8 @@ class Beacon:
     def __enter__(self) -> "Beacon":
         for path, sweep in _files(self.path.parent.parent):
             if sweep.host == self.sweep.host and not sweep.alive:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
         self.tell(self.sweep)
         self._thread.start()
         return self

@@ -68,7 +68,9 @@ def test_a_sweep_that_began_anew_and_was_interrupted_says_how_to_run_only_the_re
 def test_how_to_go_on_depends_on_whether_a_sweep_would_begin_anew():
     assert "runs the others:\n  mmda-bench run --rerun failed" in console.how_to_go_on("mmda-bench run --rerun failed")
     for anew in ("--rerun all", "--rerun=all"):
-        assert console.how_to_go_on(f"mmda-bench run {anew} --jobs 2").endswith("no record:\n  mmda-bench run --jobs 2")
+        assert console.how_to_go_on(f"mmda-bench run {anew} --jobs 2").endswith(
+            "cells without:\n  mmda-bench run --jobs 2"
+        )
 
 
 def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(results, monkeypatch):

@@ -74,8 +74,9 @@ def rename_parameters(name: str, rehearsal: Rehearsal, method: Any, order: Tenso
             head.weight.copy_(head.weight[order])  # type: ignore[operator,index]
             head.bias.copy_(head.bias[order])  # type: ignore[operator,index]
         if name.startswith("fdd"):
-            method.head.weight.copy_(method.head.weight[order])
-            method.head.bias.copy_(method.head.bias[order])
+            for head in method.heads:
+                head.weight.copy_(head.weight[order])
+                head.bias.copy_(head.bias[order])
         elif name == "mada":
             for p in method.discriminators.parameters():
                 p.copy_(p[order].clone())
@@ -134,7 +135,24 @@ def test_swapping_the_domains_negates_daln_and_exchanges_the_directions_of_fdd()
     _, method, source, target = stage("fdd", 4, 6, gamma1=0.3, gamma2=2.0)
     there = method.loss(source, target, 0.4)["divergence"]
     method.gamma1, method.gamma2 = 2.0, 0.3
+    method.heads = torch.nn.ModuleList(reversed(method.heads))
     torch.testing.assert_close(there, method.loss(*exchanged(source, target), 0.4)["divergence"])
+
+
+@pytest.mark.parametrize("name", ["fdd", "fdd-kl"])
+def test_the_heads_of_fdd_find_what_separates_the_domains(name: str) -> None:
+    """One head for both directions could not: the sum of its two estimates is never above 0."""
+    _, method, source, target = stage(name, 4, 6)
+    with torch.no_grad():  # along one axis, a little
+        source.z["joint"][:, 0] += 0.2
+        target.z["joint"][:, 0] -= 0.2
+    optimiser = torch.optim.Adam(method.parameters(), 0.01)
+    for _ in range(100):
+        term = method.loss(source, target, 0.5)["divergence"]
+        optimiser.zero_grad()
+        term.backward(retain_graph=True)
+        optimiser.step()
+    assert term < -1
 
 
 def test_mada_with_one_class_is_a_share_of_dann() -> None:

@@ -223,13 +223,16 @@ def test_pcl_without_a_base_is_the_contrast_alone() -> None:
 @pytest.mark.parametrize(("classes", "batch"), CASES)
 def test_fdd(classes: int, batch: int, divergence: str) -> None:
     _, method, source, target = stage("fdd", classes, batch, divergence=divergence, gamma1=0.5, gamma2=2.0)
-    critic = []
-    for x in (source, target):
-        own = [int(row.argmax()) for row in x.logits["joint"]]
-        critic.append(torch.stack([method.head(SCALE * z)[c] for z, c in zip(x.z["joint"], own, strict=True)]))
-    plain = -0.5 * slow.f_divergence(divergence, *critic) - 2.0 * slow.f_divergence(divergence, *critic[::-1])
+    directions = []
+    for head, domains in zip(method.heads, [(source, target), (target, source)], strict=True):
+        critic = []
+        for x in domains:
+            own = [int(row.argmax()) for row in x.logits["joint"]]
+            critic.append(torch.stack([head(SCALE * z)[c] for z, c in zip(x.z["joint"], own, strict=True)]))
+        directions.append(slow.f_divergence(divergence, *critic))
+    plain = -0.5 * directions[0] - 2.0 * directions[1]
     (term,) = method.loss(source, target, PROGRESS).values()
-    features, weights = [source.z["joint"], target.z["joint"]], [*method.head.parameters()]
+    features, weights = [source.z["joint"], target.z["joint"]], [*method.heads.parameters()]
     assert_adversarial(term, plain, features, weights, 0.1 * LAMBDA)
 
 
