@@ -63,7 +63,7 @@ def as_markdown(registry: Registry) -> str:
     rows: list[list[Any]]
     usable = [entry for entry in entries(registry) if entry.reason is None]
     if registry.kind == "methods":
-        header = ["name", "paper", "adds to L_IB", "parameters [searched]", "components", "what is ours"]
+        header = ["name", "paper", "adds to L_IB", "parameters [range of a search]", "components", "what is ours"]
         rows = [
             [
                 f"`{e.name}`",

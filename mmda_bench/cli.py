@@ -90,7 +90,7 @@ def run(
     gpus_per_cell: Annotated[
         float | None, typer.Option(help="A fraction, or a whole number.", show_default="1 if any")
     ] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster.")] = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: HOST:PORT of its head node.")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.01, help="Minutes that a cell may take.")] = None,
     rerun: Annotated[Rerun | None, typer.Option(help="Run again what failed, or all.")] = None,
     plugin: Plugins = None,

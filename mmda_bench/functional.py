@@ -350,7 +350,11 @@ def log_variance(z: Tensor, eps: float = 1e-6) -> Tensor:
 def information_bottleneck(
     logits: Mapping[str, Tensor], z: Mapping[str, Tensor], labels: Tensor, beta: float
 ) -> Tensor:
-    """L_IB = Σ_m CE(y_m, label) + (β/2) Σ_m log|Σ_m| over the modalities m of the mappings, a scalar. A3D2 eq. 5."""
+    """L_IB = Σ_m CE(y_m, label) + (β/2) Σ_m log|Σ_m| over the modalities m of the mappings, a scalar. A3D2 eq. 5.
+
+    The engine's m are A, L, V and joint. Joint is the concatenation of the others and Σ_m diagonal, so that its
+    log|Σ| repeats their sum: together they weigh β, not β/2.
+    """
     cross_entropies = [F.cross_entropy(_widen(y), labels) for y in logits.values()]
     return torch.stack(cross_entropies + [0.5 * beta * log_variance(value) for value in z.values()]).sum()
 

@@ -23,6 +23,7 @@ that some one of them is left out happens more often than the level says (simula
 of the tables, a given one in 1 %). Read the bold set as "may well be the best".
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -122,13 +123,16 @@ def seed_error(sample: Sample) -> float:
 
 
 def distribution(sample: Sample) -> np.ndarray:
-    """(B,) draws of the statistic: the mean over seeds on each resample, and the error of the seeds."""
+    """(B,) draws of the statistic: the mean over seeds on each resample, and the error of the seeds.
+
+    That has the sign of the mean, so that a − b is the mirror image of b − a.
+    """
     draws, seeds = sample.draws.shape
     mean = sample.draws.mean(1)
     if seeds < 2:
         return mean
     rng = np.random.default_rng(name_hash("seeds", seeds, draws))
-    return mean + seed_error(sample) * rng.standard_normal(draws)
+    return mean + math.copysign(seed_error(sample), sample.mean) * rng.standard_normal(draws)
 
 
 def interval(sample: Sample, level: float = 1 - ALPHA) -> tuple[float, float]:

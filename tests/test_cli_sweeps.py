@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -147,11 +148,15 @@ def test_a_broken_pipe_that_is_not_its_output_is_an_error_and_not_the_end_of_a_r
     assert "internal error (BrokenPipeError)" in answer.output
 
 
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
 @pytest.mark.parametrize("verb", [["leaderboard"], ["status"], ["list"]])
-def test_a_verb_whose_reader_goes_away_ends_quietly(results, verb):
+def test_a_verb_whose_reader_goes_away_ends_quietly(results, verb, kind):
     call(results)
     arguments = [*verb, "--results", str(results)] if verb != ["list"] else verb
-    reading, writing = os.pipe()
+    if kind == "pipe":
+        reading, writing = os.pipe()
+    else:
+        reading, writing = (end.detach() for end in socket.socketpair())
     os.close(reading)
     ended = subprocess.run(
         [sys.executable, "-m", "mmda_bench.cli", *arguments],

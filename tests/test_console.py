@@ -1,5 +1,6 @@
 """What a run shows: a line per cell in a pipe, a live display on a terminal."""
 
+import contextlib
 import io
 import os
 import sys
@@ -58,6 +59,18 @@ def test_a_sweep_goes_on_when_its_terminal_is_closed(monkeypatch):
             progress.finished(cells[2], make_record(cells[2]))
         assert sys.stdout is stdout, "and not what the display had put in its place"
     assert progress.finished_cells == 3
+
+
+def test_a_log_whose_disk_is_full_ends_no_sweep(monkeypatch):
+    cell = make_cell()
+    progress = Progress([cell], terminal=False)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        progress.finished(cell, make_record(cell))
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert progress.finished_cells == 1
 
 
 @pytest.mark.parametrize(

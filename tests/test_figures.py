@@ -50,10 +50,14 @@ def projection(shift=0.0):
     return alignment.Projection(points, {half: np.arange(30) % 3 for half in points})
 
 
+def falling():
+    return [(0.5, Estimate(80.0, seeds=(79.0, 81.0))), (1, Estimate(60.0))]
+
+
 def all_figures():
     yield figures.f1_by_scenario("F1", lines(), [lines()[0]], COLUMNS)
     yield figures.f1_against_cost("cost", lines(), "ave.")
-    yield figures.f1_against_severity("severity", {"A": [("DT", canvas.look("dt"), [(0, 80.0), (1, 60.0)])]})
+    yield figures.f1_against_severity("severity", {"A": [("DT", canvas.look("dt"), falling())]})
     yield diagnostics.confusion_matrices("confusion", matrices(), CLASSES)
     yield diagnostics.loss_curves("curves", curves())
     yield alignment.tsne_panels("t-SNE", {"DT": {"A": projection()}, "A3D2": {}}, CLASSES, ANCHORS)
@@ -284,6 +288,20 @@ def test_boards_that_differ_in_severity_alone_make_a_curve_and_the_smaller_ones_
     assert severity.svg
     assert "0.5, 1" in severity.alt
     assert [plate.name for plate in plates["avatars-shift-paper-0.5"]] == ["avatars-shift-paper-0.5-f1"]
+
+
+def test_the_score_figures_of_boards_of_one_corpus_have_titles_of_their_own(tmp_path, monkeypatch):
+    titles = []
+    draw = figures.f1_by_scenario
+    monkeypatch.setattr(figures, "f1_by_scenario", lambda title, *rest: (titles.append(title), draw(title, *rest))[1])
+    plates_of(records() + records(0.5, methods=("dt",)), tmp_path)
+    assert titles[1] == f"{titles[0]}, shift:paper*0.5"
+
+
+def test_single_seeds_are_marks_of_the_severity_figure():
+    figure = figures.f1_against_severity("severity", {"A": [("DT", canvas.look("dt"), falling())]})
+    marks = [mark for mark in figure.axes[0].get_lines() if mark.get_marker() == "_"]
+    assert [list(mark.get_ydata()) for mark in marks] == [[79.0, 81.0], []]
 
 
 def test_of_many_methods_the_best_are_drawn_and_the_caption_says_so(tmp_path, monkeypatch):

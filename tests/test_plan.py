@@ -134,6 +134,7 @@ def test_minutes_are_estimated_from_stored_cells_of_the_same_kind():
     assert plan.estimate_minutes([make_cell("dt", epochs=4)], records) == pytest.approx(0.5)
     assert plan.estimate_minutes([dt], []) is None
     assert plan.estimate_minutes([], []) == 0
+    assert plan.estimate_minutes([dt], records, jobs=100) == plan.estimate_minutes([dt], records), "one at a time"
 
 
 def test_weights_are_given_by_modality_and_local_ones_become_absolute(tmp_path, monkeypatch):

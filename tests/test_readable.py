@@ -105,6 +105,7 @@ def failing(error):
         (ValueError("no header"), "^ValueError: no header$"),
         (FileNotFoundError(2, "No such file", "1.wav"), r"^FileNotFoundError: .*No such file: '1\.wav'$"),
         (KeyError("sound"), "^KeyError: 'sound'$"),
+        (SystemExit(0), "^SystemExit: 0$"),
     ],
 )
 def test_a_loader_that_fails_is_a_clip_that_cannot_be_read_with_the_name_of_the_exception(load, error, reason):
@@ -200,6 +201,7 @@ def fail_midway(error):
         (ValueError("bad row"), r"the reader of mine failed in utterances\(\): ValueError: bad row; .*--debug"),
         (PermissionError(13, "Permission denied", "a.csv"), r"cannot read mine at None: .*a\.csv.*permissions"),
         (DataError("the table is empty"), "^the table is empty$"),
+        (SystemExit(0), r"the reader of mine failed in utterances\(\): SystemExit: 0"),
     ],
 )
 def test_a_reader_that_fails_is_named(error, message):
@@ -207,6 +209,12 @@ def test_a_reader_that_fails_is_named(error, message):
     reader.given = fail_midway(error)
     with pytest.raises(DataError, match=message):
         read_utterances(reader, CARD, None)
+
+
+def test_what_a_reader_prints_is_no_part_of_an_answer(capsys):
+    with reading("mine", None, "describe()"):
+        print("reading the tables ...")
+    assert capsys.readouterr() == ("", "reading the tables ...\n")
 
 
 def test_a_reader_that_returns_nothing_is_named():

@@ -1,5 +1,6 @@
 """Sweeps: in this process and on Ray, with workers that die, drivers that are killed, and two runs at once."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -10,6 +11,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cheap
 import pytest
@@ -24,8 +26,9 @@ def start(results, *, jobs, count, seconds):
     command = [sys.executable, cheap.__file__, str(results), str(jobs), str(count), str(seconds)]
     environment = os.environ | {"PYTHONPATH": str(Path(schedule.__file__).parents[1])}
     return subprocess.Popen(
-        command, cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever started the tests
+    )  # fmt: skip
 
 
 def scores(results):
@@ -52,10 +55,20 @@ def test_in_process_cells_are_stored_and_never_run_twice(tmp_path):
 
 def test_a_cell_whose_time_is_up_leaves_a_record_that_says_so(tmp_path):
     endless, short = cheap.make_cells(1, seconds=60.0)[0], cheap.make_cells(2)[1]
-    (_, late), (_, fine) = cheap.sweep([endless, short], tmp_path, jobs=0, timeout_minutes=0.002)
+    (_, late), (_, fine) = cheap.sweep([endless, short], tmp_path, jobs=0, timeout_minutes=0.02)
     assert (late["status"], fine["status"]) == ("timeout", "ok")
     assert "--timeout" in late["reason"]
     assert Store(tmp_path).missing([endless, short]) == []
+
+
+def test_a_time_limit_that_somebody_catches_falls_again():
+    def stubborn():
+        with contextlib.suppress(BaseException):
+            time.sleep(5)
+        time.sleep(5)
+
+    with pytest.raises(schedule.TimeUp), schedule.time_limit(0.05):
+        stubborn()
 
 
 @pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 0.0])
@@ -86,6 +99,19 @@ def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path):
     assert all(Store(tmp_path).stamp(cell) != before[cell.hash] for cell in cells), "all were run again"
 
 
+def test_a_record_that_was_to_be_replaced_and_was_not_is_a_lost_one(tmp_path):
+    """As on a cluster whose nodes do not share the folder: the old record is no news."""
+    from mmda_bench.ray_sweep import Report
+
+    (cell,) = cheap.make_cells(1)
+    cheap.sweep([cell], tmp_path, jobs=0)
+    told = []
+    work = schedule.Work(results=tmp_path, root=None, cache=tmp_path, stale={cell.hash: Store(tmp_path).stamp(cell)})
+    report = Report(work, print, lambda *what: told.append(what))
+    report.on_trial_complete(0, [], SimpleNamespace(config={"cell": cell.key()}))
+    assert (report.lost, told) == ([cell], [])
+
+
 def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
     cell = cheap.make_cells(1, do="lose-cuda")[0]
     cheap.sweep([cell], tmp_path, jobs=1)
@@ -95,7 +121,7 @@ def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
     assert Store(tmp_path).stamp(cell) != first
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "host:port", "127.0.0.1:99999"])
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "host:port", "127.0.0.1:99999", "ray://127.0.0.1:10001"])
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(UsageError, match="HOST:PORT"):
         schedule.check_address(address)
@@ -127,7 +153,7 @@ def test_an_address_where_something_else_listens_is_said_soon(answer, monkeypatc
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
         pool.submit(serve)
         with pytest.raises(ResourceError, match="no Ray cluster"):
-            schedule.check_address(f"ray://127.0.0.1:{listening.getsockname()[1]}")
+            schedule.check_address(f"127.0.0.1:{listening.getsockname()[1]}")
 
 
 def test_a_temporary_folder_that_is_full_is_a_message(tmp_path, monkeypatch):
@@ -155,30 +181,47 @@ def test_ray_starts_here_whatever_the_environment_says_and_tells_when_it_cannot(
     assert asked == ["local"]
 
 
-def test_only_what_dead_processes_left_is_removed(tmp_path, monkeypatch):
+@pytest.fixture
+def temporary(monkeypatch):
+    """A short TMPDIR with what a dead process and this one have left there: (folder, the dead one's, ours)."""
     from mmda_bench import ray_sweep
 
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    here = socket.gethostname()
-    left, mine = (Path(f"/tmp/{ray_sweep.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
-    for folder in (left, mine):
-        (folder / "ray").mkdir(parents=True, exist_ok=True)
-        (folder / here).touch()
-    try:
-        with ray_sweep.temporary_folder() as folder:
-            assert (folder / here).exists()
-        assert not folder.exists()
-        assert mine.exists()
-        assert not left.exists()
-    finally:
-        ray_sweep.remove(mine, marker=here)
-    assert not mine.exists()
+    with tempfile.TemporaryDirectory(dir="/tmp") as base:
+        monkeypatch.setattr(tempfile, "tempdir", base)
+        left, mine = (Path(base, f"{ray_sweep.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
+        for folder in (left, mine):
+            (folder / "ray").mkdir(parents=True)
+            (folder / socket.gethostname()).touch()
+        yield Path(base), left, mine
 
 
-def test_a_folder_that_another_user_left_is_let_alone(monkeypatch):
+def test_only_what_dead_processes_left_is_removed(temporary):
     from mmda_bench import ray_sweep
 
+    base, left, mine = temporary
+    with ray_sweep.temporary_folder() as folder:
+        assert folder.parent == base
+        assert (folder / socket.gethostname()).exists()
+    assert not folder.exists()
+    assert mine.exists()
+    assert not left.exists()
+
+
+def test_a_folder_whose_name_is_too_long_for_the_sockets_of_ray_is_not_used(tmp_path, monkeypatch):
+    from mmda_bench import ray_sweep
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 5)))
+    with ray_sweep.temporary_folder() as folder:
+        assert folder.parent == Path("/tmp")
+        assert len(str(folder)) < len(ray_sweep.SOCKET)
+
+
+def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
+    from mmda_bench import ray_sweep
+
+    _, left, _ = temporary
     remove, tried = ray_sweep.remove, []
 
     def theirs(folder, *, marker):
@@ -187,18 +230,10 @@ def test_a_folder_that_another_user_left_is_let_alone(monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         remove(folder, marker=marker)
 
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left = Path(f"/tmp/{ray_sweep.TEMPORARY}{dead.pid}-of-another")
-    left.mkdir()
-    (left / socket.gethostname()).touch()
     monkeypatch.setattr(ray_sweep, "remove", theirs)
-    try:
-        with ray_sweep.temporary_folder() as folder:
-            assert folder.exists()
-        assert tried == [left, folder]
-    finally:
-        remove(left, marker=socket.gethostname())
+    with ray_sweep.temporary_folder() as folder:
+        assert folder.exists()
+    assert tried == [left, folder]
 
 
 def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tmp_path):
@@ -207,7 +242,7 @@ def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tm
         cheap.sweep(cheap.make_cells(1), tmp_path, jobs=0)
 
 
-def test_cells_at_once_follow_from_the_devices():
+def test_cells_at_once_follow_from_the_devices(monkeypatch):
     assert schedule.default_jobs([0], 0.0, cpus=6) == 6
     assert schedule.default_jobs([4], 0.25, cpus=6) == 16
     assert schedule.default_jobs([1], 0.3, cpus=6) == 3
@@ -215,6 +250,11 @@ def test_cells_at_once_follow_from_the_devices():
     assert schedule.default_jobs([4], 1.0, cpus=128) == 4
     assert schedule.default_jobs([3, 3], 2.0, cpus=128) == 2  # nor a cell over two nodes
     assert schedule.default_jobs([1], 2.0, cpus=4) == 1
+    assert schedule.cells_at_once(3, None) == 3
+    monkeypatch.setattr(schedule, "gpu_count", lambda: 2)
+    assert schedule.cells_at_once(None, None) == 2
+    assert schedule.cells_at_once(None, 0.5) == 4
+    assert schedule.cells_at_once(None, 0) == schedule.cpu_count()
     for wrong in (-1.0, 1.5, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="--gpus-per-cell"):
             schedule.check(gpus_per_cell=wrong, timeout_minutes=None, address=None)
@@ -287,12 +327,19 @@ def terminate(driver):
     driver.send_signal(signal.SIGTERM)
 
 
+def hang_up(driver):
+    """What a terminal does whose connection is lost."""
+    driver.send_signal(signal.SIGHUP)
+
+
 def control_c(driver):
     """A terminal sends it to every process of the group, Ray's included."""
     os.killpg(driver.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize(("jobs", "stop"), [(0, terminate), (0, control_c), (2, terminate), (2, control_c)])
+@pytest.mark.parametrize(
+    ("jobs", "stop"), [(0, terminate), (0, hang_up), (0, control_c), (2, terminate), (2, hang_up), (2, control_c)]
+)
 def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, jobs, stop):
     driver = start(tmp_path / "results", jobs=jobs, count=60, seconds=0.5)
     driver.stdout.readline()

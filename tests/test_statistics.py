@@ -146,6 +146,14 @@ def test_draws_depend_on_their_names_alone_and_not_on_what_else_is_compared(hand
     assert not np.array_equal(alone, st.resampled_f1(labels, models["a"], classes=CLASSES, names=["y"], draws=30))
 
 
+def test_the_difference_of_two_methods_is_the_mirror_image_of_that_the_other_way_round():
+    rng = np.random.default_rng(0)
+    a, b = (st.Sample(rng.normal(0.5, 0.05, 3), rng.normal(0.5, 0.02, (1000, 3))) for _ in range(2))
+    assert st.seed_error(a - b) > 0
+    (there, back) = (st.differences([one])[0] for one in (a - b, b - a))
+    assert (there.low, there.high, there.p) == (-back.high, -back.low, back.p)
+
+
 def test_the_average_column_is_averaged_within_seeds_and_draws():
     rng = np.random.default_rng(0)
     parts = [st.Sample(rng.random(3), rng.random((50, 3))) for _ in range(3)]

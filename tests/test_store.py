@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,23 @@ def test_probing_leaves_nothing_and_clears_what_killed_writers_left(store):
     os.utime(old, (0, 0))
     store.probe()
     assert list(store.runs.iterdir()) == [new], "another run may be writing the new one"
+
+
+def test_probing_lets_alone_what_another_user_left(store, monkeypatch):
+    store.probe()
+    left = store.runs / ".tmp-1-old"
+    left.touch()
+    os.utime(left, (0, 0))
+    unlink = Path.unlink
+
+    def refuse(path, **options):
+        if path == left:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    store.probe()
+    assert left.exists()
 
 
 def test_probing_passes_over_a_file_that_another_run_just_renamed(store):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -190,6 +191,22 @@ def test_what_is_submitted_stays_until_it_is_replaced(store, probabilities, tmp_
     assert call(store, file, "--replace").exit_code == 0
     assert call(store, file, "--seed", "1").exit_code == 0
     assert len(external.read_all(store)[0]) == 2
+
+
+def test_a_replacement_that_fails_leaves_no_score_beside_other_predictions(store, probabilities, tmp_path, monkeypatch):
+    call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities))
+    replace = os.replace
+
+    def full(source, target):
+        if str(target).endswith("record.json"):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    again = call(store, write_csv(tmp_path / "mine.csv", IDS, np.eye(4)[LABELS]), "--replace")
+    assert again.exit_code == 5
+    assert "No space left" in again.output
+    assert external.read_all(store) == ([], [])
 
 
 def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_path):

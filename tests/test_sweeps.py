@@ -45,6 +45,16 @@ def test_a_sweep_is_seen_with_what_it_told_while_it_runs_and_not_after(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_dead_sweep_of_another_user_left_stops_nobody(tmp_path, sweep, monkeypatch):
+    def refuse(path, **options):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    left_behind(tmp_path, replace(sweep, pid=ended_process()))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with sweeps.Beacon(tmp_path, sweep):
+        assert len(sweeps.read(tmp_path)) == 2
+
+
 def test_a_killed_sweep_is_known_by_its_process_even_if_the_number_is_taken_again(sweep):
     assert sweep.alive
     assert not replace(sweep, pid=ended_process()).alive

@@ -169,6 +169,25 @@ def test_bounds_are_references_below_the_table_and_no_rows_of_it():
     assert SUPERVISED in below
 
 
+def test_only_the_references_that_are_there_are_explained():
+    both, source_alone = (
+        sections.references(make_boards(records)[0]).caption
+        for records in (sweep("dt") + sweep(SUPERVISED), sweep("dt"))
+    )
+    assert "DT on the source test set" in both
+    assert "target labels" in both
+    assert "DT on the source test set" in source_alone
+    assert "target labels" not in source_alone
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0004, "p < 0.001"), (0.02, "p = 0.020"), (0.0496, "p = 0.0496"), (0.0504, "p = 0.0504"), (0.051, "p = 0.051")],
+)
+def test_a_p_value_shows_on_which_side_of_the_level_it_lies(p, text):
+    assert wording.p_text(p) == text
+
+
 def test_table_2_has_a_mark_per_component_that_is_on():
     records = sweep("dt") + sweep("a3d2") + sweep("a3d2", off=("aa",)) + sweep("a3d2", off=("add",)) + sweep("dann")
     board = only(make_boards(records))

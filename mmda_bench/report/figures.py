@@ -113,18 +113,21 @@ def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
 
 @styled
 def f1_against_severity(
-    title: str, lines: Mapping[str, Sequence[tuple[str, Look, Sequence[tuple[float, float]]]]]
+    title: str, lines: Mapping[str, Sequence[tuple[str, Look, Sequence[tuple[float, Estimate]]]]]
 ) -> "Figure":
-    """Mean weighted F1 against the severity of the shift, a panel per scenario.
+    """Mean weighted F1 against the severity of the shift, a panel per scenario; small marks are single seeds.
 
-    ``lines``: anchor → (method, look, points (severity, percent)). Severity 1 is the paper's, marked by a rule.
+    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the paper's, marked by a rule.
     """
     figure, axes = panels(1, len(lines), width=10, height=3.6, sharey=True)
     for ax, (anchor, methods) in zip(axes, lines.items(), strict=True):
         ax.axvline(1, color=RULE, lw=1.5, zorder=0)
         for name, look, points in methods:
-            xs, ys = zip(*points, strict=True)
-            ax.plot(xs, ys, marker=look.marker, color=look.colour, label=short(name), ms=look.size - 2, lw=1.4)
+            xs, scores = zip(*points, strict=True)
+            means = [score.mean for score in scores]
+            ax.plot(xs, means, marker=look.marker, color=look.colour, label=short(name), ms=look.size - 2, lw=1.4)
+            for x, score in points:
+                ax.plot([x] * len(score.seeds), score.seeds, "_", color=look.colour, ms=6, mew=1, alpha=0.7)
         ax.set_title(column_title(anchor))
         ax.set_xlabel("severity of the shift")
         ax.grid(axis="y")

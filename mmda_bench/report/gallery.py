@@ -47,10 +47,10 @@ def draw(boards: Sequence[Board], store: Store, coordinates: alignment.Coordinat
     """The plates of every board by its slug; of all boards but a corpus's largest, only the scores."""
     plates: dict[str, list[Plate]] = {}
     seen: set[str] = set()
-    for board, slug in zip(boards, slugs(boards), strict=True):
+    for board, slug, variant in zip(boards, slugs(boards), variants(boards), strict=True):
         largest = board.dataset not in seen
         seen.add(board.dataset)
-        makers = list(_makers(board, boards, store, coordinates))
+        makers = list(_makers(board, variant, boards, store, coordinates))
         plates[slug] = [_plate(f"{slug}-{kind}", title, make) for kind, title, make in makers[: None if largest else 1]]
     return plates
 
@@ -90,9 +90,9 @@ def _of_many(board: Board) -> str:
 
 
 def _makers(
-    board: Board, boards: Sequence[Board], store: Store, coordinates: alignment.Coordinates
+    board: Board, variant: str, boards: Sequence[Board], store: Store, coordinates: alignment.Coordinates
 ) -> Iterator[tuple[str, str, Maker]]:
-    yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board)
+    yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board, variant)
     yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
     yield "distance", "Distance between the domains", lambda: _distance(board, store)
     yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)
@@ -111,12 +111,12 @@ def line(row: Row) -> Line:
     return Line(row.title, canvas.look(row.method, row.off), scores, row.minutes)
 
 
-def _scores(board: Board) -> tuple["Figure", str, str]:
+def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
     lines = [line(row) for row in _leading(board)]
     lines += [line(row) for row in board.external]
     if not any(one.scores for one in lines):
         raise LackingError("no cell of this board has a score")
-    title = f"Weighted F1 on the target test set: {board.title}"
+    title = f"Weighted F1 on the target test set: {board.title}{f', {variant}' if variant else ''}"
     figure = figures.f1_by_scenario(title, lines, [line(row) for row in board.references], COLUMNS)
     ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
     alt = "Weighted F1 by method, best average first: " + ", ".join(
@@ -147,14 +147,14 @@ def _cost(board: Board) -> tuple["Figure", str, str]:
 def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str]:
     """From the boards whose protocols differ from this one's in the severity alone."""
     family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
-    points: dict[str, dict[str, list[tuple[float, float]]]] = {anchor: {} for anchor in MODALITIES}
+    points: dict[str, dict[str, list[tuple[float, Estimate]]]] = {anchor: {} for anchor in MODALITIES}
     looks = {row.title: canvas.look(row.method, row.off) for other in family.values() for row in other.rows}
     drawn = {row.title for row in _leading(board)}
     for severity, other in sorted(family.items()):
         for row in (row for row in other.rows if row.title in drawn):
             for anchor in MODALITIES:
-                if (mean := row.scores[anchor].mean) is not None:
-                    points[anchor].setdefault(row.title, []).append((severity, mean))
+                if (score := line(row).scores.get(anchor)) is not None:
+                    points[anchor].setdefault(row.title, []).append((severity, score))
     lines = {
         anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
         for anchor, by_title in points.items()
@@ -164,7 +164,10 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
         raise LackingError(f"all cells have one severity; others are made by `{command}`")
     figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
     alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
-    return figure, f"Severity 1 is the paper's shift; 0 is none.{_of_many(board)}", alt
+    caption = (
+        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the paper's shift; 0 would be none."
+    )
+    return figure, f"{caption}{_of_many(board)}", alt
 
 
 def _family(board: Board) -> tuple[str, str, Protocol]:

@@ -6,11 +6,17 @@ from statistics import fmean
 from typing import NamedTuple
 
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report.published import against_published
 from mmda_bench.report.significance import MOST_PAIRED
-from mmda_bench.report.tables import AVERAGE, COLUMNS, Board, Row
+from mmda_bench.report.tables import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.report.wording import ABSENT, bold_rule, caption, difference_text, hardware, score_text, signed
 from mmda_bench.statistics import ALPHA
+
+REFERENCES = {
+    SOURCE_BOUND: "DT on the source test set: without the shift, but other utterances, and so no ceiling.",
+    SUPERVISED: "A run that also trains on target labels.",
+}
 
 
 class Cell(NamedTuple):
@@ -80,7 +86,7 @@ def references(board: Board) -> Table:
         "Bounds: references, not methods",
         ["reference", *COLUMNS, "train min", "memory MB"],
         [[Cell(row.title), *_scores(row), *_costs(row)] for row in board.references],
-        "DT without the shift, and training on target labels.",
+        " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
     )
 
 
@@ -98,11 +104,11 @@ def _tests(board: Board) -> Iterator[Table]:
         "Difference from the best",
         ["method", *COLUMNS],
         [[Cell(row.title), *(_from_best(row, column) for column in COLUMNS)] for row in board.rows if row.from_best],
-        "Points of weighted F1, 95 % interval, p adjusted by Holm within the column. The best was picked on the same "
-        "data: the one that is truly best stays in the bold set with at least the nominal confidence, but that all of "
-        "several equals stay is less certain. A method that "
-        "spreads widely over seeds is hard to tell from the best: bold means not told apart, and no rank. Where "
-        "methods spread over few seeds, the test calls equal ones different more often than the level says.",
+        "Points of weighted F1, 95 % interval (not adjusted), p adjusted by Holm within the column. The best was "
+        "picked on the same data: the one that is truly best stays in the bold set with at least the nominal "
+        "confidence, but that all of several equals stay is less certain. A method that spreads widely over seeds is "
+        "hard to tell from the best: bold means not told apart, and no rank. Where methods spread over few seeds, the "
+        "test calls equal ones different more often than the level says.",
     )
     if board.pairs:
         yield _matrix(board)

@@ -24,7 +24,11 @@ def difference_text(difference: Difference) -> str:
 
 
 def p_text(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """'p = 0.020'; with a fourth digit where three would not show on which side of 5 % it lies."""
+    if p < 0.001:
+        return "p < 0.001"
+    text = f"p = {p:.3f}"
+    return f"p = {p:.4f}" if text == f"p = {ALPHA:.3f}" else text
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -55,7 +59,10 @@ def caption(board: Board) -> str:
     """What the numbers of Table 1 are, and how the bold face was earned."""
     n = len(board.seeds)
     over = f"mean ± standard deviation over {n} seeds" if n > 1 else "one seed"
-    text = f"Percent, {over}. Train min: mean minutes of training per cell; memory MB: the peak of a cell."
+    text = (
+        f"Percent, {over}. Train min: mean minutes of training per cell; memory MB: the peak of a cell (without a GPU, "
+        "that of its whole process, libraries included)."
+    )
     scores = [score for row in (*board.rows, *board.references) for score in row.scores.values()]
     if any(score.mean is not None and not score.complete for score in scores):
         text += f" (k/{n}): only k of the seeds have run."
