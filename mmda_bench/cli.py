@@ -105,7 +105,7 @@ def run(
     from mmda_bench.store import Store
 
     load(plugin)
-    schedule.check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout, address=None)
+    schedule.check(gpus_per_cell, timeout)
     with reading(dataset, data_root, "describe()"):
         card = DATASETS.get(dataset)().describe(data_root)
     locations = plan.parse_weights(weights or ())
@@ -128,7 +128,8 @@ def run(
         minutes = plan.estimate_minutes(todo, store.records()[0], jobs=at_once)
         console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
         return
-    schedule.check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout, address=address if todo else None)
+    if todo and address is not None:
+        schedule.check_address(address)
     store.probe()
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         console.show_other_sources(cells, store)

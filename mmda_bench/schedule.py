@@ -155,20 +155,20 @@ def cells_at_once(jobs: int | None, gpus_per_cell: float | None) -> int:
     return default_jobs([gpus], float(gpus > 0) if gpus_per_cell is None else gpus_per_cell, cpu_count())
 
 
-def check(*, gpus_per_cell: float | None, timeout_minutes: float | None, address: str | None) -> None:
-    """Raise :class:`UsageError` for what :func:`run` cannot be asked, and :class:`ResourceError` if no Ray cluster is
-    at ``address``."""
+def check(gpus_per_cell: float | None, timeout_minutes: float | None) -> None:
+    """Raise :class:`UsageError` for what :func:`run` cannot be asked."""
     gpus = gpus_per_cell or 0.0
     if not isfinite(gpus) or gpus < 0 or (gpus > 1 and gpus % 1):
         raise UsageError(f"--gpus-per-cell {gpus:g}: expected a fraction up to 1, or a whole number")
     if timeout_minutes is not None and not 0 < timeout_minutes < 1e6:
         raise UsageError(f"--timeout {timeout_minutes:g}: expected a number of minutes above 0")
-    if address is not None and address != "auto":
-        check_address(address)
 
 
 def check_address(address: str) -> None:
-    """Ray itself would try for a quarter of an hour to reach an address where nothing listens, or something else."""
+    """Raise :class:`UsageError` for what is no address and :class:`ResourceError` if no Ray cluster answers there. Ray
+    itself would try for a quarter of an hour to reach an address where nothing listens, or something else."""
+    if address == "auto":
+        return
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 2**16) or "/" in host:
         raise UsageError(f"--address {address!r}: expected HOST:PORT of its head node, or auto")
@@ -210,9 +210,11 @@ def run(
     ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, leaving no
     half record, :class:`ResourceError`, and :class:`~mmda_bench.store.StoreError`.
     """
-    check(gpus_per_cell=gpus_per_cell, timeout_minutes=timeout_minutes, address=address if cells else None)
+    check(gpus_per_cell, timeout_minutes)
     if not cells:
         return
+    if address is not None:
+        check_address(address)
     one_thread_per_cell()
     sigterm_interrupts()
     work = Work(

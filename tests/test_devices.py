@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmda_bench.backbone.tiny import Tiny, TinyEncoder
+from mmda_bench.backbone.tiny import WIDTH, Tiny, TinyEncoder
 from mmda_bench.dataset import MODALITIES
 
 GPU = torch.device("cuda", 0)
@@ -59,7 +59,7 @@ def test_prefix_and_trainable_layers_run_on_a_gpu(backbones, name, modality):
 
 
 def test_a_tensor_that_stays_behind_is_noticed(monkeypatch):
-    stray = torch.zeros(48)
+    stray = torch.zeros(WIDTH)
     whole = TinyEncoder.prefix
     monkeypatch.setattr(TinyEncoder, "prefix", lambda self, tokens: whole(self, tokens) + mode.from_tensor(stray))
     mode, encoder = FakeTensorMode(), Tiny().encoder("L")

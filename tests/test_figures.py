@@ -302,6 +302,7 @@ def test_single_seeds_are_marks_of_the_severity_figure():
     figure = figures.f1_against_severity("severity", {"A": [("DT", canvas.look("dt"), falling())]})
     marks = [mark for mark in figure.axes[0].get_lines() if mark.get_marker() == "_"]
     assert [list(mark.get_ydata()) for mark in marks] == [[79.0, 81.0], []]
+    assert {mark.get_markeredgecolor() for mark in marks} == {canvas.look("dt").colour}
 
 
 def test_of_many_methods_the_best_are_drawn_and_the_caption_says_so(tmp_path, monkeypatch):

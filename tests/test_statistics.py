@@ -37,7 +37,8 @@ def slow_draws(labels, model, rows):
 
 
 def slow_distribution(values, draws):
-    """Means over seeds of every draw, with a normal deviate for what utterances leave of the variance of seeds."""
+    """Means over seeds of every draw, with a normal deviate for what utterances leave of the variance of seeds; its sign
+    is that of the statistic."""
     seeds = len(values)
     means = [sum(row) / seeds for row in draws]
     if seeds == 1:
@@ -48,7 +49,8 @@ def slow_distribution(values, draws):
     observed = sum((v - sum(values) / seeds) ** 2 for v in values) / (seeds - 1)
     error = (max(0.0, observed - by_utterances) / seeds) ** 0.5
     noise = np.random.default_rng(name_hash("seeds", seeds, len(draws))).standard_normal(len(draws))
-    return np.array([mean + error * z for mean, z in zip(means, noise, strict=True)])
+    sign = 1 if sum(values) >= 0 else -1
+    return np.array([mean + sign * error * z for mean, z in zip(means, noise, strict=True)])
 
 
 def slow_percentile(values, share):

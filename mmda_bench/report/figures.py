@@ -127,7 +127,7 @@ def f1_against_severity(
             means = [score.mean for score in scores]
             ax.plot(xs, means, marker=look.marker, color=look.colour, label=short(name), ms=look.size - 2, lw=1.4)
             for x, score in points:
-                ax.plot([x] * len(score.seeds), score.seeds, "_", color=look.colour, ms=6, mew=1, alpha=0.7)
+                ax.plot([x] * len(score.seeds), score.seeds, "_", mec=look.colour, ms=9, mew=1.2, zorder=3)
         ax.set_title(column_title(anchor))
         ax.set_xlabel("severity of the shift")
         ax.grid(axis="y")

@@ -6,7 +6,7 @@ Each is a process of its own. The measure is its anonymous memory (RssAnon of /p
 5 ms apart): what nobody else can use. The pages of memory-mapped shards are not in it: they belong to the page cache,
 which all cells share and which gives them up when memory is needed. The allocator is told to give large blocks back at
 once: what it keeps for later varies by a tenth from run to run. Both sizes fill every batch. The corpus is noise,
-and the backbone ``tiny`` with 16 times its visual tokens, so that the cache is large beside everything else.
+and the backbone ``tiny`` with 48 times its visual tokens, so that the cache is large beside everything else.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from mmda_bench.backbone.tiny import Tiny, TinyEncoder
 from mmda_bench.protocol import Cell, Protocol
 
 NOISE = Path(__file__).resolve().parents[1] / "noise.py"
-PROTOCOL = Protocol(backbone="bulky", epochs=4)
+PROTOCOL = Protocol(backbone="bulky", epochs=2)
 STAGES = ("prepare", "train")
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # glibc
 
