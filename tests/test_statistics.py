@@ -37,8 +37,10 @@ def slow_draws(labels, model, rows):
 
 
 def slow_distribution(values, draws):
-    """Means over seeds of every draw, with a normal deviate for what utterances leave of the variance of seeds; its sign
-    is that of the statistic."""
+    """Means over seeds of every draw, with a normal deviate for what utterances leave of the variance of seeds.
+
+    Its sign is that of the statistic.
+    """
     seeds = len(values)
     means = [sum(row) / seeds for row in draws]
     if seeds == 1:
