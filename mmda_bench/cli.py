@@ -101,13 +101,12 @@ def run(
 ) -> None:
     """Run every cell that has no record yet, then write the leaderboards."""
     from mmda_bench import console, plan, schedule
-    from mmda_bench.readable import reading
+    from mmda_bench.readable import read_card
     from mmda_bench.store import Store
 
     load(plugin)
     schedule.check(gpus_per_cell, timeout)
-    with reading(dataset, data_root, "describe()"):
-        card = DATASETS.get(dataset)().describe(data_root)
+    card = read_card(DATASETS.get(dataset)(), dataset, data_root)
     locations = plan.parse_weights(weights or ())
     protocol = plan.protocol_for(
         card, backbone=backbone, shift=shift, severity=severity, epochs=epochs, weights=locations

@@ -63,11 +63,10 @@ def prepare_(
 ) -> None:
     """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done."""
     from mmda_bench import console, plan, schedule
-    from mmda_bench.readable import reading
+    from mmda_bench.readable import read_card
 
     load(plugin)
-    with reading(dataset, data_root, "describe()"):
-        card = DATASETS.get(dataset)().describe(data_root)
+    card = read_card(DATASETS.get(dataset)(), dataset, data_root)
     locations = plan.parse_weights(weights or ())
     protocol = plan.protocol_for(card, backbone=backbone, shift=shift, severity=severity, weights=locations)
     schedule.sigterm_interrupts()

@@ -16,7 +16,7 @@ from mmda_bench.export_folder import write_folder
 from mmda_bench.export_iemocap import write_iemocap
 from mmda_bench.export_mintrec import write_mintrec
 from mmda_bench.export_task import Progress, Task
-from mmda_bench.readable import read_utterances, reading
+from mmda_bench.readable import read_card, read_utterances
 from mmda_bench.registry import DATASETS, UsageError, suggest
 from mmda_bench.schedule import ResourceError
 
@@ -60,8 +60,7 @@ def export(
     out = Path(os.path.abspath(out))
     with _writing(out):
         _check_free(out)
-    with reading(type(dataset).__name__, root, "describe()"):
-        card = dataset.describe(root)
+    card = read_card(dataset, type(dataset).__name__, root)
     _check_classes(card, layout)
     utterances = read_utterances(dataset, card, root, limit=limit)
     partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}")

@@ -255,12 +255,11 @@ def start_ray(address: str, **options: Any) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
         if address == "local":
-            where, advice = (
-                "does not start",
-                f"see that there is room in {options['_temp_dir']}, or run without it: --jobs 0",
-            )
+            where = "does not start"
+            advice = f"see that there is room in {options['_temp_dir']}, or run without it: --jobs 0"
+        else:
+            where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ResourceError(f"Ray {where}: {lines[0]}; {advice}") from error
 

@@ -42,6 +42,12 @@ def reading(dataset: str, root: Path | None, call: str) -> Iterator[None]:
         ) from error
 
 
+def read_card(reader: Dataset, name: str, root: Path | None) -> Card:
+    """What ``reader``, known as ``name``, says of the corpus under ``root``. Raises :class:`DataError`."""
+    with reading(name, root, "describe()"):
+        return reader.describe(root)
+
+
 def read_utterances(reader: Dataset, card: Card, root: Path | None, *, limit: int | None = None) -> list[Utterance]:
     """All utterances under ``root``, or the first ``limit``. Raises :class:`DataError`, also for what is none."""
     with reading(card.name, root, "utterances()"):

@@ -13,7 +13,7 @@ from typing import Any
 from mmda_bench import registry
 from mmda_bench.dataset import NAMES, Card, ClipError, DataError, Utterance, substitutions, tally
 from mmda_bench.protocol import name_hash, split_halves
-from mmda_bench.readable import check_readable, load_pictures, load_sound, read_utterances, reading
+from mmda_bench.readable import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
 from mmda_bench.schedule import ResourceError
 
 SHOWN = 20  # entries of a list in the report for people; the other form has all
@@ -81,8 +81,7 @@ def verify(
     reader = registry.DATASETS.get(dataset)()
     found = Verification(dataset, None if root is None else str(root))
     try:
-        with reading(dataset, root, "describe()"):
-            card: Card = reader.describe(root)
+        card = read_card(reader, dataset, root)
         utterances = read_utterances(reader, card, root)
         with reading(dataset, root, "unusable()"):
             found.unusable = list(reader.unusable(root))

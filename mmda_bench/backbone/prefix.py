@@ -25,7 +25,7 @@ from mmda_bench.backbone.workers import encoding
 from mmda_bench.dataset import MODALITIES, NAMES, Card, DataError, Dataset, Utterance
 from mmda_bench.disk import Disk
 from mmda_bench.protocol import HALVES, Protocol, canonical_json, effective_shift, split_halves
-from mmda_bench.readable import check_readable, read_utterances, reading
+from mmda_bench.readable import check_readable, read_card, read_utterances, reading
 from mmda_bench.schedule import ResourceError
 
 VARIANTS = ("clean", "shifted")
@@ -80,8 +80,7 @@ def preparation(
 ) -> Preparation:
     """What is to be prepared, and where. Raises :class:`DataError` when the corpus or the weights are not there."""
     reader: Dataset = registry.DATASETS.get(dataset)()
-    with reading(dataset, root, "describe()"):
-        card = reader.describe(root)
+    card = read_card(reader, dataset, root)
     backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
     place = place_of(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
     return Preparation(dataset, root, protocol, tuple(sorted((weights or {}).items())), reader, card, place)

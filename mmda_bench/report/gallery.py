@@ -152,9 +152,10 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     drawn = {row.title for row in _leading(board)}
     for severity, other in sorted(family.items()):
         for row in (row for row in other.rows if row.title in drawn):
+            scores = line(row).scores
             for anchor in MODALITIES:
-                if (score := line(row).scores.get(anchor)) is not None:
-                    points[anchor].setdefault(row.title, []).append((severity, score))
+                if anchor in scores:
+                    points[anchor].setdefault(row.title, []).append((severity, scores[anchor]))
     lines = {
         anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
         for anchor, by_title in points.items()
