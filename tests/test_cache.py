@@ -61,46 +61,15 @@ def test_all_protocols_of_a_corpus_have_one_lock(place):
     assert place().lock.name == "noise-v1.0-tiny.lock"
 
 
-READER = "from mmda_bench.datasets import first\nimport mmda_bench.datasets.third\n"
-
-
-@pytest.fixture
-def readers(tmp_path, monkeypatch):
-    """A package in the place of mmda_bench.datasets, and the digest of its module ``reader``."""
-    sources = {"reader": READER, "first": "def f():\n    from mmda_bench.datasets.second import g\n"}
-    sources |= {"second": "from . import reader\n", "third": "import os.path\n", "other": "", "os": ""}
-    for name, source in sources.items():
-        (tmp_path / f"{name}.py").write_text(source)
-    monkeypatch.setitem(cache.sys.modules, cache.READERS, type("package", (), {"__path__": [str(tmp_path)]}))
-    reader = type("module", (), {"__file__": str(tmp_path / "reader.py")})
-    monkeypatch.setitem(cache.sys.modules, "some.reader", reader)
-    return lambda: cache.reader_digest.__wrapped__("some.reader")
-
-
-@pytest.mark.parametrize("name", ["reader", "first", "second", "third"])
-def test_the_digest_of_a_reader_changes_with_all_that_it_imports(readers, tmp_path, name):
-    before = readers()
-    assert readers() == before
-    (tmp_path / f"{name}.py").open("a").write("# changed\n")
-    assert readers() != before
-
-
-@pytest.mark.parametrize("name", ["other", "os"])
-def test_the_digest_of_a_reader_does_not_change_with_what_it_does_not_import(readers, tmp_path, name):
-    before = readers()
-    (tmp_path / f"{name}.py").write_text("changed = True\n")
-    assert readers() == before
-
-
-def test_the_built_in_readers_are_known_by_what_they_share():
-    import mmda_bench.datasets.iemocap
-    import mmda_bench.datasets.mintrec  # noqa: F401
-
-    def imported(name):
-        path = cache.Path(cache.sys.modules[f"{cache.READERS}.{name}"].__file__)
-        return set(cache._imported_readers(path.read_bytes()))
-
-    assert "clip_media" in imported("mintrec") & imported("iemocap")
+def test_an_edited_plug_in_reader_lies_elsewhere_and_a_built_in_one_is_known_by_its_version(tmp_path, monkeypatch):
+    file = tmp_path / "reader.py"
+    file.write_text("first = 1\n")
+    monkeypatch.setattr(cache.inspect, "getfile", lambda cls: str(file))
+    registry.load_plugin(noise.__file__)
+    before = cache.plugin_digest("noise")
+    file.write_text("second = 2\n")
+    assert cache.plugin_digest("noise") != before
+    assert cache.plugin_digest("mintrec") == ""
 
 
 def test_the_room_is_not_less_than_what_is_taken_and_not_much_more(tmp_path):

@@ -17,10 +17,11 @@ FROZEN, FEATURES = HERE / "fixtures" / "frozen.json", HERE / "fixtures" / "featu
 STORES = {"results": HERE.parent / "results", "fixtures": HERE / "fixtures" / "records-schema1"}
 UTTERANCES = (0, 7, 1499)
 FACES = {"mmda_bench.training": ["run_cell"], "mmda_bench.cli": ["app", "main"]}
+FACES["mmda_bench.protocol"] = ["Cell", "Protocol"]
 FACES["mmda_bench.report"] = ["load_boards", "write_leaderboards"]
 MODULES = (
     *("mmda_bench", "mmda_bench.method", "mmda_bench.dataset", "mmda_bench.functional", "mmda_bench.modules"),
-    *("mmda_bench.registry", "mmda_bench.contract", "mmda_bench.protocol", "mmda_bench.backbone.spec"),
+    *("mmda_bench.registry", "mmda_bench.contract", "mmda_bench.backbone.spec"),
     *("mmda_bench.backbone.paper", "mmda_bench.store", *FACES),
 )
 
@@ -97,6 +98,20 @@ def features() -> dict[str, np.ndarray]:
     return found
 
 
+def cache_names() -> list[str]:
+    """Folders of a prepared corpus of which everything is given, so that only the engine could rename them."""
+    from mmda_bench.backbone.cache import place_of
+    from mmda_bench.backbone.tiny import Tiny
+    from mmda_bench.dataset import Card, Shift
+    from mmda_bench.protocol import Protocol
+
+    shift = Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4)
+    facts = dict.fromkeys(("title", "licence", "citation", "obtain"), "")
+    card = Card(name="mintrec", version="v1", classes=("a", "b"), shift=shift, files="0123", **facts)
+    place = place_of("mintrec", card=card, backbone=Tiny(), protocol=Protocol(backbone="tiny"), cache=Path("cache"))
+    return [place.clean.name, place.shifted.name, place.lock.name]
+
+
 @pytest.fixture(scope="module")
 def frozen() -> dict:
     return json.loads(FROZEN.read_text("utf-8"))
@@ -135,11 +150,16 @@ def test_the_frozen_layers_give_what_they_gave():
         np.testing.assert_allclose(now[name], kept[name], atol=2e-3, err_msg=f"{name}: raise FEATURES_VERSION")
 
 
+def test_a_cache_made_before_is_found_again(frozen):
+    assert cache_names() == frozen["cache"]
+
+
 def write() -> None:
     document = {
         "names": {module: public_names(module) for module in MODULES},
         "options": options(),
         "hashes": {name: hashes(folder) for name, folder in STORES.items()},
+        "cache": cache_names(),
         "boards": {name: boards(folder) for name, folder in STORES.items()},
     }
     FROZEN.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -1,10 +1,8 @@
 """Where prepared corpora lie, under names that say all that determines their content, and what room they need."""
 
-import ast
 import contextlib
 import fcntl
 import hashlib
-import importlib
 import inspect
 import shutil
 import sys
@@ -12,22 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache as memoize
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mmda_bench import registry, shifts
+from mmda_bench import registry
 from mmda_bench.backbone import encode, ragged
-from mmda_bench.backbone.spec import Backbone, sample_frames
+from mmda_bench.backbone.spec import Backbone
 from mmda_bench.dataset import MAX_SAMPLES, Card, Utterance
 from mmda_bench.disk import Disk, free_bytes
-from mmda_bench.protocol import Protocol, canonical_json, effective_shift, split_halves
+from mmda_bench.protocol import Protocol, canonical_json, effective_shift
 from mmda_bench.schedule import cpu_count
 
+# Raise it whenever what the frozen layers give, or how it is split and stored, changes: every cache is then made anew.
+# A golden test (tests/test_frozen.py) fails when the outputs change and this number does not.
+FEATURES_VERSION = 1
 SHARD = 128  # utterances: some 300 MB of visual tokens of the real backbones, two or three minutes of one core
-READERS = "mmda_bench.datasets"
 
 
 @dataclass(frozen=True)
@@ -50,17 +49,17 @@ def place_of(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol
         "dataset": dataset,
         "version": card.version,
         "files": card.files,
-        "reader": reader_digest(registry.DATASETS.get(dataset).__module__),
+        "reader": plugin_digest(dataset),
         "backbone": [protocol.backbone, backbone.identity()],
         "dtype": backbone.cache_dtype,
         "frames": [backbone.frames, backbone.frame_size],
         "shard": SHARD,
-        "engine": _sources(encode, ragged, shifts, sample_frames),
+        "features": FEATURES_VERSION,
     }
     full = {
         **key,
         "shift": asdict(effective_shift(card.shift, protocol)),
-        "split": [protocol.split, *card.fractions, _sources(split_halves)],
+        "split": [protocol.split, *card.fractions],
     }
     folder, name = cache / "prefix", f"{dataset}-{card.version}-{protocol.backbone}"
     return Place(
@@ -74,34 +73,11 @@ def _short(key: object) -> str:
     return hashlib.sha256(canonical_json(key).encode()).hexdigest()[:12]
 
 
-def _sources(*things: object) -> str:
-    text = "".join(inspect.getsource(thing) for thing in things)  # type: ignore[arg-type]
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@memoize
-def reader_digest(module: str) -> str:
-    """Digest of a reader's source and of all modules of ``mmda_bench.datasets`` that it imports, at whatever remove."""
-    path = Path(sys.modules[module].__file__ or "")
-    beside = [Path(folder) for folder in importlib.import_module(READERS).__path__]
-    waiting, sources = [path], dict[Path, bytes]()
-    while waiting:
-        if (path := waiting.pop()) not in sources:
-            sources[path] = path.read_bytes()
-            files = [folder / f"{name}.py" for name in _imported_readers(sources[path]) for folder in beside]
-            waiting += [file for file in files if file.is_file()]
-    return hashlib.sha256(b"".join(sorted(sources.values()))).hexdigest()
-
-
-def _imported_readers(source: bytes) -> Iterator[str]:
-    """Names of the modules of ``mmda_bench.datasets`` that a source imports, wherever in it that stands."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module == READERS or node.level):
-            yield from ([node.module] if node.level and node.module else [alias.name for alias in node.names])
-        elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "").removeprefix(f"{READERS}.")
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.removeprefix(f"{READERS}.") for alias in node.names)
+def plugin_digest(dataset: str) -> str:
+    """Twelve hexadecimal digits of the file of a reader that is a plug-in, whose author may change it; "" of ours."""
+    if registry.DATASETS.entry(dataset).origin == "built-in":
+        return ""
+    return hashlib.sha256(Path(inspect.getfile(registry.DATASETS.get(dataset))).read_bytes()).hexdigest()[:12]
 
 
 def damaged(folders: Iterable[Path]) -> list[Path]:

@@ -81,7 +81,9 @@ class Backbone:
         raise NotImplementedError
 
     def identity(self) -> str:
-        """A string that changes whenever the prefix outputs may: part of the key of the cache."""
+        """What identifies the weights and libraries behind the prefix outputs: part of the key of the cache.
+
+        A change of our own code is told by ``FEATURES_VERSION`` instead."""
         raise NotImplementedError
 
     def weights_digest(self) -> str:

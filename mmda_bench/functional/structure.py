@@ -1,4 +1,4 @@
-"""Structure of the target domain: two views, neighbours, certainty, triplets. Marks: see :mod:`mmda_bench.functional`."""
+"""Structure of the target: two views, neighbours, certainty, triplets. Marks: see :mod:`mmda_bench.functional`."""
 
 import math
 
