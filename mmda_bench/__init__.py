@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mmda_bench.version import __version__ as __version__
 
 _PUBLIC = {
     "Method": "method",

@@ -5,7 +5,7 @@ nothing, encodes nothing: the engine does, in the same way for every corpus, and
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,8 +13,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from mmda_bench.errors import ClipError, DataError
+
 if TYPE_CHECKING:
     import numpy as np
+
+__all__ = [
+    "MAX_SAMPLES", "MIN_SAMPLES", "MODALITIES", "NAMES", "ONE_WORD", "SAMPLE_RATE", "VIDEO_FRAMES", "Card", "ClipError",
+    "DataError", "Dataset", "ExportTask", "Shift", "Utterance", "substituted", "substitutions", "tally",
+]  # fmt: skip
 
 MODALITIES = ("A", "L", "V")
 NAMES = {"A": "acoustic", "L": "lexical", "V": "visual", "joint": "joint"}
@@ -22,14 +29,6 @@ SAMPLE_RATE = 16_000
 MAX_SAMPLES = 80_160  # 5.01 s: 250 WavLM frames
 MIN_SAMPLES = 400
 VIDEO_FRAMES = 10
-
-
-class DataError(Exception):
-    """The corpus is missing or unusable. The message names what was found, what was expected and what to do."""
-
-
-class ClipError(Exception):
-    """One utterance cannot be read; the message says why. It is left out, counted, and named in every record."""
 
 
 _substituted: ContextVar[list[str] | None] = ContextVar("substituted", default=None)
@@ -111,6 +110,18 @@ class Utterance:
     half: str | None = None
 
 
+@dataclass(frozen=True)
+class ExportTask:
+    """What a corpus gets that writes ``utterances`` of another one in its own layout: below ``out``, in ``jobs``
+    processes, telling ``progress`` (utterances written, utterances in all). ``card``: of the corpus written."""
+
+    card: Card
+    utterances: Sequence[Utterance]
+    out: Path
+    progress: Callable[[int, int], None] | None = None
+    jobs: int = 1
+
+
 class Dataset:
     """Base of every corpus reader, registered with ``@register_dataset``. Its constructor takes no arguments."""
 
@@ -127,6 +138,14 @@ class Dataset:
     def utterances(self, root: Path | None) -> Iterable[Utterance]:
         """All utterances under ``root`` in a fixed order. Raises :class:`DataError` when the corpus is unusable."""
         raise NotImplementedError(f"{type(self).__name__} must define utterances(root)")
+
+    def export(self, task: ExportTask) -> dict[str, str]:
+        """Write ``task`` in the layout that this reader reads, for ``data export --layout`` with its name.
+
+        Returns the reason for every utterance, by id, that could not be read. A dataset that defines it says so with
+        ``@register_dataset(..., layout=True)``; :mod:`mmda_bench.data.export` has what writers share.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no layout of its own: it does not define export(task)")
 
 
 ONE_WORD = "one-word utterances"

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmda_bench.errors import UsageError
 from mmda_bench.method import Context
-from mmda_bench.registry import UsageError
 
 
 def option(name: str, value: str, allowed: Iterable[str]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import mmda_bench
-from mmda_bench.dataset import MODALITIES, Shift
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.version import __version__
 
 SHIFTS = ("paper", "released")
 SPLITS = ("train", "validation", "test")
@@ -43,7 +43,7 @@ class Protocol:
         """One line to print under a table or to paste into a paper."""
         strength = "" if self.severity == 1 else f"*{self.severity:g}"
         fields = [
-            f"mmda-bench:{'.'.join(mmda_bench.__version__.split('.')[:2])}",
+            f"mmda-bench:{'.'.join(__version__.split('.')[:2])}",
             f"{dataset}:{version}",
             f"split:{self.split}",
             f"shift:{self.shift}{strength}",
@@ -114,62 +114,3 @@ def name_hash(*names: object) -> int:
     """A 63-bit integer from names: the source of every seed, so that call order changes nobody's numbers."""
     text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
-    """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
-
-    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does. Beyond 1
-    pictures go no darker than black and no more words are masked than there are.
-    """
-    power = 2 if protocol.shift == "released" else 1
-    s = protocol.severity
-    return Shift(
-        noise=s * shift.noise**power,
-        brightness=max(0.0, (1 - s) + s * shift.brightness),
-        visual_noise=s * shift.visual_noise**power,
-        masked=min(1.0, s * shift.masked),
-    )
-
-
-def split_halves(
-    ids: Sequence[str],
-    labels: Sequence[int],
-    *,
-    dataset: str,
-    split: int,
-    fractions: tuple[float, float, float],
-    halves: Sequence[str | None] | None = None,
-) -> dict[tuple[str, str], list[int]]:
-    """Positions of the utterances in each (half, split), every one stratified by class.
-
-    All orders, of the result too, are by a hash of (split seed, corpus, utterance id): they do not depend on the order
-    of the files, and in files that are sorted by class a position in a part tells nothing of it. Halves fixed by the
-    corpus are kept. A class with two utterances in a half is trained and tested on. The proportions
-    within a half are ours; the paper gives none.
-    """
-    parts: dict[tuple[str, str], list[int]] = {(half, part): [] for half in HALVES for part in SPLITS}
-    order = sorted(range(len(ids)), key=lambda i: name_hash("split", split, dataset, ids[i]))
-    carry = dict.fromkeys(parts, 0.0)
-    turn = 0
-    for label in sorted(set(labels)):
-        members = [i for i in order if labels[i] == label]
-        chosen: dict[str, list[int]] = {half: [] for half in HALVES}
-        for i in members:
-            fixed = halves[i] if halves is not None else None
-            if fixed is None:
-                fixed, turn = HALVES[turn % 2], turn + 1
-            chosen[fixed].append(i)
-        for half, mine in chosen.items():
-            sizes: list[int] = []
-            for part, fraction in zip(SPLITS[:2], fractions[:2], strict=True):
-                exact = fraction * len(mine) + carry[half, part]  # carried over, so that the totals are right as well
-                left = max(0, len(mine) - sum(sizes) - 1)  # one is kept for the test set
-                sizes.append(min(left, max(1 if part == "train" else 0, round(exact))))
-                carry[half, part] = exact - sizes[-1]
-            train, validation = sizes
-            parts[half, "train"] += mine[:train]
-            parts[half, "validation"] += mine[train : train + validation]
-            parts[half, "test"] += mine[train + validation :]
-    rank = {position: place for place, position in enumerate(order)}
-    return {key: sorted(value, key=rank.__getitem__) for key, value in parts.items()}

@@ -3,7 +3,7 @@
 A shift is drawn once per utterance and modality, from names and not from call order (:func:`draw`): every method, epoch
 and worker sees the same target, and a shifted utterance can be cached. (The released code draws new noise at every
 access and masks the same positions in every sentence.) The strengths come from
-:func:`mmda_bench.protocol.effective_shift`; at severity 0 every function returns the clean input. At another severity
+:func:`mmda_bench.shifts.effective_shift`; at severity 0 every function returns the clean input. At another severity
 the same noise is scaled and the same order of words is masked further, so a severity curve varies one thing only.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmda_bench.dataset import MODALITIES, Shift
-from mmda_bench.protocol import name_hash
+from mmda_bench.protocol import Protocol, name_hash
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -77,3 +77,19 @@ def _normalise(frames: NDArray[np.uint8], brightness: float) -> NDArray[np.float
     # one multiplication and one addition for each of the three channels: frames are most of a corpus's bytes
     scale = (np.float32(brightness / 255) / STD).astype(np.float32)
     return np.asarray(frames, np.float32) * scale - MEAN / STD
+
+
+def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
+    """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
+
+    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does. Beyond 1
+    pictures go no darker than black and no more words are masked than there are.
+    """
+    power = 2 if protocol.shift == "released" else 1
+    s = protocol.severity
+    return Shift(
+        noise=s * shift.noise**power,
+        brightness=max(0.0, (1 - s) + s * shift.brightness),
+        visual_noise=s * shift.visual_noise**power,
+        masked=min(1.0, s * shift.masked),
+    )

@@ -24,7 +24,7 @@ class SmallCorpus:
     corpus: Any
 
     def prepare(self, *, cache: Path | None = None, jobs: int = 1) -> Any:
-        from mmda_bench.backbone.prefix import prepare
+        from mmda_bench.features.prepare import prepare
         from mmda_bench.protocol import Protocol
 
         protocol = Protocol(backbone="tiny")

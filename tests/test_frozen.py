@@ -39,7 +39,7 @@ def options() -> dict[str, list[str]]:
     """The options and arguments of every verb."""
     from typer.main import get_command
 
-    from mmda_bench.cli import app
+    from mmda_bench.cli.main import app
 
     def walk(command, path):
         if hasattr(command, "commands"):
@@ -53,7 +53,7 @@ def options() -> dict[str, list[str]]:
 
 def boards(folder: Path) -> dict[str, dict[str, list[float | None]]]:
     """Mean and sd by signature, row and column."""
-    from mmda_bench.report import load_boards
+    from mmda_bench.report.load import load_boards
     from mmda_bench.store import Store
 
     found: dict[str, dict[str, list[float | None]]] = {}
@@ -78,8 +78,8 @@ def features() -> dict[str, np.ndarray]:
     import torch
 
     from mmda_bench import shifts
-    from mmda_bench.backbone.encode import raw_input, repeatable
     from mmda_bench.dataset import Shift
+    from mmda_bench.features.encode import raw_input, repeatable
     from mmda_bench.registry import BACKBONES, DATASETS
 
     backbone = BACKBONES.get("tiny")()
@@ -100,9 +100,9 @@ def features() -> dict[str, np.ndarray]:
 
 def cache_names() -> list[str]:
     """Folders of a prepared corpus of which everything is given, so that only the engine could rename them."""
-    from mmda_bench.backbone.cache import place_of
     from mmda_bench.backbone.tiny import Tiny
     from mmda_bench.dataset import Card, Shift
+    from mmda_bench.features.cache import place_of
     from mmda_bench.protocol import Protocol
 
     shift = Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from mmda_bench.errors import UsageError
 from mmda_bench.modules import ClasswiseDiscriminators, Discriminator, MemoryBank, RandomisedMap, option
-from mmda_bench.registry import UsageError
 
 
 def test_discriminator_is_the_common_one() -> None:

@@ -3,16 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from mmda_bench.data.splits import split_halves
 from mmda_bench.dataset import Shift
-from mmda_bench.protocol import (
-    Cell,
-    Protocol,
-    canonical_json,
-    effective_shift,
-    format_seeds,
-    name_hash,
-    split_halves,
-)
+from mmda_bench.protocol import Cell, Protocol, canonical_json, format_seeds, name_hash
+from mmda_bench.shifts import effective_shift
 
 PROTOCOL = Protocol(backbone="tiny")
 CELL = Cell(

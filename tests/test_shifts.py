@@ -7,7 +7,8 @@ import pytest
 
 from mmda_bench import shifts
 from mmda_bench.dataset import Shift
-from mmda_bench.protocol import Protocol, effective_shift
+from mmda_bench.protocol import Protocol
+from mmda_bench.shifts import effective_shift
 
 IEMOCAP = Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4)
 MINTREC = Shift(noise=0.005, brightness=0.3, visual_noise=0.05, masked=0.2)

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmda_bench.backbone.pictures import ClassTokenLayers, queries_keys_values
-from mmda_bench.backbone.spec import Encoder
+from mmda_bench.backbone.attention import ClassTokenLayers, queries_keys_values
+from mmda_bench.backbone.base import Encoder
 from mmda_bench.backbone.weights import load_exactly, read_checkpoint
-from mmda_bench.dataset import DataError
+from mmda_bench.errors import DataError
 
 SIDE = 112  # pixels
 GRID = 14  # the stem halves the picture three times

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmda_bench.backbone.spec import Encoder
-from mmda_bench.backbone.transformers_models import load_model, settings_of
+from mmda_bench.backbone.base import Encoder
+from mmda_bench.backbone.hub import load_model, settings_of
 from mmda_bench.backbone.weights import fetched
 
 MAX_TOKENS = 64

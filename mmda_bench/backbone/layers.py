@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmda_bench.backbone.pictures import queries_keys_values
+from mmda_bench.backbone.attention import queries_keys_values
 
 
 class Linear(nn.Linear):

@@ -1,40 +1,18 @@
 """The one multimodal network that every method trains: last layers, pooling, representations and heads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmda_bench.backbone.base import DIMENSION, Backbone
 from mmda_bench.backbone.layers import LSTMPool, TextCNN
-from mmda_bench.backbone.spec import DIMENSION, Backbone
+from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.functional import full_precision
+from mmda_bench.functional.precision import full_precision
 
 DIMS: dict[str, int] = {**dict.fromkeys(MODALITIES, DIMENSION), "joint": DIMENSION * len(MODALITIES)}
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """A padded batch of one modality's prefix outputs: ``values`` (B, T, [N,] width), ``mask`` (B, T), True: real."""
-
-    values: Tensor
-    mask: Tensor
-
-    def to(self, device: torch.device) -> "Sequences":
-        """On ``device`` and in float32; the cache's half precision travels, as it is half the bytes."""
-        return Sequences(self.values.to(device, non_blocking=True).float(), self.mask.to(device, non_blocking=True))
-
-    def by_length(self, groups: int) -> "list[tuple[Tensor, Sequences]]":
-        """The batch as ``groups`` parts of similar length, each cut to its longest: (rows in the batch, part)."""
-        steps = torch.arange(1, self.mask.shape[1] + 1, device=self.mask.device)
-        lengths = (self.mask * steps).amax(1)  # the last real step: a mask may have holes
-        parts = []
-        for rows in lengths.argsort(stable=True).chunk(groups):
-            longest = int(lengths[rows[-1]])
-            parts.append((rows, Sequences(self.values[rows, :longest], self.mask[rows, :longest])))
-        return parts
 
 
 class ModalityEncoder(nn.Module):

@@ -1,7 +1,7 @@
 """The embedded backbone: the shape of the real ones at 0.17 M parameters in all.
 
 Frozen: the front end and the first of four transformer blocks; the last three blocks are trained in every cell. The
-pretrained weights lie beside this file and were made by ``python -m mmda_bench.datasets.pretrain_tiny``.
+pretrained weights lie beside this file and were made by ``python -m mmda_bench.datasets.avatars.pretraining``.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from mmda_bench.backbone.base import Backbone, Encoder
 from mmda_bench.backbone.layers import Block, PictureBlocks, SequenceBlocks
-from mmda_bench.backbone.spec import Backbone, Encoder
 from mmda_bench.registry import register_backbone
 
 WIDTH = 32

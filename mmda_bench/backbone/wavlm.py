@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmda_bench.backbone.spec import Encoder
-from mmda_bench.backbone.transformers_models import load_model, settings_of
+from mmda_bench.backbone.base import Encoder
+from mmda_bench.backbone.hub import load_model, settings_of
 from mmda_bench.backbone.weights import fetched
-from mmda_bench.dataset import DataError
+from mmda_bench.errors import DataError
 
 PREPROCESSOR = "preprocessor_config.json"
 

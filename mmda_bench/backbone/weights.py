@@ -10,8 +10,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from mmda_bench.backbone.spec import Backbone
-from mmda_bench.dataset import MODALITIES, NAMES, DataError
+from mmda_bench.backbone.base import Backbone
+from mmda_bench.dataset import MODALITIES, NAMES
+from mmda_bench.errors import DataError
 
 Loaded = TypeVar("Loaded")
 

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.plan import label, parse_spec, split_outside_brackets
-from mmda_bench.registry import METHODS, UsageError, suggest
-from mmda_bench.report.holes import Hole
-from mmda_bench.report.sections import wins
+from mmda_bench.errors import UsageError
+from mmda_bench.registry import METHODS, suggest
+from mmda_bench.registry.spec import label, parse_spec, split_outside_brackets
+from mmda_bench.report.boards import COLUMNS, EXTERNAL, Board, Row
+from mmda_bench.report.formats.captions import difference_text
+from mmda_bench.report.formats.tables import wins
+from mmda_bench.report.missing import Hole
+from mmda_bench.report.paired_tests import DRAWS, Difference, differences
 from mmda_bench.report.significance import Predictions, Samples, sample
-from mmda_bench.report.tables import COLUMNS, EXTERNAL, Board, Row
-from mmda_bench.report.wording import difference_text
-from mmda_bench.statistics import DRAWS, Difference, differences
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.report.tables import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
-from mmda_bench.statistics import DRAWS, Sample, all_pairs, average, from_the_best, interval, resampled_f1, weighted_f1
+from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
+from mmda_bench.report.paired_tests import (
+    DRAWS,
+    Sample,
+    all_pairs,
+    average,
+    from_the_best,
+    interval,
+    resampled_f1,
+    weighted_f1,
+)
 from mmda_bench.store import Record
 
 Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]

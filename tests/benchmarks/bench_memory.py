@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 
 from mmda_bench import registry
-from mmda_bench.backbone.spec import Encoder
+from mmda_bench.backbone.base import Encoder
 from mmda_bench.backbone.tiny import Tiny, TinyEncoder
 from mmda_bench.protocol import Cell, Protocol
 
-NOISE = Path(__file__).resolve().parents[1] / "noise.py"
+NOISE = Path(__file__).resolve().parents[1] / "support" / "noise.py"
 PROTOCOL = Protocol(backbone="bulky", epochs=2)
 STAGES = ("prepare", "train")
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # glibc
@@ -66,7 +66,7 @@ class PeakMemory:
 
 def child(stage: str, root: Path, cache: Path) -> None:
     """One stage in this process; prints its peak memory and the size of the cache, in MB."""
-    from mmda_bench.backbone.prefix import prepare
+    from mmda_bench.features.prepare import prepare
     from mmda_bench.training import run_cell
 
     torch.set_num_threads(1)

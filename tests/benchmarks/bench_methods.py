@@ -17,18 +17,13 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
+from mmda_bench.backbone.network import DIMS, MultimodalNetwork
+from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.tiny import WIDTH
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.functional import (
-    certainty,
-    certainty_thresholds,
-    dimension_cost,
-    hard_triplet,
-    information_bottleneck,
-    neighbour_pseudo_labels,
-    transport_plan,
-)
+from mmda_bench.functional.objective import information_bottleneck
+from mmda_bench.functional.structure import certainty, certainty_thresholds, hard_triplet, neighbour_pseudo_labels
+from mmda_bench.functional.transport import dimension_cost, transport_plan
 from mmda_bench.method import Context, Source, Target
 from mmda_bench.modules import ClasswiseDiscriminators, Discriminator
 from mmda_bench.registry import BACKBONES, METHODS

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from mmda_bench import schedule
+from mmda_bench.machine import devices
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.registry import register_method
 from mmda_bench.store import Store, unfinished
+from mmda_bench.sweep import scheduler
 
 TARGET = 1.25
 
@@ -43,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Scheduling overhead of a sweep on Ray.")
     parser.add_argument("--cells", type=int, default=36)
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--jobs", type=int, default=schedule.cpu_count())
+    parser.add_argument("--jobs", type=int, default=devices.cpu_count())
     parser.add_argument("--sleep", action="store_true")
     asked = parser.parse_args()
     params = {"seconds": asked.seconds, "sleep": asked.sleep}
@@ -61,7 +62,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        schedule.run(
+        scheduler.run(
             cells, store=Store(Path(folder)), root=None, cache=Path(folder), jobs=asked.jobs, gpus_per_cell=0,
             plugins=[__file__], runner="mmda_bench_plugin_bench_scheduling:run_cell", on_result=finished,
         )  # fmt: skip

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from mmda_bench import functional
 from mmda_bench.backbone.apvit import SIDE, APViT, APViTEncoder
+from mmda_bench.backbone.base import DIMENSION, Encoder
 from mmda_bench.backbone.bert import BertEncoder
 from mmda_bench.backbone.layers import LSTMPool
-from mmda_bench.backbone.network import DIMS, MultimodalNetwork, Sequences
+from mmda_bench.backbone.network import DIMS, MultimodalNetwork
 from mmda_bench.backbone.paper import Paper
-from mmda_bench.backbone.spec import DIMENSION, Encoder
+from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.wavlm import WavLMEncoder
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.functional import information_bottleneck
+from mmda_bench.functional.objective import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.registry import METHODS
 from tests import checkpoints

@@ -1,0 +1,1 @@
+"""A prepared folder: reader and writer of its layout."""

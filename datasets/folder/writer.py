@@ -1,0 +1,73 @@
+"""The layout of a prepared folder: labels.csv (or label_s.csv + label_t.csv), a wav and ten jpg an utterance."""
+
+import csv
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from mmda_bench.data.export import each
+from mmda_bench.data.media.write import write_wav
+from mmda_bench.data.validation import load_pictures, load_sound
+from mmda_bench.dataset import ExportTask, Utterance
+from mmda_bench.datasets.folder.reader import COLUMNS, TABLES
+from mmda_bench.errors import ClipError
+
+JPEG_QUALITY = 95
+TABLE = {half: name for name, half in TABLES}
+
+
+def write_folder(task: ExportTask) -> dict[str, str]:
+    """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
+    skipped: dict[str, str] = {}
+    rows: dict[str, list[tuple[str, ...]]] = {TABLE[u.half]: [] for u in task.utterances}
+    for utterance, reason in zip(
+        task.utterances, each(partial(_write_clip, task.out), task.utterances, task), strict=True
+    ):
+        if reason is not None:
+            skipped[utterance.id] = reason
+            continue
+        label = task.card.classes[utterance.label]
+        names = _names(utterance.id)
+        rows[TABLE[utterance.half]].append((*names, utterance.text, "", label, utterance.speaker or ""))
+    for name, table in rows.items():
+        with (task.out / name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow((*COLUMNS, "speaker"))
+            writer.writerows(table)
+    card = task.card
+    facts = {
+        "title": f"{card.title}, from files",
+        "origin": f"{card.name} {card.version}",
+        "synthetic": card.synthetic,
+        "licence": card.licence,
+        "citation": card.citation,
+        "classes": list(card.classes),
+        "shift": asdict(card.shift),
+        "fractions": list(card.fractions),
+        "backbone": card.backbone,
+    }
+    (task.out / "dataset.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return skipped
+
+
+def _write_clip(out: Path, utterance: Utterance) -> str | None:
+    """Sound and pictures of one utterance; the reason instead where they cannot be read."""
+    try:
+        waveform, frames = load_sound(utterance), load_pictures(utterance)
+    except ClipError as error:
+        return str(error)
+    stem = "_".join(_names(utterance.id))
+    write_wav(out / f"{stem}.wav", waveform)
+    (out / stem).mkdir()
+    for i, frame in enumerate(frames):
+        Image.fromarray(frame).save(out / stem / f"{i:02d}.jpg", quality=JPEG_QUALITY, subsampling=0)
+    return None
+
+
+def _names(utterance_id: str) -> tuple[str, str]:
+    """video_id and clip_id, which joined by _ give the id again (an id without _ gets the clip 0)."""
+    video, underscore, clip = utterance_id.rpartition("_")
+    return (video, clip) if underscore and video and clip else (utterance_id, "0")

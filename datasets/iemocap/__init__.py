@@ -1,0 +1,1 @@
+"""IEMOCAP: reader and writer of its layout."""

@@ -1,0 +1,1 @@
+"""MIntRec: reader and writer of its layout."""

@@ -1,0 +1,192 @@
+"""What a person is told before, after and beside a sweep: plans, failures, how to go on, ``status``."""
+
+import json
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmda_bench.cli.output import counter, say
+from mmda_bench.cli.progress import cell_name
+from mmda_bench.machine.disk import Disk
+from mmda_bench.protocol import Cell
+from mmda_bench.registry import METHODS
+from mmda_bench.store import Record, Store
+from mmda_bench.sweep import heartbeat
+from mmda_bench.units import count, duration, in_units, one_line
+
+
+def prepare(dataset: str, *, plugins: Sequence[str | Path] = (), **options: Any) -> None:
+    """What ``data prepare`` does and says. ``options``: of :func:`mmda_bench.features.prepare.prepare`."""
+    from mmda_bench.features import prepare as prefix
+
+    counters: dict[str, Callable[[int, int], None]] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        counters.setdefault(stage, counter(stage))(done, total)
+
+    files = [str(Path(plugin).absolute()) for plugin in plugins]
+    try:
+        corpus = prefix.prepare(dataset, progress=tell, plugins=files, **options)
+    except KeyboardInterrupt:
+        command = shlex.join(["mmda-bench", *sys.argv[1:]])
+        say(f"\nInterrupted; what is finished is kept. The same command goes on from there:\n  {command}", error=True)
+        raise
+    for what, notes in (("left out", corpus.skipped), ("used, but not as the files have it", corpus.substituted)):
+        for name, reason in notes:
+            say(f"{what}: {name}: {reason}", error=True)
+    size = in_units(sum(values.size for values in corpus.features.values()))
+    say(f"{len(corpus.ids)} utterances of {dataset} are prepared, {size}: {corpus.folder}")
+
+
+def show_plan(
+    cells: Sequence[Cell], todo: Sequence[Cell], minutes: float | None, *, disk: Disk | None = None, as_json: bool
+) -> None:
+    """What ``run --dry-run`` answers. ``disk``: for the prefixes, if cells are to run."""
+    if as_json:
+        missing = [{"cell": cell_name(cell), "hash": cell.hash, "key": cell.key()} for cell in todo]
+        document = {"cells": len(cells), "done": len(cells) - len(todo), "missing": missing, "minutes": minutes}
+        if disk is not None:
+            document["disk"] = {"folder": str(disk.folder), "needed_bytes": disk.needed, "free_bytes": disk.free}
+        print(json.dumps(document, indent=1))
+        return
+    for cell in todo:
+        print(f"  {cell_name(cell)}")
+    cost = "unknown until a first cell has run" if minutes is None else f"about {duration(60 * minutes)}"
+    done = len(cells) - len(todo)
+    say(f"{count(len(cells), 'cell')}, {done} done, {len(todo)} to run; time: {cost if todo else 'none'}")
+    if disk is not None:
+        say(f"disk for the cached prefixes: {disk}")
+
+
+def show_interrupted(stored: int, total: int, *, again: int | None = None) -> None:
+    """``again``: cells that a sweep with ``--rerun`` has finished."""
+    done = f"{stored} of {count(total, 'cell')} stored" if again is None else f"{count(again, 'cell')} run again"
+    say(f"\nInterrupted: {done}. {how_to_go_on(_command(sys.argv[1:]))}", error=True)
+
+
+@contextmanager
+def all_stored(store: Store, plugins: Sequence[Path]) -> Iterator[None]:
+    """Ctrl-C while the tables are made, after the last cell, loses nothing; it says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        options = [word for plugin in plugins for word in ("--plugin", str(plugin))]
+        command = _command(["leaderboard", "--results", str(store.results), *options])
+        say(f"\nInterrupted: every cell is stored; to write the tables:\n  {command}", error=True)
+        raise
+
+
+def how_to_go_on(command: str) -> str:
+    """What to type after a sweep that was started by ``command`` has ended early."""
+    plain = _command(without_rerun(shlex.split(command)[1:]))
+    if "--rerun all" in command.replace("=", " "):
+        return f"The same command would begin anew; this one keeps all records and runs the cells without:\n  {plain}"
+    return f"The same command runs the others:\n  {command}"
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join(["mmda-bench", *arguments])
+
+
+def without_rerun(arguments: Sequence[str]) -> list[str]:
+    kept = [a for i, a in enumerate(arguments) if a != "--rerun" and (i == 0 or arguments[i - 1] != "--rerun")]
+    return [a for a in kept if not a.startswith("--rerun=")]
+
+
+def show_other_sources(cells: Sequence[Cell], store: Store) -> None:
+    """Name the plug-ins whose stored cells were made by another version of their file."""
+    from mmda_bench.store.provenance import source_digest
+
+    for name in dict.fromkeys(cell.method for cell in cells):
+        if name not in METHODS.entries() or METHODS.entry(name).origin == "built-in":
+            continue
+        records = [record for cell in cells if cell.method == name and (record := store.read(cell))]
+        others = sum(record.get("method_source") not in (None, source_digest(name)) for record in records)
+        if others:
+            say(
+                f"{count(others, 'record')} of {name}: made by another version of its file; --rerun all makes them anew"
+            )
+
+
+def holes(cells: Sequence[Cell], store: Store) -> list[tuple[Cell, Record | None]]:
+    """The cells without a score, with what became of them."""
+    records = ((cell, store.read(cell)) for cell in cells)
+    return [(cell, record) for cell, record in records if record is None or record["status"] != "ok"]
+
+
+def show_results(cells: Sequence[Cell], found: Sequence[tuple[Cell, Record | None]], *, ran: int, store: Store) -> None:
+    """What ``run --json`` answers. ``found``: of :func:`holes`; ``ran``: cells that had to run."""
+    failures = [
+        {"cell": cell_name(c), "hash": c.hash, "status": r and r["status"], "reason": r and r["reason"]}
+        for c, r in found
+    ]
+    document = {"results": str(store.results), "cells": len(cells), "run": ran, "failures": failures}
+    print(json.dumps(document, indent=1))
+
+
+def show_failures(found: Sequence[tuple[Cell, Record | None]], total: int) -> None:
+    """Name the cells without a score (``found``, of :func:`holes`), and the command that runs them again."""
+    if not found:
+        return
+    have = "has" if total == 1 else "have"
+    say(f"\n{len(found)} of {count(total, 'cell')} {have} no score:", error=True)
+    for cell, record in found:
+        what = f"{record['status']}: {one_line(record['reason'])}" if record else "no record"
+        say(f"  {cell_name(cell)}: {what}", error=True)
+    arguments = without_rerun(sys.argv[1:])
+    say(f"To run them again: {_command([*arguments, '--rerun', 'failed'])}", error=True)
+
+
+def show_status(store: Store, *, as_json: bool) -> None:
+    """Sweeps under way with the table so far; cells by signature and status, failures, unreadable records."""
+    records, damaged = store.records()
+    groups: dict[str, Counter[str]] = {}
+    for record in records:
+        groups.setdefault(record["signature"], Counter())[record["status"]] += 1
+    failures = [(Cell.from_key(r["key"]), r) for r in records if r["status"] != "ok"]
+    if as_json:
+        document = {
+            "results": str(store.results),
+            "sweeps": [heartbeat.as_json(sweep) for sweep in heartbeat.read(store.results)],
+            "signatures": {signature: dict(counts) for signature, counts in sorted(groups.items())},
+            "failures": [{"cell": cell_name(c), "status": r["status"], "reason": r["reason"]} for c, r in failures],
+            "unreadable": [vars(one) for one in damaged],
+        }
+        print(json.dumps(document, indent=1))
+        return
+    for sweep in heartbeat.read(store.results):
+        _show_sweep(sweep, store)
+    if not records:
+        say(f"No record in {store.results}; mmda-bench run --dataset avatars makes the first.")
+    for signature, counts in sorted(groups.items()):
+        say(f"{signature}\n  " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+    for cell, record in failures:
+        say(f"  {record['status']}: {cell.dataset} {cell_name(cell)}: {one_line(record['reason'])}")
+    for one in damaged:
+        say(f"  unreadable: {one.path}: {one.reason}")
+
+
+def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
+    where = f"process {sweep.pid} on {sweep.host}"
+    done = f"{sweep.finished} of {count(sweep.total, 'cell')} run, {sweep.failed or 'none'} failed"
+    if not sweep.alive:
+        silent = duration(max(0.0, time.time() - sweep.heard))
+        say(f"A sweep died ({where}, last heard of {silent} ago): {done}. {how_to_go_on(sweep.command)}\n")
+        return
+    left = "time left unknown" if sweep.left_s is None else f"about {duration(sweep.left_s)} left"
+    since = duration(max(0.0, time.time() - sweep.started))
+    say(f"A sweep is running ({where}, for {since}): {done}, {len(sweep.running)} running; {left}")
+    for name in [sweep.stage] if sweep.stage else sweep.running:
+        say(f"  {name}")
+
+    from mmda_bench import report
+
+    boards, _ = report.load_boards(store, tests=False, signature=sweep.signature)
+    if boards:
+        say(f"\nSo far:\n\n{report.print_out(boards)}")
+    say("")

@@ -1,0 +1,61 @@
+"""How this program speaks: a line at once, also into a pipe, and on in silence when nobody reads any more."""
+
+import contextlib
+import errno
+import os
+import select
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+GONE = (errno.EPIPE, errno.EIO)  # a pipe that nobody reads; a terminal that was closed
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """A line at once. Where the reader has gone (``| head -2``), nothing: what is under way goes on to its end."""
+    stream = sys.stderr if error else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as failure:
+        if failure.errno not in GONE:
+            raise
+        silence(stream)
+
+
+def unread(stream: TextIO) -> bool:
+    """Whether ``stream`` is a pipe or socket that nobody reads any more, as after ``| head -1``."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no stream, closed, or a system without poll
+        return False
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is still written there go nowhere: Python would try again, and complain, when it ends."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person watches; Python has no stream where the shell has closed it (``>&-``)."""
+    return stream is not None and stream.isatty()
+
+
+def counter(stage: str) -> Callable[[int, int], None]:
+    """Says on standard error how far ``stage`` is: on one line of a terminal, elsewhere at every quarter."""
+    terminal = is_terminal(sys.stderr)
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        quarter = 4 * done // max(1, total)
+        if terminal:
+            with contextlib.suppress(OSError):
+                print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif quarter != told:
+            told = quarter
+            say(f"{stage}: {done}/{total}", error=True)
+
+    return tell

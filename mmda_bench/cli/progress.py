@@ -1,0 +1,177 @@
+"""A sweep as a person sees it: a live display on a terminal, elsewhere a line per finished cell."""
+
+import contextlib
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmda_bench.cli.output import GONE, is_terminal, say, silence
+from mmda_bench.protocol import Cell, Protocol
+from mmda_bench.registry.spec import label
+from mmda_bench.store import Record
+from mmda_bench.sweep import heartbeat
+from mmda_bench.units import count, duration, one_line
+
+
+def cell_name(cell: Cell) -> str:
+    return f"{label(cell.method, cell.params, cell.off)} anchor={cell.anchor} seed={cell.seed}"
+
+
+class Progress:
+    """Told what starts and what ends. ``done``: cells of the sweep that had a record before it began; ``results``:
+    where it leaves word for ``status``, if anywhere."""
+
+    def __init__(
+        self, cells: Sequence[Cell], *, done: int = 0, terminal: bool | None = None, results: Path | None = None
+    ) -> None:
+        self.total, self.before = len(cells), done
+        self.running: dict[str, str] = {}
+        self.stage = ""
+        self.finished_cells = self.failed = 0
+        self.start = time.monotonic()
+        self.terminal = is_terminal(sys.stdout) if terminal is None else terminal
+        self.live: Any = None
+        self.beacon: heartbeat.Beacon | None = None
+        if results is not None and cells:
+            command = shlex.join(["mmda-bench", *sys.argv[1:]])
+            self.beacon = heartbeat.Beacon(results, heartbeat.Sweep(len(cells), done, command, cells[0].signature))
+
+    def __enter__(self) -> "Progress":
+        already = f", {self.before} {'is' if self.before == 1 else 'are'} stored already" if self.before else ""
+        say(f"{count(self.total, 'cell')} to run{already}.")
+        if self.beacon is not None:
+            self.beacon.__enter__()
+        if self.terminal:
+            from rich.live import Live
+
+            self.live = Live(get_renderable=self._render, refresh_per_second=2, transient=True)
+            self._display(self.live.start)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.live is not None:
+            self._display(self.live.stop)
+        if self.beacon is not None:
+            self.beacon.__exit__(kind, error, traceback)
+        if kind is None:
+            spent = duration(time.monotonic() - self.start)
+            say(f"{count(self.finished_cells, 'cell')} run in {spent}, {self.failed or 'none'} failed.")
+
+    def _display(self, act: Callable[[], object]) -> None:
+        """Do something to the live display. Where the terminal has gone, the sweep goes on without one."""
+        try:
+            act()
+        except (OSError, SystemExit) as error:  # rich leaves the program when nobody reads
+            if isinstance(error, OSError) and error.errno not in GONE:
+                raise
+            live, self.live = self.live, None
+            with contextlib.suppress(OSError, SystemExit):
+                live.stop()  # gives standard output back
+            silence(sys.stdout)
+
+    def prepare(
+        self,
+        dataset: str,
+        *,
+        root: Path | None,
+        protocol: Protocol,
+        cache: Path,
+        jobs: int = 1,
+        plugins: Sequence[str | Path] = (),
+        weights: Mapping[str, str] | None = None,
+    ) -> None:
+        """Cache the frozen prefixes, telling how far that is, and then what of the corpus could not be used."""
+        from mmda_bench.features.prepare import prepare
+
+        told = -1
+
+        def tell(stage: str, done: int, total: int) -> None:
+            nonlocal told
+            quarter = 4 * done // max(1, total)
+            self.stage = f"{stage} {done}/{total}"
+            if quarter != told:
+                self._tell()
+            if not self.terminal and quarter != told and (told >= 0 or done < total):
+                told = quarter if done < total else -1
+                say(f"  {stage}: {done}/{total}")
+
+        files = [str(Path(plugin).absolute()) for plugin in plugins]
+        corpus = prepare(
+            dataset, root=root, protocol=protocol, cache=cache, progress=tell, jobs=jobs, plugins=files, weights=weights
+        )
+        self._line(not_whole(dataset, skipped=len(corpus.skipped), substituted=len(corpus.substituted)))
+        self.stage = ""
+        self.start = time.monotonic()
+
+    def started(self, cell: Cell) -> None:
+        self.running[cell.hash] = cell_name(cell)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.beacon is not None:
+            self.beacon.tell(
+                replace(
+                    self.beacon.sweep,
+                    finished=self.finished_cells,
+                    failed=self.failed,
+                    running=list(self.running.values()),
+                    stage=self.stage,
+                    left_s=self.seconds_left() if self.finished_cells else None,
+                )
+            )
+
+    def finished(self, cell: Cell, record: Record) -> None:
+        self.running.pop(cell.hash, None)
+        self.finished_cells += 1
+        width = len(str(self.total))
+        if record["status"] == "ok":
+            outcome = f"target F1 {100 * record['metrics']['target_test']['weighted_f1']:.1f}"
+        else:
+            self.failed += 1
+            outcome = f"{record['status'].upper()}: {one_line(record['reason'])[:200]}"
+        seconds = (record.get("times") or {}).get("total_s")
+        spent = f"  {seconds:.1f} s" if seconds is not None else ""
+        left = f"  (about {duration(self.seconds_left())} left)" if self.finished_cells < self.total else ""
+        self._tell()
+        self._line(f"[{self.finished_cells:{width}}/{self.total}] {cell_name(cell)}  {outcome}{spent}{left}")
+
+    def _line(self, text: str) -> None:
+        """A line above the live display, if there is one."""
+        if self.live is not None and text:
+            self._display(lambda: self.live.console.print(text, markup=False, highlight=False))
+        elif text:
+            with contextlib.suppress(OSError):  # the disk of a log is full: the results may lie on another
+                say(text)
+
+    def seconds_left(self) -> float:
+        """At the pace so far."""
+        spent = time.monotonic() - self.start
+        return spent / max(1, self.finished_cells) * (self.total - self.finished_cells)
+
+    def _render(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        ok = self.finished_cells - self.failed
+        left = f"about {duration(self.seconds_left())} left" if self.finished_cells else "time left unknown"
+        lines = [f"{ok} ok, {self.failed} failed, {len(self.running)} running, of {self.total}; {left}"]
+        lines += [f"  {name}" for name in ([self.stage] if self.stage else self.running.values())]
+        return Group(Text("\n".join(lines)), ProgressBar(total=self.total, completed=self.finished_cells, width=60))
+
+
+def not_whole(dataset: str, *, skipped: int, substituted: int) -> str:
+    """One line on the utterances that were left out or lack a part; empty if there are none."""
+    parts = []
+    if skipped:
+        parts.append(f"{count(skipped, 'utterance')} left out")
+    if substituted:
+        parts.append(f"{count(substituted, 'utterance')} used with a part missing or changed")
+    return f"{', '.join(parts)}; to see which: mmda-bench data prepare {dataset}" if parts else ""

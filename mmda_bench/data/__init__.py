@@ -1,0 +1,1 @@
+"""Corpora on their way in and out: reading, checking, splitting, verifying, exporting."""

@@ -1,0 +1,1 @@
+"""Sound and pictures of files, decoded and written."""

@@ -1,0 +1,210 @@
+"""Looks through a corpus: what is there and what is missing, what cannot be read, and whether it can be used."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mmda_bench import registry
+from mmda_bench.data.splits import split_halves
+from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
+from mmda_bench.dataset import NAMES, Card, Utterance, substitutions, tally
+from mmda_bench.errors import ClipError, DataError, ResourceError
+from mmda_bench.protocol import name_hash
+
+SHOWN = 20  # entries of a list in the report for people; the other form has all
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What decoding one utterance gave: the reason where it failed, whether its sound is silence, and what a loader
+    substituted. ``refused``: why the reader breaks its contract, "" if it does not."""
+
+    sound: str | None
+    pictures: str | None
+    silent: bool
+    substituted: str
+    refused: str
+
+
+@dataclass
+class Verification:
+    """What was found. ``counts``: name to (found, expected). ``unusable``: (where, why) of entries of the tables that
+    are no utterance. ``no_sound``, ``no_pictures``: reasons by id. ``silent``: ids whose sound is silent or missing.
+    ``substituted``: by id, what the loaders put in the place of what the files have.
+    ``problem``: why the corpus cannot be used, "" if it can."""
+
+    dataset: str
+    root: str | None
+    title: str = ""
+    version: str = ""
+    utterances: int = 0
+    decoded: int = 0
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
+    no_sound: dict[str, str] = field(default_factory=dict)
+    no_pictures: dict[str, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    substituted: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def usable(self) -> bool:
+        return not self.problem
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for a program."""
+        counts = {name: {"found": found, "expected": expected} for name, (found, expected) in self.counts.items()}
+        return {**asdict(self), "counts": counts, "usable": self.usable}
+
+
+def verify(
+    dataset: str,
+    *,
+    root: Path | None,
+    sample: int | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> Verification:
+    """Hold the corpus under ``root`` against its card and decode every clip, or ``sample`` of them chosen by hash.
+
+    What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset``, and
+    :class:`ResourceError` when a process is killed.
+    """
+    reader = registry.DATASETS.get(dataset)()
+    found = Verification(dataset, None if root is None else str(root))
+    try:
+        card = read_card(reader, dataset, root)
+        utterances = read_utterances(reader, card, root)
+        with reading(dataset, root, "unusable()"):
+            found.unusable = list(reader.unusable(root))
+    except DataError as error:
+        found.problem = str(error)
+        return found
+    found.title, found.version, found.utterances = card.title, card.version, len(utterances)
+    found.counts = {name: (count, card.expected[name]) for name, count in tally(card, utterances).items()}
+    labels = Counter(u.label for u in utterances)
+    found.classes = {name: labels[i] for i, name in enumerate(card.classes)}
+    chosen = _sample(dataset, utterances, sample)
+    found.decoded = len(chosen)
+    unreadable = {}
+    for position, clip in _decoded(utterances, chosen, jobs, progress, tuple(map(str, plugins))):
+        name = utterances[position].id
+        if clip.sound is not None:
+            found.no_sound[name] = clip.sound
+        if clip.pictures is not None:
+            found.no_pictures[name] = clip.pictures
+        if clip.silent:
+            found.silent.append(name)
+        if clip.substituted:
+            found.substituted[name] = clip.substituted
+        found.problem = found.problem or clip.refused
+        if reason := clip.sound or clip.pictures:
+            unreadable[position] = reason
+    try:
+        check_readable(card, utterances, _parts(dataset, card, utterances), unreadable, tried=len(chosen))
+    except DataError as error:
+        found.problem = found.problem or str(error)
+    return found
+
+
+def decode(utterance: Utterance) -> Clip:
+    """Load sound and pictures of one utterance."""
+    failed: dict[str, str] = {}
+    notes: list[str] = []
+    refused, silent = "", False
+    for modality, load in (("A", load_sound), ("V", load_pictures)):
+        try:
+            with substitutions() as said:
+                values = load(utterance)
+            notes += [f"{NAMES[modality]}: {reason}" for reason in said]
+            silent = silent or (modality == "A" and not values.any())
+        except ClipError as error:
+            failed[modality] = str(error)
+        except DataError as error:
+            failed[modality] = str(error)
+            refused = refused or str(error)
+    return Clip(failed.get("A"), failed.get("V"), silent, "; ".join(notes), refused)
+
+
+def _sample(dataset: str, utterances: Sequence[Utterance], count: int | None) -> list[int]:
+    """Positions, ascending; the same ones each time, and more of them for a larger count."""
+    order = sorted(range(len(utterances)), key=lambda i: name_hash("verify", dataset, utterances[i].id))
+    return sorted(order[:count])
+
+
+def _decoded(
+    utterances: Sequence[Utterance], chosen: Sequence[int], jobs: int, progress: Progress | None, plugins: Sequence[str]
+) -> Iterator[tuple[int, Clip]]:
+    """(position, what was found) in order, in ``jobs`` processes."""
+    pool = None
+    if jobs > 1 and len(chosen) > 1:
+        start = partial(_load_plugins, plugins)
+        pool = ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=start)
+    try:
+        rows = [utterances[i] for i in chosen]
+        clips = pool.map(decode, rows, chunksize=8) if pool else map(decode, rows)
+        for done, (position, clip) in enumerate(zip(chosen, clips, strict=True), start=1):
+            if progress is not None:
+                progress(done, len(chosen))
+            yield position, clip
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a process that decodes was killed: for want of memory, or by a clip that the decoder does not survive; "
+            "repeat the command with fewer --jobs"
+        ) from error
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _load_plugins(plugins: Sequence[str]) -> None:
+    for plugin in plugins:
+        registry.load_plugin(plugin)
+
+
+def _parts(dataset: str, card: Card, utterances: Sequence[Utterance]) -> dict[tuple[str, str], list[int]]:
+    return split_halves(
+        [u.id for u in utterances],
+        [u.label for u in utterances],
+        dataset=dataset,
+        split=0,
+        fractions=card.fractions,
+        halves=[u.half for u in utterances],
+    )
+
+
+def as_text(found: Verification) -> str:
+    """A short report for people."""
+    lines = [f"{found.title or found.dataset} {found.version}".strip() + f" at {found.root}" * (found.root is not None)]
+    if found.utterances:
+        lines.append(f"  {found.utterances} utterances: " + ", ".join(f"{k} {n}" for k, n in found.classes.items()))
+    for name, (count, expected) in found.counts.items():
+        lines.append(f"  {'as expected' if count == expected else 'DIFFERENT  '}  {name}: {count} of {expected}")
+    lines += _listed("entries of the tables that are no utterance", found.unusable)
+    if found.utterances:
+        lines.append(f"  {found.decoded} of {found.utterances} utterances decoded")
+    lines += _listed("whose sound cannot be read", list(found.no_sound.items()))
+    lines += _listed("whose pictures are missing or cannot be read", list(found.no_pictures.items()))
+    lines += _listed("whose sound is silent or missing; silence is used", [(name, "") for name in found.silent])
+    lines += _listed("used with something in the place of what the files have", list(found.substituted.items()))
+    lost = len(set(found.no_sound) | set(found.no_pictures))
+    verdict = "usable" + (f"; {lost} of its utterances will be left out and named in every record" if lost else "")
+    return "\n".join([*lines, verdict if found.usable else f"NOT usable: {found.problem}"])
+
+
+def _listed(title: str, entries: Sequence[tuple[str, str]]) -> list[str]:
+    if not entries:
+        return []
+    lines = [f"  {len(entries)} {title}"]
+    lines += [f"    {name}{f': {why}' if why else ''}" for name, why in entries[:SHOWN]]
+    more = len(entries) - SHOWN
+    return [*lines, f"    and {more} more; --json lists them all"] if more > 0 else lines

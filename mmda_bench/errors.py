@@ -1,0 +1,43 @@
+"""Every error that is a message for people, each with the exit code of a command that ends with it."""
+
+
+class MessageError(Exception):
+    """What went wrong, in words for the person at the terminal: the value, what was expected, the next command."""
+
+    exit_code = 1
+
+
+class UsageError(MessageError):
+    """The user asked for something that does not exist; the message says what does."""
+
+    exit_code = 2
+
+
+class DataError(MessageError):
+    """The corpus is missing or unusable. The message names what was found, what was expected and what to do."""
+
+    exit_code = 4
+
+
+class ClipError(MessageError):
+    """One utterance cannot be read; the message says why. It is left out, counted, and named in every record."""
+
+    exit_code = 4
+
+
+class StoreError(MessageError):
+    """The results folder cannot be used; the message names the folder, the reason and what to do."""
+
+    exit_code = 5
+
+
+class ResourceError(MessageError):
+    """The machine or the cluster lacks what the run asks for; the message says what there is."""
+
+    exit_code = 5
+
+
+class ContractError(MessageError):
+    """A method, a dataset or a backbone does not keep to its contract; the message is for its author."""
+
+    exit_code = 3

@@ -1,0 +1,131 @@
+"""Arrays of different lengths on disk: what the cache of the frozen prefix is made of.
+
+A shard is a folder of three files: ``values.bin`` (the rows, one after another), ``shard.json`` (whose they are, and
+what is to be said of some) and ``digest`` (of the other two). It is written under a temporary name and renamed when
+complete, so that a half-written one is never taken for whole; the digest finds one that was damaged afterwards.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmda_bench.backbone.sequences import Sequences
+
+TEMPORARY = ".tmp-"
+
+
+class Ragged:
+    """Rows that differ in length, by position of their utterance: views of the memory-mapped shards in ``folders``."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.rows: dict[int, np.ndarray] = {}
+        for folder in folders:
+            self.rows.update(_mapped(folder))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all rows."""
+        return sum(row.nbytes for row in self.rows.values())
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        return self.rows[position]
+
+    def batch(self, positions: Sequence[int]) -> Sequences:
+        """The rows of these utterances in the precision of the cache, padded with zeros to the longest."""
+        rows = [self.rows[p] for p in positions]
+        longest = max(len(row) for row in rows)
+        values = np.zeros((len(rows), longest, *rows[0].shape[1:]), rows[0].dtype)
+        mask = np.zeros((len(rows), longest), bool)
+        for i, row in enumerate(rows):
+            values[i, : len(row)] = row
+            mask[i, : len(row)] = True
+        return Sequences(torch.from_numpy(values), torch.from_numpy(mask))
+
+
+def _mapped(folder: Path) -> dict[int, np.ndarray]:
+    index = read_index(folder)
+    if not index["positions"]:
+        return {}
+    # plain views of the one map: slices of a numpy.memmap cost several times as much
+    values = np.asarray(np.memmap(folder / "values.bin", index["dtype"], "r")).reshape(-1, *index["tail"])
+    ends = np.cumsum(index["lengths"])
+    return dict(zip(index["positions"], np.split(values, ends[:-1]), strict=True))
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """``positions`` and ``lengths`` of the rows, their ``dtype`` and ``tail`` (shape of a step), and the notes:
+    ``skipped`` and ``substituted``, both lists of [position, reason]."""
+    return json.loads((folder / "shard.json").read_text())
+
+
+class ShardWriter:
+    """Writes one shard, row by row; as a context manager, it leaves a whole shard or none. Raises :class:`OSError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.temporary = folder.with_name(f"{TEMPORARY}{folder.name}-{os.getpid()}")
+        self.positions: list[int] = []
+        self.lengths: list[int] = []
+        self.notes: dict[str, list[tuple[int, str]]] = {"skipped": [], "substituted": []}
+        self.tail: tuple[int, ...] = ()
+        self.dtype = np.dtype(np.float32)
+
+    def __enter__(self) -> "ShardWriter":
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        self.values = (self.temporary / "values.bin").open("wb")
+        return self
+
+    def append(self, position: int, row: np.ndarray) -> None:
+        """Add the row of the utterance at ``position``: (T, ...), every row of one dtype and one shape after T."""
+        self.tail, self.dtype = row.shape[1:], row.dtype
+        self.values.write(np.ascontiguousarray(row).data)
+        self.positions.append(position)
+        self.lengths.append(len(row))
+
+    def note(self, kind: str, position: int, reason: str) -> None:
+        """Say of the utterance at ``position`` that it was "skipped" or had something "substituted", and why."""
+        self.notes[kind].append((position, reason))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.values.close()
+            if kind is None:
+                rows = {"positions": self.positions, "lengths": self.lengths}
+                index = {"dtype": self.dtype.str, "tail": self.tail, **rows, **self.notes}
+                (self.temporary / "shard.json").write_text(json.dumps(index))
+                seal(self.temporary)
+                self.temporary.rename(self.folder)
+        finally:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def seal(folder: Path) -> None:
+    """Write the digest of everything in ``folder``, by which :func:`intact` will know it."""
+    (folder / "digest").write_text(_digest(folder))
+
+
+def intact(folder: Path) -> bool:
+    """Whether ``folder`` holds what it held when it was sealed."""
+    with contextlib.suppress(OSError):
+        return (folder / "digest").read_text() == _digest(folder)
+    return False
+
+
+def _digest(folder: Path) -> str:
+    """Digest of the names and contents of the files in ``folder``, but for folders and the digest itself."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.name != "digest"):
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                total.update(block)  # hashes without Python's lock: several shards at once, in threads
+    return total.hexdigest()

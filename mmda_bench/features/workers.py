@@ -1,0 +1,125 @@
+"""Encodes shards in this process or in several, which share the GPUs; stops at once, and dies with its driver."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from mmda_bench import registry
+from mmda_bench.errors import ResourceError
+from mmda_bench.features.encode import Shard, encode_shard, load_encoder
+from mmda_bench.machine.memory import ran_out
+
+WORKERS_PER_GPU = 4  # enough to decode while another encodes; each holds one encoder and a CUDA context
+STARTED, DONE, STOP = range(3)  # of the board: workers started, utterances encoded, whether to stop
+Tell = Callable[[int], None]
+Encode = Callable[[Sequence[Shard], Tell], None]
+
+_board: Any = None
+_worker = 0
+
+
+@contextmanager
+def encoding(jobs: int, plugins: Sequence[str]) -> Iterator[Encode]:
+    """A function that makes shards and tells how many utterances are done; ``jobs`` processes, or this one if 1.
+
+    It raises what :func:`encode_shard` raises, and :class:`ResourceError` when memory runs out.
+    """
+    if gpus := torch.cuda.device_count():
+        jobs = min(jobs, WORKERS_PER_GPU * gpus)
+    if jobs <= 1:
+        try:
+            yield _in_this_process
+        finally:
+            load_encoder.cache_clear()
+            torch.cuda.empty_cache()  # what this process keeps, a cell on the same GPU lacks
+        return
+    context = multiprocessing.get_context("forkserver")
+    board = context.Array("q", 3)
+    start = (board, tuple(plugins))
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=start) as pool:
+        yield partial(_in_others, pool, board)
+
+
+def _in_this_process(shards: Sequence[Shard], tell: Tell) -> None:
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        tell(done)
+
+    with _memory_errors():
+        for shard in shards:
+            encode_shard(shard, tick=tick)
+
+
+def _in_others(pool: ProcessPoolExecutor, board: Any, shards: Sequence[Shard], tell: Tell) -> None:
+    board[DONE] = 0
+    try:
+        with _memory_errors():
+            waiting: set[Future[None]] = {pool.submit(_work, shard) for shard in shards}
+            while waiting:
+                finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                tell(board[DONE])
+    except BaseException:
+        board[STOP] = 1
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "a process that encodes was killed, most likely for want of memory; what is finished is kept: repeat the "
+            "command with fewer --jobs"
+        ) from error
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        raise ResourceError(
+            f"no memory left to encode ({error}); what is finished is kept: repeat the command with fewer --jobs"
+        ) from error
+
+
+def _start_worker(board: Any, plugins: Sequence[str]) -> None:
+    global _board, _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the driver hears it and stops the others
+    threading.Thread(target=_die_with_driver, daemon=True).start()
+    with board.get_lock():
+        _board, _worker = board, board[STARTED]
+        board[STARTED] += 1
+    for plugin in plugins:
+        registry.load_plugin(plugin)
+
+
+def _die_with_driver() -> None:
+    """A driver killed with -9 tells nobody; without this its workers would wait for it for ever."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
+
+
+def _work(shard: Shard) -> None:
+    encode_shard(shard, worker=_worker, tick=_tick)
+
+
+def _tick() -> None:
+    with _board.get_lock():
+        _board[DONE] += 1
+    if _board[STOP]:
+        raise InterruptedError("stopped by the driver")

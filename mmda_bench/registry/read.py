@@ -1,0 +1,116 @@
+"""How methods, datasets and backbones declare themselves, and what can be read from a declaration.
+
+A declaration is read from its source without importing it, so that listing is instant, or from an imported class.
+"""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmda_bench.errors import UsageError
+from mmda_bench.registry.declare import Choice, Entry, LogUniform, Uniform, hyper_parameters
+
+_RANGES = {"Uniform": Uniform, "LogUniform": LogUniform, "Choice": Choice}
+
+
+def _literal(node: ast.expr) -> Any:
+    """Value of a literal expression, in which the range classes may be called."""
+    return eval(compile(ast.Expression(node), "<registry>", "eval"), {"__builtins__": {}, **_RANGES, "range": range})
+
+
+def _class_attribute(node: ast.ClassDef, name: str, default: Any) -> Any:
+    for statement in node.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return _literal(statement.value)  # type: ignore[attr-defined]
+    return default
+
+
+def _init_parameters(node: ast.ClassDef) -> tuple[list[str], dict[str, Any]]:
+    """Of ``__init__``: the names that are positional, and those that are keyword-only with their defaults."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            given = statement.args
+            pairs = zip(given.kwonlyargs, given.kw_defaults, strict=True)
+            named = {arg.arg: _literal(value) if value else inspect.Parameter.empty for arg, value in pairs}
+            return [arg.arg for arg in (*given.posonlyargs, *given.args)], named
+    return [], {}
+
+
+def read_source(path: Path, module: str, origin: str) -> list[Entry]:
+    """Entries of a source file, read without running it. Raises :class:`UsageError` for what is not a literal there."""
+    text = path.read_text("utf-8")
+    tree = ast.parse(text, str(path))
+    entries = []
+    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for call in _registrations(node):
+            try:
+                entries.append(_entry_of_source(node, call, module, origin, ast.get_docstring(tree)))
+            except UsageError as error:
+                raise UsageError(f"{path}: {node.name}: {error}") from error
+            except Exception as error:  # of evaluating what is no literal
+                rule = "arguments of its decorator, defaults, search_space and components must be literals"
+                raise UsageError(f"{path}: {node.name}: {type(error).__name__}: {error}; {rule}") from error
+    return entries
+
+
+def _registrations(node: ast.ClassDef) -> list[ast.Call]:
+    """The decorators that register a class."""
+    calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id.startswith("register_")]
+
+
+def _entry_of_source(node: ast.ClassDef, call: ast.Call, module: str, origin: str, doc: str | None) -> Entry:
+    """``doc``: of the module, for a class that has none."""
+    kind = call.func.id.removeprefix("register_") + "s"  # type: ignore[attr-defined]
+    facts = {keyword.arg: _literal(keyword.value) for keyword in call.keywords if keyword.arg}
+    method = kind == "methods"
+    return Entry(
+        name=_literal(call.args[0]),
+        kind=kind,
+        origin=origin,
+        module=module,
+        attribute=node.name,
+        facts=facts,
+        parameters=hyper_parameters(*_init_parameters(node), facts) if method else {},
+        search_space=_class_attribute(node, "search_space", {}) if method else {},
+        components=_class_attribute(node, "components", ()) if method else (),
+        doc=ast.get_docstring(node) or doc or "",
+    )
+
+
+def read_class(cls: type, origin: str) -> list[Entry]:
+    """Entries of an imported class. Raises :class:`UsageError` for a method whose hyper-parameters cannot be used."""
+    entries = []
+    for name, (kind, facts) in cls.__dict__.get("__mmda_registered__", {}).items():
+        method = kind == "methods"
+        try:
+            parameters = hyper_parameters(*_signature(cls), facts) if method else {}
+        except UsageError as error:
+            raise UsageError(f"method {name}: {error}") from error
+        entries.append(
+            Entry(
+                name=name,
+                kind=kind,
+                origin=origin,
+                module=cls.__module__,
+                attribute=cls.__qualname__,
+                facts=facts,
+                parameters=parameters,
+                search_space=dict(getattr(cls, "search_space", {})) if method else {},
+                components=tuple(getattr(cls, "components", ())) if method else (),
+                doc=inspect.cleandoc(cls.__doc__ or sys.modules[cls.__module__].__doc__ or ""),
+            )
+        )
+    return entries
+
+
+def _signature(cls: type) -> tuple[list[str], dict[str, Any]]:
+    """As :func:`_init_parameters`, of an imported class."""
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return positional, {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -1,0 +1,156 @@
+"""Names to classes: methods, datasets and backbones, built in or brought by a plug-in.
+
+Listing must be instant, so the facts of a built-in entry (title, paper, hyper-parameters) are read from its source
+without importing it; only an entry that is used is imported, and torch with it. Plug-ins come from the entry-point
+groups ``mmda_bench.methods``, ``mmda_bench.datasets``, ``mmda_bench.backbones``, or from files given with ``--plugin``.
+Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from mmda_bench.errors import UsageError
+from mmda_bench.registry.declare import (
+    Choice,
+    Entry,
+    LogUniform,
+    Uniform,
+    register_backbone,
+    register_dataset,
+    register_method,
+)
+from mmda_bench.registry.read import read_class, read_source
+
+__all__ = [
+    "BACKBONES", "DATASETS", "METHODS", "Choice", "Entry", "LogUniform", "Registry", "Uniform", "UsageError",
+    "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset", "register_method", "suggest",
+]  # fmt: skip
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """', did you mean X?' or '' for a name that resembles nothing known."""
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+class Registry:
+    """One kind of thing by name. ``folder``: the package whose modules are built in."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._entries: dict[str, Entry] | None = None
+        self._classes: dict[str, type] = {}
+
+    @property
+    def singular(self) -> str:
+        return self.kind.removesuffix("s")
+
+    def entries(self) -> dict[str, Entry]:
+        """All entries by name, broken plug-ins included (their ``reason`` is set)."""
+        if self._entries is None:
+            self._entries = {}
+            folder = _package_folder(self.package)
+            for path in sorted(folder.rglob("*.py")):
+                module = ".".join((self.package, *path.relative_to(folder).with_suffix("").parts))
+                for entry in read_source(path, module, "built-in"):
+                    if entry.kind == self.kind:
+                        self._entries[entry.name] = entry
+            for point in entry_points(group=f"mmda_bench.{self.kind}"):
+                origin = f"plug-in {point.dist.name if point.dist else point.value}"
+                try:
+                    found = read_class(point.load(), origin)
+                    if not found:
+                        raise UsageError(f"{point.value} is not decorated with @register_{self.singular}")
+                except (Exception, SystemExit) as error:  # a broken plug-in must not take the command down with it
+                    found = [_broken(point.name, self.kind, origin, point.value, error)]
+                self._add(found)
+        return self._entries
+
+    def _add(self, found: list[Entry], cls: type | None = None) -> None:
+        entries = self.entries()
+        for entry in found:
+            if entry.kind != self.kind:
+                continue
+            before = entries.get(entry.name)
+            if before is None or before == entry:
+                entries[entry.name] = entry
+                if cls is not None:
+                    self._classes[entry.name] = cls
+            elif before.origin == "built-in":
+                reason = f"the name {entry.name} is built in; register the {self.singular} under another name"
+                raise UsageError(f"{entry.origin}: {reason}")
+            else:
+                raise UsageError(f"{self.singular} {entry.name} is registered twice: {before.origin}, {entry.origin}")
+
+    def names(self, group: str | None = None) -> list[str]:
+        """Usable names, in order of the registry; with ``group``, those of that group."""
+        usable = [entry for entry in self.entries().values() if entry.reason is None]
+        return [entry.name for entry in usable if group is None or group in entry.groups]
+
+    def entry(self, name: str) -> Entry:
+        """The entry of ``name``. Raises :class:`UsageError` with a suggestion, or with the plug-in's reason."""
+        known = self.entries()
+        if name not in known:
+            hint = suggest(name, list(known)) or f"; known: {', '.join(known)}"
+            raise UsageError(f"unknown {self.singular} {name!r}{hint}")
+        if known[name].reason is not None:
+            raise UsageError(f"{self.singular} {name} cannot be used: {known[name].reason}")
+        return known[name]
+
+    def get(self, name: str) -> type:
+        """The class of ``name``, imported now if it was not before."""
+        entry = self.entry(name)
+        if name not in self._classes:
+            self._classes[name] = getattr(importlib.import_module(entry.module), entry.attribute)
+        return self._classes[name]
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(f"the package {package} is not installed with mmda-bench; reinstall it")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _broken(name: str, kind: str, origin: str, module: str, error: BaseException) -> Entry:
+    reason = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+    return Entry(name=name, kind=kind, origin=origin, module=module, attribute="", reason=reason)
+
+
+METHODS = Registry("methods", "mmda_bench.methods")
+DATASETS = Registry("datasets", "mmda_bench.datasets")
+BACKBONES = Registry("backbones", "mmda_bench.backbone")
+
+
+def load_plugin(file: str | Path) -> None:
+    """Run a plug-in file and add what it registers. Raises :class:`UsageError` if it is missing, fails or is empty."""
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise UsageError(f"plug-in {file} is not a file")
+    name = f"mmda_bench_plugin_{path.stem}"
+    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plug-in {file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        classes = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
+        found = [(cls, read_class(cls, f"plug-in {path.name}")) for cls in classes]
+    except UsageError as error:
+        del sys.modules[name]
+        raise UsageError(f"plug-in {file}: {error}") from error
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"plug-in {file} failed to import: {type(error).__name__}: {error}") from error
+    if not any(entries for _, entries in found):
+        raise UsageError(f"plug-in {file} registers nothing; decorate a class with @register_method(...)")
+    for cls, entries in found:
+        for registry in (METHODS, DATASETS, BACKBONES):
+            registry._add(entries, cls)

@@ -1,0 +1,131 @@
+"""A method with its settings, as it is typed: ``name``, ``name[param=value,-component]``, ``all``, ``ablation``.
+
+A list is separated by commas, and ``-name`` takes a method out of it again: ``all,-daln``."""
+
+import ast
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmda_bench.errors import UsageError
+from mmda_bench.published import ABLATION, PAPER_ORDER
+from mmda_bench.registry.declare import is_json
+from mmda_bench.registry.registry import METHODS, suggest
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A method with its settings. ``params``: all of them, resolved; ``off``: components switched off."""
+
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    off: tuple[str, ...] = ()
+
+
+def table_rank(method: str) -> tuple[int, str]:
+    """Sort key: the paper's order, then the others by name."""
+    return (PAPER_ORDER.index(method) if method in PAPER_ORDER else len(PAPER_ORDER), method)
+
+
+def parse_methods(text: str) -> list[Spec]:
+    """The specs that ``text`` selects, each once, methods in table order. Raises :class:`UsageError`."""
+    chosen: list[Spec] = []
+    for item in split_outside_brackets(text):
+        if item.startswith("-"):
+            name = METHODS.entry(item[1:]).name
+            kept = [spec for spec in chosen if spec.method != name]
+            if len(kept) == len(chosen):
+                raise UsageError(f"--methods {text}: {item} takes out nothing; write it after what it is taken from")
+            chosen = kept
+        elif item == "all":
+            chosen += [parse_spec(name) for name in METHODS.names("all")]
+        elif item == "ablation":
+            chosen += [parse_spec(spec) for spec in split_outside_brackets(ABLATION)]
+        else:
+            chosen.append(parse_spec(item))
+    once = [spec for position, spec in enumerate(chosen) if spec not in chosen[:position]]
+    if not once:
+        raise UsageError(f"--methods {text!r} selects no method; try --methods all")
+    return sorted(once, key=lambda spec: table_rank(spec.method))
+
+
+def split_outside_brackets(text: str) -> list[str]:
+    """Split at the commas that are not inside brackets; empty items are dropped."""
+    items, depth = [""], 0
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if depth not in (0, 1):
+            raise UsageError(f"{text!r}: brackets do not match; write for example a3d2[gamma1=5,-add]")
+        if character == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += character
+    if depth:
+        raise UsageError(f"{text!r}: a bracket is not closed; write for example a3d2[gamma1=5,-add]")
+    return [item.strip() for item in items if item.strip()]
+
+
+def parse_spec(text: str) -> Spec:
+    """``name[param=value,-component]`` with every parameter resolved from the registry."""
+    name, bracket, settings = text.partition("[")
+    if bracket and not settings.endswith("]"):
+        raise UsageError(f"{text!r}: nothing may follow the bracket")
+    if name not in METHODS.entries() and (hint := suggest(name, [*METHODS.names(), "all", "ablation"])):
+        raise UsageError(f"unknown method {name!r}{hint}")
+    entry = METHODS.entry(name)
+    params, off = dict(entry.parameters), set[str]()
+    for setting in settings.removesuffix("]").split(",") if bracket else ():
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if equals:
+            if key not in params:
+                raise _unknown("parameter", key, name, list(params))
+            params[key] = typed(value, params[key], where=f"{name}[{key}]")
+        elif key.startswith("-"):
+            if key[1:] not in entry.components:
+                raise _unknown("component", key[1:], name, list(entry.components))
+            off.add(key[1:])
+        else:
+            raise UsageError(f"{text!r}: expected param=value or -component, found {key!r}")
+    return Spec(name, params, tuple(sorted(off)))
+
+
+def _unknown(kind: str, value: str, method: str, known: list[str]) -> UsageError:
+    hint = suggest(value, known) or (f"; it has {', '.join(known)}" if known else "; it has none")
+    return UsageError(f"method {method} has no {kind} {value!r}{hint}")
+
+
+def typed(text: str, default: Any, *, where: str) -> Any:
+    """``text`` as a value of the type of ``default``; with a default of None, as the literal it looks like."""
+    if isinstance(default, str):
+        return text
+    words = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "none": None}
+    try:
+        value = words[text.lower()] if text.lower() in words else ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = text
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(default), "a literal")
+        raise UsageError(f"{where}: expected {kind} (default {default!r}), found {text!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where}: expected a finite number, found {text!r}")
+    if not is_json(value):
+        raise UsageError(f"{where}: expected a number, a text, true, false, none or a list, found {text!r}")
+    return value
+
+
+def label(method: str, params: Mapping[str, Any], off: Iterable[str] = ()) -> str:
+    """The spec of a method as it would be typed: only what differs from the defaults."""
+    entry = METHODS.entries().get(method)
+    defaults: Mapping[str, Any] = entry.parameters if entry else {}
+    settings = [
+        f"{key}={_short(value)}" for key, value in params.items() if key not in defaults or defaults[key] != value
+    ]
+    settings += [f"-{component}" for component in sorted(off)]
+    return f"{method}[{','.join(settings)}]" if settings else method
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

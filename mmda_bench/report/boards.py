@@ -1,0 +1,290 @@
+"""From records to the numbers of the tables. Pure: the same records give the same boards.
+
+A :class:`Board` holds what may be compared: one corpus under one signature. Its seeds are those that most methods ran;
+a method lacking some of them is marked, a failed cell leaves no mean, and an average over anchors exists only where
+every one of its cells does. Formats are in :mod:`mmda_bench.report.formats.markdown`.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import SUPERVISED, Protocol, canonical_json, format_seeds
+from mmda_bench.registry import DATASETS, METHODS
+from mmda_bench.registry.spec import Spec, label, table_rank
+from mmda_bench.report.missing import Hole, Runs, find_holes
+from mmda_bench.report.paired_tests import Difference
+from mmda_bench.store import Record
+
+AVERAGE = "ave."
+COLUMNS = (*MODALITIES, AVERAGE)
+BASELINE = "dt"
+SOURCE_BOUND = "DT, source test"
+EXTERNAL = "external:"  # before the name of what was submitted, which may be that of a method
+
+
+@dataclass(frozen=True)
+class Score:
+    """Percent over seeds. ``seeds``: value by seed; ``expected``: how many seeds the board has; ``failed``: statuses of
+    the cells that failed. ``mean`` and ``sd`` are None where there is nothing that may be averaged."""
+
+    seeds: Mapping[int, float]
+    expected: int
+    failed: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return len(self.seeds) == self.expected and not self.failed
+
+    @property
+    def mean(self) -> float | None:
+        """Not over the survivors of failures: those are a biased choice."""
+        return fmean(self.seeds.values()) if self.seeds and not self.failed else None
+
+    @property
+    def sd(self) -> float | None:
+        return stdev(self.seeds.values()) if len(self.seeds) > 1 and not self.failed else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table. ``records``: what it is made from, of any status, by anchor and seed; ``parameters``: trained.
+
+    By column, in percent and only where predictions are stored (:mod:`mmda_bench.report.significance`): ``intervals``;
+    ``from_best``, the difference from the best row; ``bold``, the columns where it is in the bold set; ``trust``, the
+    expected calibration error and the area under the curve of detecting errors (:mod:`mmda_bench.report.calibration`).
+    """
+
+    method: str
+    label: str
+    title: str
+    off: tuple[str, ...]
+    scores: Mapping[str, Score]
+    minutes: float | None
+    memory_mb: float | None
+    records: Sequence[Record] = ()
+    parameters: int | None = None
+    bold: frozenset[str] = frozenset()
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    from_best: Mapping[str, Difference] = field(default_factory=dict)
+    trust: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that ran and has no score."""
+
+    label: str
+    anchor: str
+    seed: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
+    ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out;
+    ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
+    ``external``: submitted predictions, which are no runs of ours. ``untested``: why a column has no bold set;
+    ``pairs``: differences of the average of every two rows, tested among themselves."""
+
+    dataset: str
+    signature: str
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    rows: Sequence[Row]
+    ablation: Mapping[str, Sequence[Row]]
+    components: Mapping[str, tuple[str, ...]]
+    references: Sequence[Row]
+    failures: Sequence[Failure]
+    holes: Sequence[Hole]
+    extra: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    fingerprints: tuple[str, ...] = ()
+    external: Sequence[Row] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Row]:
+        """The rows of Table 1, and those of Table 2 that are not among them."""
+        main = {row.label for row in self.rows}
+        others = {row.label: row for rows in self.ablation.values() for row in rows if row.label not in main}
+        return [*self.rows, *others.values()]
+
+    @property
+    def records_signature(self) -> str:
+        """As the records have it: without seeds."""
+        return re.sub(r"\|seeds:[^|]*", "", self.signature)
+
+    @property
+    def title(self) -> str:
+        entry = DATASETS.entries().get(self.dataset)
+        return entry.title if entry else self.dataset
+
+
+def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> list[Board]:
+    """A board for every corpus and signature in ``records``: corpora by name, of each the largest sweep first.
+
+    ``external``: submitted predictions (:mod:`mmda_bench.store.submissions`), each shown with the board it belongs to.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        key = record["key"]
+        if record["status"] != "interrupted":
+            groups[key["dataset"], record["signature"], canonical_json(key["protocol"])].append(record)
+    order = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1]), group[0]))
+    submitted = list(external)
+    return [_board(members, [e for e in submitted if e["signature"] == key[1]]) for key, members in order]
+
+
+def variants(boards: Sequence[Board]) -> list[str]:
+    """What of a board's signature differs from that of its corpus's largest sweep; '' for that sweep itself."""
+    main: dict[str, list[str]] = {}
+    return [
+        " ".join(part for part in parts if part not in main.setdefault(board.dataset, parts))
+        for board in boards
+        if (parts := board.signature.split("|"))
+    ]
+
+
+def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
+    runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
+    specs: dict[str, Spec] = {}
+    for record in records:
+        key = record["key"]
+        spec = Spec(key["method"], key["params"], tuple(key["off"]))
+        name = canonical_json([spec.method, spec.params, spec.off])
+        specs[name] = spec
+        runs[name][key["anchor"]][key["seed"]] = record
+    order = sorted(specs, key=lambda name: (table_rank(specs[name].method), len(specs[name].off), name))
+    labels = _labels(specs)
+    methods = [name for name in order if specs[name].method != SUPERVISED]
+    seeds = _common_seeds([{seed for by_seed in runs[name].values() for seed in by_seed} for name in methods or order])
+
+    titles = _titles(specs, labels)
+
+    def row(name: str, title: str, split: str = "target_test") -> Row:
+        return _row(specs[name], labels[name], title, runs[name], seeds, split)
+
+    def titled(name: str) -> Row:
+        return row(name, titles[name])
+
+    references = [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
+    references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
+    ablation, components = _ablations({name: specs[name] for name in methods})
+    baseline = [name for name in methods if labels[name] == BASELINE]
+    key = records[0]["key"]
+    extra = {
+        labels[name]: tuple(sorted(left))
+        for name in order
+        if (left := {seed for by_seed in runs[name].values() for seed in by_seed} - set(seeds))
+    }
+    return Board(
+        dataset=key["dataset"],
+        protocol=Protocol(**key["protocol"]),
+        signature=records[0]["signature"].replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:"),
+        seeds=tuple(seeds),
+        rows=[titled(name) for name in methods if not specs[name].off],
+        ablation={m: [titled(name) for name in baseline + lines] for m, lines in ablation.items()},
+        components=components,
+        references=references,
+        failures=[
+            Failure(labels[name], anchor, seed, record["status"], record.get("reason") or "no reason recorded")
+            for name in order
+            for anchor in MODALITIES
+            for seed, record in sorted(runs[name][anchor].items())
+            if record["status"] != "ok"
+        ],
+        holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds),
+        extra=extra,
+        external=_external_rows(external),
+        fingerprints=fingerprints(records),
+    )
+
+
+def fingerprints(records: Iterable[Record]) -> tuple[str, ...]:
+    """Of the corpora that cells read, each once; a cell that failed before it read one has none."""
+    return tuple(sorted({(r.get("dataset") or {}).get("fingerprint") or "" for r in records} - {""}))
+
+
+def _external_rows(submitted: Sequence[Record]) -> list[Row]:
+    """A row per name; its seeds are those that were submitted, the same at every anchor for an average."""
+    runs: dict[str, Runs] = defaultdict(lambda: defaultdict(dict))
+    for record in submitted:
+        runs[record["key"]["method"]][record["key"]["anchor"]][record["key"]["seed"]] = record
+    rows = []
+    for name, mine in sorted(runs.items()):
+        seeds = sorted({seed for by_seed in mine.values() for seed in by_seed})
+        rows.append(_row(Spec(name), f"{EXTERNAL}{name}", f"{name} (external)", mine, seeds, "target_test"))
+    return rows
+
+
+def _ablations(specs: Mapping[str, Spec]) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
+    """For every method that ran with components off: its lines of Table 2, fewest first, and its components."""
+    lines: dict[str, list[str]] = {}
+    components: dict[str, tuple[str, ...]] = {}
+    for method in dict.fromkeys(spec.method for spec in specs.values() if spec.off):
+        entry = METHODS.entries().get(method)
+        mine = {name: spec for name, spec in specs.items() if spec.method == method}
+        parts = entry.components if entry else tuple(sorted({part for spec in mine.values() for part in spec.off}))
+        ablated = [spec.params for spec in mine.values() if spec.off]
+        components[method] = parts
+        lines[method] = sorted(
+            (name for name, spec in mine.items() if spec.params in ablated),
+            key=lambda name: (-len(specs[name].off), [part in specs[name].off for part in parts]),
+        )
+    return lines, components
+
+
+def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
+    """How each spec would be typed; a method that is not registered here and has one setting is just its name."""
+    settings = Counter(spec.method for spec in specs.values())
+    known = METHODS.entries()
+    return {
+        name: spec.method
+        if spec.method not in known and settings[spec.method] == 1 and not spec.off
+        else label(spec.method, spec.params, spec.off)
+        for name, spec in specs.items()
+    }
+
+
+def _titles(specs: Mapping[str, Spec], labels: Mapping[str, str]) -> dict[str, str]:
+    """Each spec's title, with its label where another has the same: figures and the page know rows by their titles."""
+    known = METHODS.entries()
+    plain = {
+        name: labels[name].replace(spec.method, known[spec.method].title, 1) if spec.method in known else labels[name]
+        for name, spec in specs.items()
+    }
+    often = Counter(plain.values())
+    return {name: f"{title} ({labels[name]})" if often[title] > 1 else title for name, title in plain.items()}
+
+
+def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
+    """The seeds that most rows ran; of two equally frequent sets the larger."""
+    counted = Counter([tuple(sorted(seeds)) for seeds in per_row])
+    return list(max(counted.items(), key=lambda item: (item[1], len(item[0]), item[0]))[0])
+
+
+def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
+    scores: dict[str, Score] = {}
+    for anchor in MODALITIES:
+        mine = {seed: runs[anchor][seed] for seed in seeds if seed in runs[anchor]}
+        values = {s: 100 * r["metrics"][split]["weighted_f1"] for s, r in mine.items() if r["status"] == "ok"}
+        failed = tuple(r["status"] for r in mine.values() if r["status"] != "ok")
+        scores[anchor] = Score(values, len(seeds), failed)
+    whole = all(score.complete for score in scores.values())
+    averages = {seed: fmean(scores[anchor].seeds[seed] for anchor in MODALITIES) for seed in seeds} if whole else {}
+    scores[AVERAGE] = Score(averages, len(seeds))
+    ok = [r for by_seed in runs.values() for r in by_seed.values() if r["status"] == "ok"]
+    times = [r["times"]["train_s"] / 60 for r in ok if r.get("times") and "train_s" in r["times"]]
+    memory = [r["memory_mb"] for r in ok if r.get("memory_mb") is not None]
+    return Row(
+        method=spec.method, label=name, title=title, off=spec.off, scores=scores,
+        minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,
+        parameters=max((r.get("trainable_parameters") or 0 for r in ok), default=0) or None,
+        records=[runs[anchor][seed] for anchor in MODALITIES for seed in seeds if seed in runs[anchor]],
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Figures of a board, and which of them a store can show."""

@@ -1,0 +1,305 @@
+"""Which figures a store can show, and each of them drawn; what cannot be drawn says what is lacking."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmda_bench.dataset import MODALITIES, NAMES
+from mmda_bench.protocol import Protocol
+from mmda_bench.report.boards import AVERAGE, BASELINE, COLUMNS, Board, Row, variants
+from mmda_bench.report.figures import diagnostics, domains, style
+from mmda_bench.report.figures import scores as figures
+from mmda_bench.report.figures.scores import Estimate, Line
+from mmda_bench.store import Record, Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAPER_METHOD = "a3d2"
+KINDS = ("f1", "tsne", "distance", "cost", "severity", "confusion", "curves")
+TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
+MOST_DRAWN = 20  # methods in a figure; the tables have all of them
+TSNE = Path("figures") / "tsne.json"
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of a board. ``name``: file name without its ending; ``alt``: what a reader who cannot see it must know;
+    ``reason``: why it could not be drawn, then without bytes."""
+
+    name: str
+    title: str
+    caption: str = ""
+    alt: str = ""
+    reason: str = ""
+    svg: bytes = field(default=b"", repr=False)
+    png: bytes = field(default=b"", repr=False)
+
+
+class LackingError(Exception):
+    """A figure's inputs are not in the store; the message says which."""
+
+
+def draw(boards: Sequence[Board], store: Store, coordinates: domains.Coordinates) -> dict[str, list[Plate]]:
+    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores."""
+    plates: dict[str, list[Plate]] = {}
+    seen: set[str] = set()
+    for board, slug, variant in zip(boards, slugs(boards), variants(boards), strict=True):
+        largest = board.dataset not in seen
+        seen.add(board.dataset)
+        makers = list(_makers(board, variant, boards, store, coordinates))
+        plates[slug] = [_plate(f"{slug}-{kind}", title, make) for kind, title, make in makers[: None if largest else 1]]
+    return plates
+
+
+def slugs(boards: Sequence[Board]) -> list[str]:
+    """A name for every board that can be a file's: its corpus and its variant."""
+    names: list[str] = []
+    for board, variant in zip(boards, variants(boards), strict=True):
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{board.dataset} {variant}".lower()).strip("-.") or "corpus"
+        names.append(name if name not in [*names, *TAKEN] else f"{name}-{len(names)}")
+    return names
+
+
+Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text
+
+
+def _plate(name: str, title: str, make: Maker) -> Plate:
+    try:
+        figure, caption, alt = make()
+    except LackingError as lacking:
+        return Plate(name, title, reason=str(lacking))
+    style.settle(figure)
+    return Plate(name, title, caption, alt, svg=style.svg(figure), png=style.png(figure))
+
+
+def _leading(board: Board) -> list[Row]:
+    """The rows that figures show, in the table's order: all, or of too many those with the best averages."""
+    best = sorted(board.rows, key=lambda row: -(row.scores[AVERAGE].mean or 0.0))[:MOST_DRAWN]
+    chosen = {row.label for row in best}
+    return [row for row in board.rows if row.label in chosen]
+
+
+def _of_many(board: Board) -> str:
+    """What a caption says about rows that are not drawn."""
+    left_out = len(board.rows) - MOST_DRAWN
+    return f" The {MOST_DRAWN} methods with the best averages; {left_out} others are not drawn." if left_out > 0 else ""
+
+
+def _makers(
+    board: Board, variant: str, boards: Sequence[Board], store: Store, coordinates: domains.Coordinates
+) -> Iterator[tuple[str, str, Maker]]:
+    yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board, variant)
+    yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
+    yield "distance", "Distance between the domains", lambda: _distance(board, store)
+    yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)
+    yield "severity", "Weighted F1 against the severity of the shift", lambda: _severity(board, boards)
+    yield "confusion", "What is confused with what", lambda: _confusion(board)
+    yield "curves", "Terms of the loss during training", lambda: _curves(board)
+
+
+def line(row: Row) -> Line:
+    """A row of a table as a figure shows it."""
+    scores = {}
+    for column, score in row.scores.items():
+        if score.mean is not None:
+            low, high = row.intervals.get(column, (None, None))
+            scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
+    return Line(row.title, style.look(row.method, row.off), scores, row.minutes)
+
+
+def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
+    lines = [line(row) for row in _leading(board)]
+    lines += [line(row) for row in board.external]
+    if not any(one.scores for one in lines):
+        raise LackingError("no cell of this board has a score")
+    title = f"Weighted F1 on the target test set: {board.title}{f', {variant}' if variant else ''}"
+    figure = figures.f1_by_scenario(title, lines, [line(row) for row in board.references], COLUMNS)
+    ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
+    alt = "Weighted F1 by method, best average first: " + ", ".join(
+        f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
+    )
+    caption = f"Best average on top; the same numbers as in Table 1.{_of_many(board)}"
+    if any(score.mean is not None and not score.complete for row in board.rows for score in row.scores.values()):
+        caption += " Some scores are of fewer seeds than the others, as Table 1 says."
+    if board.references:
+        caption += " Vertical lines: reference runs, which are no methods."
+    return figure, caption, f"{alt}."
+
+
+def _cost(board: Board) -> tuple["Figure", str, str]:
+    lines = [one for one in map(line, _leading(board)) if one.minutes is not None and AVERAGE in one.scores]
+    if len(lines) < 2:
+        raise LackingError("fewer than two methods have an average and a training time")
+    figure = figures.f1_against_cost(f"Weighted F1 against cost: {board.title}", lines, AVERAGE)
+    hardware = {(record.get("hardware") or {}).get("gpu") for row in board.rows for record in row.records}
+    alt = "; ".join(f"{one.title}: {one.minutes:.2f} min, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
+    caption = "Upper left is better. Minutes are those of the machine that ran the cells, frozen prefixes cached."
+    caption += _of_many(board)
+    if len(hardware) > 1:
+        caption += " The cells ran on different machines: compare times with care."
+    return figure, caption, f"{alt}."
+
+
+def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str]:
+    """From the boards whose protocols differ from this one's in the severity alone."""
+    family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
+    points: dict[str, dict[str, list[tuple[float, Estimate]]]] = {anchor: {} for anchor in MODALITIES}
+    looks = {row.title: style.look(row.method, row.off) for other in family.values() for row in other.rows}
+    drawn = {row.title for row in _leading(board)}
+    for severity, other in sorted(family.items()):
+        for row in (row for row in other.rows if row.title in drawn):
+            scores = line(row).scores
+            for anchor in MODALITIES:
+                if anchor in scores:
+                    points[anchor].setdefault(row.title, []).append((severity, scores[anchor]))
+    lines = {
+        anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
+        for anchor, by_title in points.items()
+    }
+    if not any(lines.values()):
+        command = f"mmda-bench run --dataset {board.dataset} --severity 0.5"
+        raise LackingError(f"all cells have one severity; others are made by `{command}`")
+    figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
+    alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
+    caption = (
+        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the paper's shift; 0 would be none."
+    )
+    return figure, f"{caption}{_of_many(board)}", alt
+
+
+def _family(board: Board) -> tuple[str, str, Protocol]:
+    """What boards share that differ in the severity alone: corpus, its version, and the rest of the protocol."""
+    return board.dataset, board.signature.split("|")[1], replace(board.protocol, severity=1.0)
+
+
+def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple["Figure", str, str]:
+    rows = [_row(board, BASELINE), _row(board, PAPER_METHOD)]
+    seed = board.seeds[0]
+    projections = {
+        row.title: {
+            record["key"]["anchor"]: projection
+            for record in row.records
+            if record["status"] == "ok"
+            and record["key"]["seed"] == seed
+            and (projection := coordinates.of(record, store)) is not None
+        }
+        for row in rows
+    }
+    if not any(projections.values()):
+        raise LackingError(
+            "the representations (outputs.npz) of DT and A3D2 are not here: they stay on the machine that ran the cells"
+        )
+    title = f"t-SNE of the joint representation: {board.title}"
+    figure = domains.tsne_panels(title, projections, _classes(board), MODALITIES)
+    caption = (
+        f"Up to {domains.MOST_PROJECTED} test utterances of each domain, seed {seed}; each panel is a "
+        "projection of its own, axes have no unit. "
+        "Domains that lie on each other class by class are aligned."
+    )
+    alt = (
+        "Scatter plots of source and target test utterances, domain by colour and class by marker; rows: "
+        + ", ".join(projections)
+        + "; columns: anchors acoustic, lexical, visual. How far the domains lie apart is measured in the next figure."
+    )
+    return figure, caption, alt
+
+
+def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
+    rows = board.ablation.get(PAPER_METHOD) or [_row(board, BASELINE), _row(board, PAPER_METHOD)]
+    names = {("add",): "AA", ("aa",): "ADD", (): ""}
+    classes = _classes(board)
+    measured = {}
+    for row in rows:
+        short = names.get(row.off, "")
+        by_anchor = domains.distances(_scored(row), store, len(classes))
+        if by_anchor:
+            measured[f"{short} ({row.title})" if short else row.title] = (style.look(row.method, row.off), by_anchor)
+    if not measured:
+        raise LackingError("neither the records nor stored representations have the category distance")
+    title = f"Category distance between source and target: {board.title}"
+    figure = domains.category_distances(title, measured, MODALITIES)
+    alt = "; ".join(
+        f"{name}, anchor {anchor}: " + ", ".join(f"{NAMES[m]} {np.mean(values):.2f}" for m, values in by_m.items())
+        for name, (_, by_anchor) in measured.items()
+        for anchor, by_m in by_anchor.items()
+    )
+    return figure, "Mean over seeds; dots are single seeds. Small: the domains' class centres are close.", f"{alt}."
+
+
+def _confusion(board: Board) -> tuple["Figure", str, str]:
+    classes = _classes(board)
+    matrices = {row.title: diagnostics.confusions(_scored(row)) for row in _leading(board)}
+    if not any(matrices.values()):
+        raise LackingError("no cell of this board has a confusion matrix")
+    figure = diagnostics.confusion_matrices(f"Confusion: {board.title}", matrices, classes)
+    recalls = []
+    for title, by_anchor in matrices.items():
+        for anchor, counts in by_anchor.items():
+            recall = np.diag(counts) / np.maximum(counts.sum(1), 1)
+            worst = int(recall.argmin())
+            recalls.append(f"{title}, anchor {anchor}: {classes[worst]} {100 * recall[worst]:.0f} percent")
+    alt = "The class least often recognised, and how often: " + "; ".join(recalls) + "."
+    caption = f"Rows are true classes and sum to 100 percent; all seeds of a scenario together.{_of_many(board)}"
+    return figure, caption, alt
+
+
+def _curves(board: Board) -> tuple["Figure", str, str]:
+    curves = {row.title: found for row in _leading(board) if (found := diagnostics.terms(row.records))}
+    if not curves:
+        raise LackingError("no cell of this board recorded its loss")
+    figure = diagnostics.loss_curves(f"Terms of the loss: {board.title}", curves)
+    caption = "Weighted as they enter the sum. Mean over seeds, failed ones too; the band spans the seeds."
+    caption += _of_many(board)
+    alt = "Loss by epoch, a panel per method and scenario. Terms: " + "; ".join(
+        f"{title}: {', '.join(sorted({term for terms in by_anchor.values() for term in terms}))}"
+        for title, by_anchor in curves.items()
+    )
+    return figure, caption, f"{alt}."
+
+
+def _row(board: Board, label: str) -> Row:
+    for row in board.rows:
+        if row.label == label:
+            return row
+    raise LackingError(f"it needs a row of {label}: `mmda-bench run --dataset {board.dataset} --methods dt,a3d2`")
+
+
+def _scored(row: Row) -> list[Record]:
+    """The records of a row's scenarios that have a score: nothing is averaged over a failed cell."""
+    scored = [record for record in row.records if row.scores[record["key"]["anchor"]].mean is not None]
+    return [record for record in scored if record["status"] == "ok"]
+
+
+def _classes(board: Board) -> list[str]:
+    """The names of the classes, or their numbers where no record has the names."""
+    records = [record for row in (*board.rows, *board.references) for record in row.records]
+    named = [(record.get("dataset") or {}).get("classes") or [] for record in records]
+    scored = [(record.get("metrics") or {}).get("target_test") or {} for record in records]
+    counts = {len(s.get(part) or ()) for s in scored for part in ("per_class_f1", "confusion")} | {*map(len, named)}
+    counts -= {0}
+    if len(counts) > 1:
+        raise LackingError(f"its cells are of corpora with different numbers of classes ({sorted(counts)})")
+    if not counts:
+        raise LackingError("no cell of this board has a score")
+    return next((list(names) for names in named if names), [f"class {k}" for k in range(counts.pop())])
+
+
+def stale(folder: Path, current: Iterable[str]) -> list[Path]:
+    """Figures that an earlier store left below ``folder`` and that are not among the ``current`` paths any more."""
+    ours, kept = re.compile(rf".+-({'|'.join(KINDS)})\.(svg|png)"), set(current)
+    found = sorted(path for path in (folder / "figures").glob("*") if ours.fullmatch(path.name))
+    return [path for path in found if f"figures/{path.name}" not in kept]
+
+
+def files(plates: Mapping[str, Sequence[Plate]], coordinates: domains.Coordinates) -> dict[str, bytes]:
+    """What to keep, by path below the results folder; the first board's scores also as the README's picture."""
+    drawn = [plate for mine in plates.values() for plate in mine if plate.svg]
+    found = {f"figures/{plate.name}.{end}": getattr(plate, end) for plate in drawn for end in ("svg", "png")}
+    if drawn and drawn[0].name.endswith("-f1"):
+        found |= {f"figures/leaderboard.{end}": getattr(drawn[0], end) for end in ("svg", "png")}
+    return found | ({TSNE.as_posix(): coordinates.text().encode()} if coordinates.used else {})

@@ -1,0 +1,151 @@
+"""Figures of scores: by method and scenario, against cost, against the shift's severity. Pure: data to a Figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mmda_bench.dataset import NAMES
+from mmda_bench.report.figures.style import INK, MUTED, RULE, Look, head, legend_entries, panels, short, spread, styled
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BOUND_LINES = {"DT, source test": ":", "target-supervised": "--"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score in percent. ``low`` and ``high``: its interval, None where there is none; ``seeds``: the single runs."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    seeds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method in a figure. ``scores`` by column (a scenario's anchor, or the average); a hole has no entry."""
+
+    title: str
+    look: Look
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
+    minutes: float | None = None
+
+
+def column_title(column: str) -> str:
+    return f"anchor {column} ({NAMES[column]})" if column in NAMES else "average"
+
+
+@styled
+def f1_by_scenario(title: str, lines: Sequence[Line], bounds: Sequence[Line], columns: Sequence[str]) -> "Figure":
+    """A dot with its interval per method, a panel per scenario, best average on top; small marks are single seeds."""
+    average = columns[-1]
+    rows = sorted(lines, key=lambda line: line.scores[average].mean if average in line.scores else -1.0)
+    figure, axes = panels(1, len(columns), width=10, height=1.6 + 0.3 * len(rows), sharey=True, sharex=True)
+    for ax, column in zip(axes, columns, strict=True):
+        for y, line in enumerate(rows):
+            if column in line.scores:
+                _interval(ax, y, line.scores[column], line.look)
+            else:
+                ax.text(0.5, y, "no score", transform=ax.get_yaxis_transform(), ha="center", va="center", color=MUTED)
+        for bound in bounds:
+            if column in bound.scores:
+                style = BOUND_LINES.get(bound.title, "-.")
+                ax.axvline(bound.scores[column].mean, color=INK, lw=1, ls=style, label=bound.title, zorder=0)
+        ax.set_title(column_title(column), loc="left")
+        ax.set_xlabel("weighted F1, percent")
+        ax.grid(axis="x")
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+    axes[0].set_yticks(range(len(rows)), [short(line.title) for line in rows])
+    axes[0].set_ylim(-0.6, len(rows) - 0.4)
+    head(figure, title)
+    _legend_of_intervals(figure, axes, rows)
+    return figure
+
+
+def _interval(ax: "Axes", y: float, estimate: Estimate, look: Look) -> None:
+    if estimate.low is not None and estimate.high is not None:
+        ax.plot([estimate.low, estimate.high], [y, y], color=look.colour, lw=2.2, solid_capstyle="butt", zorder=2)
+    ax.plot(estimate.seeds, [y - 0.27] * len(estimate.seeds), "|", mec=MUTED, ms=3.5, mew=0.8, zorder=3)
+    ax.plot(estimate.mean, y, look.marker, color=look.colour, ms=look.size, zorder=4)
+
+
+def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequence[Line]) -> None:
+    """What the marks are, in one line below the panels."""
+    from matplotlib.lines import Line2D
+
+    shown = [estimate for line in rows for estimate in line.scores.values()]
+    handles: list[Artist] = [Line2D([], [], marker="o", ls="", color=MUTED, label="mean over seeds")]
+    if any(estimate.low is not None for estimate in shown):
+        handles.append(Line2D([], [], color=MUTED, lw=2.2, label="95 % interval"))
+    if any(len(estimate.seeds) > 1 for estimate in shown):
+        handles.append(Line2D([], [], marker="|", ls="", mec=MUTED, mew=0.8, ms=5, label="single seeds"))
+    handles += legend_entries(axes).values()
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+@styled
+def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
+    """Weighted F1 against minutes of training per cell; upper left is better. Every point is named in the margin."""
+    figure, (ax,) = panels(1, 1, width=6.5, height=4.2)
+    names = []
+    for line in lines:
+        if line.minutes is None or column not in line.scores:
+            continue
+        estimate, look = line.scores[column], line.look
+        if estimate.low is not None and estimate.high is not None:
+            ax.plot([line.minutes] * 2, [estimate.low, estimate.high], color=look.colour, lw=1.2, alpha=0.6)
+        ax.plot(line.minutes, estimate.mean, look.marker, color=look.colour, ms=look.size + 1)
+        names.append((line.minutes, estimate.mean, short(line.title), look.colour))
+    ax.set_xlim(left=0)
+    ax.margins(x=0.04)
+    _name_in_margin(ax, names)
+    ax.grid()
+    ax.set_xlabel("training time of a cell, minutes")
+    ax.set_ylabel(f"weighted F1, {column_title(column)}, percent")
+    ax.set_title(title, loc="left")
+    return figure
+
+
+@styled
+def f1_against_severity(
+    title: str, lines: Mapping[str, Sequence[tuple[str, Look, Sequence[tuple[float, Estimate]]]]]
+) -> "Figure":
+    """Mean weighted F1 against the severity of the shift, a panel per scenario; small marks are single seeds.
+
+    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the paper's, marked by a rule.
+    """
+    figure, axes = panels(1, len(lines), width=10, height=3.6, sharey=True)
+    for ax, (anchor, methods) in zip(axes, lines.items(), strict=True):
+        ax.axvline(1, color=RULE, lw=1.5, zorder=0)
+        for name, look, points in methods:
+            xs, scores = zip(*points, strict=True)
+            means = [score.mean for score in scores]
+            ax.plot(xs, means, marker=look.marker, color=look.colour, label=short(name), ms=look.size - 2, lw=1.4)
+            for x, score in points:
+                ax.plot([x] * len(score.seeds), score.seeds, "_", mec=look.colour, ms=9, mew=1.2, zorder=3)
+        ax.set_title(column_title(anchor))
+        ax.set_xlabel("severity of the shift")
+        ax.grid(axis="y")
+    axes[0].set_ylabel("weighted F1, percent")
+    handles = legend_entries(axes)
+    figure.legend(handles.values(), handles.keys(), loc="outside right center")
+    head(figure, title)
+    return figure
+
+
+def _name_in_margin(ax: "Axes", points: Sequence[tuple[float, float, str, str]]) -> None:
+    """Names right of the axes at the height of their points, moved apart where they would overlap."""
+    if not points:
+        return
+    low, high = ax.get_ylim()
+    names = spread([y for _, y, _, _ in points], gap=(high - low) * 0.048)
+    for (x, y, name, colour), at in zip(points, names, strict=True):
+        ax.annotate(
+            name, (x, y), xytext=(1.03, at), textcoords=ax.get_yaxis_transform(), va="center", color=INK, fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.7, "shrinkB": 4},
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Boards as Markdown, LaTeX, CSV, JSON and one HTML page."""

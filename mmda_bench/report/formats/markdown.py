@@ -1,0 +1,254 @@
+"""Boards as Markdown, CSV and JSON. Pure: text in no other place, and the same bytes for the same boards."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tabulate import tabulate
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.report.against_published import against_published
+from mmda_bench.report.boards import COLUMNS, Board, Row, variants
+from mmda_bench.report.formats.captions import bold_rule, not_comparable
+from mmda_bench.report.formats.tables import Table, per_class, references, table_1, tables, wins
+from mmda_bench.store import Damaged
+
+HINT = (
+    "They are for the folder `results` and for what is built in or found: add `--results`, `--data-root`, `--weights` "
+    "and `--plugin` as in the run that left the holes."
+)
+CSV_COLUMNS = (
+    *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
+    *("difference", "difference_low", "difference_high", "p", "p_adjusted"),
+    *("seeds_ok", "seeds_expected", "failed", "train_minutes", "memory_mb", "parameters", "signature"),
+)
+
+
+def markdown(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
+    """The whole leaderboard as one Markdown document."""
+    parts = ["# Leaderboard"] + [markdown_board(*pair) for pair in zip(boards, variants(boards), strict=True)]
+    if not boards:
+        parts.append("No record yet: `mmda-bench run --methods all --dataset avatars` makes the first.")
+    if damaged:
+        lines = [f"- {_code(one.path)}: {_inline(one.reason)}" for one in damaged]
+        parts.append("## Unreadable records, left out\n\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_board(board: Board, variant: str = "") -> str:
+    """``variant``: what sets the board apart from others of its corpus."""
+    parts = [f"## {_inline(board.title)}{f', {_code(variant)}' if variant else ''}"]
+    if warning := not_comparable(board):
+        parts.append(_caption(warning))
+    parts += [markdown_table(table, board.signature) for table in tables(board)]
+    if board.failures:
+        lines = [
+            f"- {_inline(f.label)}, anchor {f.anchor}, seed {f.seed}: **{f.status}**: {_inline(f.reason)}"
+            for f in board.failures
+        ]
+        parts += ["### Failed cells", "\n".join(lines)]
+    if board.holes:
+        lines = [f"- {_inline(hole.cells)}: {_code(hole.command)}" for hole in board.holes]
+        parts += ["### Holes, and the commands that fill them", "\n".join(lines), HINT]
+    if board.extra:
+        lines = [f"{_inline(name)} (seeds {', '.join(map(str, seeds))})" for name, seeds in board.extra.items()]
+        parts.append(f"Stored, but outside the seeds of these tables: {', '.join(lines)}.")
+    return "\n\n".join(parts)
+
+
+def markdown_main(board: Board) -> str:
+    """Table 1 and the bounds: what a terminal shows."""
+    both = [table for table in (table_1(board), references(board)) if table.rows]
+    return "\n\n".join(markdown_table(table, board.signature) for table in both)
+
+
+def markdown_table(table: Table, signature: str) -> str:
+    lines = [[f"**{_inline(cell.text)}**" if cell.bold else _inline(cell.text) for cell in row] for row in table.rows]
+    words, numbers = table.words, len(table.header) - table.words
+    grid = tabulate(
+        lines,
+        [_inline(name) for name in table.header],
+        "pipe",
+        disable_numparse=True,
+        colalign=("left", *["center"] * (words - 1), *["right"] * numbers),
+    )
+    return f"### {_inline(table.title)}\n\n{grid}\n\n{_code(signature)}\n\n{_caption(table.caption)}"
+
+
+def _inline(text: str) -> str:
+    """Foreign text on one line of Markdown, without markup of its own."""
+    text = " ".join(text.split()).replace("&", "&amp;")
+    for character in "\\`*_|[]$~":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _code(text: str) -> str:
+    """Foreign text on one line as code: between more backticks than follow each other in it."""
+    text = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
+
+
+def _caption(text: str) -> str:
+    """Our own words, with code between backticks; a foreign one in them makes all of it plain."""
+    parts = text.split("`")
+    if not len(parts) % 2:
+        return _inline(text)
+    words = [
+        _code(p) if i % 2 else " " * p[:1].isspace() + _inline(p) + " " * p[-1:].isspace() for i, p in enumerate(parts)
+    ]
+    return "".join(words).strip()
+
+
+def csv_text(boards: Sequence[Board]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in line.items()} for line in rows_of(boards))
+    return file.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Foreign text that a spreadsheet would take for a formula, as text; numbers stay."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """One flat dictionary per table, row and column: what the CSV holds.
+
+    ``column`` is an anchor or the average; with a measure before it in the tables "trust" (``ece:A``) and "class"
+    (``happy:A``); the other row's name in "pairs". In "published", ``mean`` is the paper's number.
+    """
+    return [
+        {"dataset": board.dataset, **line, "signature": board.signature} for board in boards for line in _lines(board)
+    ]
+
+
+def _lines(board: Board) -> Iterator[dict[str, Any]]:
+    named = [("main", board.rows), *((f"ablation:{m}", rows) for m, rows in board.ablation.items())]
+    for table, rows in [*named, ("reference", board.references), ("external", board.external)]:
+        for row in rows:
+            yield from ({"table": table, **_name(row), "column": c, **_score_line(row, c)} for c in COLUMNS)
+    for row in board.lines:
+        for column, measures in row.trust.items():
+            for name, value in zip(("ece", "auroc"), measures, strict=True):
+                yield {"table": "trust", **_name(row), "column": f"{name}:{column}", "mean": _rounded(value)}
+        for anchor in MODALITIES:
+            for name, value in per_class(row, anchor).items():
+                yield {"table": "class", **_name(row), "column": f"{name}:{anchor}", "mean": _rounded(value)}
+        for column, one in against_published(board).get(row.label, {}).items():
+            difference = _rounded(one.difference)
+            line = {"table": "published", **_name(row), "column": column, "mean": one.published}
+            yield {**line, "difference": difference}
+        for (first, second), between in board.pairs.items():
+            if first == row.label:
+                yield {"table": "pairs", **_name(row), "column": second, **_difference_line(between)}
+
+
+def _name(row: Row) -> dict[str, str]:
+    return {"method": row.label, "title": row.title}
+
+
+def _score_line(row: Row, column: str) -> dict[str, Any]:
+    score = row.scores[column]
+    low, high = row.intervals.get(column, (None, None))
+    return {
+        "mean": _rounded(score.mean),
+        "sd": _rounded(score.sd),
+        "low": _rounded(low),
+        "high": _rounded(high),
+        "bold": int(column in row.bold),
+        **_difference_line(row.from_best.get(column)),
+        "seeds_ok": len(score.seeds),
+        "seeds_expected": score.expected,
+        "failed": " ".join(score.failed),
+        "train_minutes": _rounded(row.minutes),
+        "memory_mb": _rounded(row.memory_mb),
+        "parameters": row.parameters,
+    }
+
+
+def _difference_line(difference: Any) -> dict[str, Any]:
+    if difference is None:
+        return {}
+    names = ("difference", "difference_low", "difference_high", "p", "p_adjusted")
+    return dict(zip(names, map(_rounded, asdict(difference).values()), strict=True))
+
+
+def json_text(boards: Sequence[Board], damaged: Sequence[Damaged] = ()) -> str:
+    """Everything that the tables show, for programs."""
+    document = {
+        "boards": [_board_json(board) for board in boards],
+        "unreadable": [vars(one) for one in damaged],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _board_json(board: Board) -> dict[str, Any]:
+    published = against_published(board)
+    return {
+        "dataset": board.dataset,
+        "signature": board.signature,
+        "seeds": list(board.seeds),
+        "fingerprints": list(board.fingerprints),
+        "significance": bold_rule(board),
+        "untested": dict(board.untested),
+        "table1": [_row_json(row) for row in board.rows],
+        "table2": {method: [_row_json(row) for row in rows] for method, rows in board.ablation.items()},
+        "references": [_row_json(row) for row in board.references],
+        "external": [_row_json(row) for row in board.external],
+        "pairs": [_pair_json(board, *pair) for pair in board.pairs],
+        "published": {
+            label: {c: {**asdict(one), "difference": _rounded(one.difference)} for c, one in columns.items()}
+            for label, columns in published.items()
+        },
+        "failures": [vars(failure) for failure in board.failures],
+        "holes": [vars(hole) for hole in board.holes],
+        "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},
+    }
+
+
+def _pair_json(board: Board, first: str, second: str) -> dict[str, Any]:
+    by_label = {row.label: row for row in board.rows}
+    won, of = wins(by_label[first], by_label[second])
+    difference = _difference_line(board.pairs[first, second])
+    return {"method": first, "against": second, "wins": won, "cells": of, **difference}
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    scores = {
+        column: {
+            "mean": _rounded(score.mean),
+            "sd": _rounded(score.sd),
+            "seeds": {str(seed): _rounded(value) for seed, value in score.seeds.items()},
+            "failed": list(score.failed),
+            "complete": score.complete,
+            "interval": [_rounded(limit) for limit in row.intervals[column]] if column in row.intervals else None,
+            "bold": column in row.bold,
+            "from_best": _difference_line(row.from_best.get(column)) or None,
+            "trust": dict(zip(("ece", "auroc"), map(_rounded, row.trust[column]), strict=True))
+            if column in row.trust
+            else None,
+        }
+        for column, score in row.scores.items()
+    }
+    costs = {"train_minutes": _rounded(row.minutes), "memory_mb": _rounded(row.memory_mb)}
+    classes = {anchor: {c: _rounded(f1) for c, f1 in per_class(row, anchor).items()} for anchor in MODALITIES}
+    return {
+        "method": row.label,
+        "title": row.title,
+        "off": list(row.off),
+        "scores": scores,
+        **costs,
+        "parameters": row.parameters,
+        "per_class": classes,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)

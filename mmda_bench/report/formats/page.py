@@ -1,0 +1,212 @@
+"""The leaderboards as one HTML page that needs nothing but itself: no server, no network, no other file.
+
+Pure: boards and plates to text. Everything that comes from records, plug-ins or predictions is escaped by the template,
+and the page's own script is the only one that its content security policy lets run.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from urllib.parse import quote
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from mmda_bench.protocol import Cell, format_seeds
+from mmda_bench.published import PAPER_ORDER
+from mmda_bench.registry import DATASETS, METHODS, Entry, catalogue
+from mmda_bench.report.boards import AVERAGE, Board, Row, variants
+from mmda_bench.report.figures.gallery import Plate
+from mmda_bench.report.figures.style import for_both_themes
+from mmda_bench.report.formats import tables as sections
+from mmda_bench.store import Damaged, Record, Store, submissions
+
+DOI = re.compile(r"10\.\d{4,9}/\S+")
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A score and its interval as shares of a common axis, in percent of its width; ``text`` for who cannot see it."""
+
+    at: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell as a line of the list of cells."""
+
+    label: str
+    anchor: str
+    seed: int
+    status: str
+    f1: float | None
+    minutes: float | None
+    link: str
+
+
+def page(
+    boards: Sequence[Board], damaged: Sequence[Damaged], plates: Mapping[str, Sequence[Plate]], store: Store
+) -> str:
+    """The whole page. ``plates``: by slug, in the order of ``boards``."""
+    script = _asset("page.js")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"coded": coded, "data_uri": data_uri, "doi_link": doi_link}
+    template = environment.from_string(_asset("page.html.j2"))
+    return template.render(
+        style=Markup(_asset("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        boards=[
+            _view(board, slug, variant, mine, store)
+            for board, variant, (slug, mine) in zip(boards, variants(boards), plates.items(), strict=True)
+        ],
+        damaged=damaged,
+        methods=[_card(entry) for entry in catalogue.entries(METHODS)],
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("mmda_bench.report.formats") / name).read_text("utf-8")
+
+
+def _view(board: Board, slug: str, variant: str, plates: Sequence[Plate], store: Store) -> dict[str, object]:
+    """What the template shows of a board."""
+    tables = sections.tables(board)
+    return {
+        "slug": slug,
+        "variant": variant,
+        "board": board,
+        "main": next((table for table in tables if table.name == "main"), None),
+        "references": next((table for table in tables if table.name == "reference"), None),
+        "tables": [table for table in tables if table.name not in ("main", "reference")],
+        "strips": strips(board),
+        "axis": _axis(board),
+        "has_bold": any(AVERAGE in row.bold for row in board.rows),
+        "protocol": protocol_in_words(board),
+        "summary": summary(board),
+        "picture": next((plate for plate in plates if plate.name.endswith("-f1") and plate.svg), None),
+        "plates": [plate for plate in plates if not (plate.name.endswith("-f1") and plate.svg)],
+        "runs": _runs(board, store),
+    }
+
+
+def summary(board: Board) -> str:
+    """Who leads, in one sentence, and whether that is more than noise."""
+    ranked = sorted(
+        (row for row in board.rows if row.scores[AVERAGE].mean is not None),
+        key=lambda row: -(row.scores[AVERAGE].mean or 0),
+    )
+    if len(ranked) < 2:
+        return "Fewer than two methods have a complete average: nothing to compare yet."
+    best = ranked[0]
+    text = f"{best.title} has the best average, {best.scores[AVERAGE].mean:.1f} percent weighted F1."
+    bold = [row.title for row in ranked[1:] if AVERAGE in row.bold]
+    if AVERAGE not in best.bold:
+        return f"{text} No test could be applied: differences may be noise."
+    if not bold:
+        return f"{text} Every other method that has an average is significantly worse."
+    return f"{text} Not significantly worse: {', '.join(bold)}."
+
+
+def strips(board: Board) -> dict[str, Strip]:
+    """By title of the row: its average and interval on the board's common axis."""
+    low, high = _axis(board)
+    found = {}
+    for row in _with_average(board):
+        mean = row.scores[AVERAGE].mean or 0.0
+        limits = row.intervals.get(AVERAGE, (mean, mean))
+        at, left, right = (round(100 * (value - low) / (high - low), 2) for value in (mean, *limits))
+        text = f"{limits[0]:.1f} to {limits[1]:.1f}" if AVERAGE in row.intervals else f"{mean:.1f}"
+        found[row.title] = Strip(at, left, right, text)
+    return found
+
+
+def _axis(board: Board) -> tuple[int, int]:
+    """Multiples of ten around all averages and intervals."""
+    values = [v for r in _with_average(board) for v in (r.scores[AVERAGE].mean or 0.0, *r.intervals.get(AVERAGE, ()))]
+    if not values:
+        return 0, 100
+    low = int(min(values) // 10 * 10)
+    return low, max(low + 10, int(-(-max(values) // 10) * 10))
+
+
+def _with_average(board: Board) -> list[Row]:
+    return [row for row in (*board.rows, *board.references) if row.scores[AVERAGE].mean is not None]
+
+
+def protocol_in_words(board: Board) -> list[tuple[str, str]]:
+    """Every choice behind the numbers: a name and a sentence, in the order of the signature."""
+    p = board.protocol
+    entry = DATASETS.entries().get(board.dataset)
+    shift = {"paper": "the paper's strengths, as variances", "released": "the same numbers as standard deviations"}
+    words = {
+        "Corpus": catalogue.objective(entry) if entry and entry.doc else board.dataset,
+        "Split": f"each domain is half of the corpus, drawn with split seed {p.split}, the same for every method",
+        "Shift": f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}",
+        "Backbone": f"{p.backbone}; all layers but the last three frozen",
+        "Training": f"{p.epochs} epochs, {p.batch} utterances per domain in a step, weight of log|Σ| {p.beta:g}",
+        "Model": "that of the last epoch; target labels take no part in choosing it",
+        "Seeds": f"{format_seeds(board.seeds)}; the mean over them is scored",
+        "Metric": "F1 of the classes, weighted by their frequency in the target test set",
+    }
+    return [*words.items(), ("Signature", board.signature)]
+
+
+def _runs(board: Board, store: Store) -> list[Run]:
+    """Every cell behind the tables, once, with the way to its record."""
+    records: dict[str, tuple[str, Record]] = {}
+    for row in (*board.lines, *board.references):
+        for record in row.records:
+            records.setdefault(record["hash"], (row.label, record))
+    ours = [(label, r, store.folder(Cell.from_key(r["key"]))) for label, r in records.values()]
+    theirs = [(row.title, r, submissions.folder(store, r)) for row in board.external for r in row.records]
+    return [_run(label, record, store.relative(folder)) for label, record, folder in [*ours, *theirs]]
+
+
+def _run(label: str, record: Record, folder: str) -> Run:
+    key, times = record["key"], record.get("times") or {}
+    ok = record["status"] == "ok"
+    return Run(
+        label, key["anchor"], key["seed"], record["status"],
+        100 * record["metrics"]["target_test"]["weighted_f1"] if ok else None,
+        times["train_s"] / 60 if "train_s" in times else None, quote(f"{folder}/record.json"),
+    )  # fmt: skip
+
+
+def _card(entry: Entry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "of_the_paper": entry.name in PAPER_ORDER,
+        "origin": entry.origin,
+        "reason": entry.reason,
+        "paper": entry.facts.get("paper"),
+        "doi": entry.facts.get("doi"),
+        "adds": catalogue.objective(entry),
+        "parameters": catalogue.parameters(entry),
+        "components": ", ".join(entry.components),
+        "ours": entry.facts.get("ours"),
+    }
+
+
+def coded(text: str) -> Markup:
+    """Escaped text with what stands between backticks as code."""
+    parts = [str(escape(part)) for part in text.split("`")]
+    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
+
+
+def data_uri(svg: bytes) -> str:
+    """An SVG as the source of an image: isolated from the page, it can run and load nothing."""
+    text = for_both_themes(svg.decode()).replace('"', "'").replace("\n", " ")
+    return "data:image/svg+xml," + quote(text[text.index("<svg") :], safe="'()*+,-./:;=@_~!")
+
+
+def doi_link(doi: object) -> str | None:
+    """Where a DOI leads; None for anything that does not look like one."""
+    return f"https://doi.org/{quote(str(doi), safe='/.;()-_:')}" if doi and DOI.fullmatch(str(doi)) else None

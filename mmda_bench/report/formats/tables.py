@@ -1,0 +1,251 @@
+"""A board as tables of text: which tables there are and what stands in their cells, once for every format."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import SUPERVISED
+from mmda_bench.report.against_published import against_published
+from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
+from mmda_bench.report.formats.captions import ABSENT, bold_rule, caption, difference_text, hardware, score_text, signed
+from mmda_bench.report.paired_tests import ALPHA
+from mmda_bench.report.significance import MOST_PAIRED
+
+REFERENCES = {
+    SOURCE_BOUND: "DT on the source test set: without the shift, but other utterances, and so no ceiling.",
+    SUPERVISED: "A run that also trains on target labels.",
+}
+
+
+class Cell(NamedTuple):
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """``name``: of the table in CSV and JSON; ``words``: how many columns, from the left, are text and no numbers."""
+
+    name: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    words: int = 1
+
+
+def tables(board: Board) -> list[Table]:
+    """Every table that this board can fill, in reading order."""
+    return [table for table in (*_main(board), *_tests(board), *_details(board)) if table.rows]
+
+
+def _main(board: Board) -> Iterator[Table]:
+    yield table_1(board)
+    yield references(board)
+    if board.external:
+        yield Table(
+            "external",
+            "External: predictions that were submitted",
+            ["name", *COLUMNS],
+            [[Cell(row.title), *_scores(row)] for row in board.external],
+            "Scored here on the same utterances, trained elsewhere: nobody here has seen how. Never in bold and never "
+            "the best that others are held against; `mmda-bench compare` tells the paired differences.",
+        )
+    for method, rows in board.ablation.items():
+        parts = board.components[method]
+        yield Table(
+            f"ablation:{method}",
+            f"Table 2: components of {plain_title(board, method)}",
+            ["method", *(part.upper() for part in parts), *COLUMNS],
+            [
+                [Cell(row.title), *(Cell("✓" if on else "") for on in switched_on(row, method, parts)), *_scores(row)]
+                for row in rows
+            ],
+            f"Percent. {bold_rule(board)}",
+            words=1 + len(parts),
+        )
+    yield published(board)
+
+
+def table_1(board: Board) -> Table:
+    """Methods by anchor and average, with the cost of a cell."""
+    return Table(
+        "main",
+        "Table 1: weighted F1 on the target test set by anchor modality",
+        ["method", *COLUMNS, "train min", "memory MB"],
+        [[Cell(row.title), *_scores(row), *_costs(row)] for row in board.rows],
+        caption(board),
+    )
+
+
+def references(board: Board) -> Table:
+    return Table(
+        "reference",
+        "Bounds: references, not methods",
+        ["reference", *COLUMNS, "train min", "memory MB"],
+        [[Cell(row.title), *_scores(row), *_costs(row)] for row in board.references],
+        " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
+    )
+
+
+def _tests(board: Board) -> Iterator[Table]:
+    rows = [row for row in (*board.lines, *board.references, *board.external) if row.intervals]
+    yield Table(
+        "interval",
+        "95 % intervals",
+        ["method", *COLUMNS],
+        [[Cell(row.title), *(_interval(row, column) for column in COLUMNS)] for row in rows],
+        "Of the mean over seeds of weighted F1: other utterances and other seeds of the same corpus.",
+    )
+    yield Table(
+        "difference",
+        "Difference from the best",
+        ["method", *COLUMNS],
+        [[Cell(row.title), *(_from_best(row, column) for column in COLUMNS)] for row in board.rows if row.from_best],
+        "Points of weighted F1, 95 % interval (not adjusted), p adjusted by Holm within the column. The best was "
+        "picked on the same data: the one that is truly best stays in the bold set with at least the nominal "
+        "confidence, but that all of several equals stay is less certain. A method that spreads widely over seeds is "
+        "hard to tell from the best: bold means not told apart, and no rank. Where methods spread over few seeds, the "
+        "test calls equal ones different more often than the level says.",
+    )
+    if board.pairs:
+        yield _matrix(board)
+
+
+def _matrix(board: Board) -> Table:
+    paired = {label for pair in board.pairs for label in pair}
+    rows = [row for row in board.rows if row.label in paired]
+    best = f"The {len(rows)} best by average. " if len(rows) == MOST_PAIRED else ""
+    return Table(
+        "pairs",
+        "Method against method: average column, row minus column",
+        ["method", *(row.title for row in rows)],
+        [[Cell(a.title), *(_pair(board, a, b) for b in rows)] for a in rows],
+        f"{best}Points of weighted F1 and, in parentheses, of how many pairs of cells (anchor, seed) the row has the "
+        f"higher score. Bold: significant at {ALPHA:.0%} after Holm's correction over all pairs. Cells of one corpus "
+        "share their utterances and are no independent trials: the counts describe, only the bootstrap tests.",
+    )
+
+
+def _pair(board: Board, a: Row, b: Row) -> Cell:
+    if (a.label, b.label) in board.pairs:
+        difference, sign = board.pairs[a.label, b.label], 1
+    elif (b.label, a.label) in board.pairs:
+        difference, sign = board.pairs[b.label, a.label], -1
+    else:
+        return Cell("")
+    won, of = wins(a, b)
+    return Cell(f"{signed(sign * difference.mean, 1)} ({won}/{of})", difference.significant)
+
+
+def wins(a: Row, b: Row) -> tuple[int, int]:
+    """In how many pairs of cells with the same anchor and seed ``a`` scores higher, and how many there are."""
+    pairs = [
+        (a.scores[anchor].seeds[seed], b.scores[anchor].seeds[seed])
+        for anchor in MODALITIES
+        for seed in a.scores[anchor].seeds.keys() & b.scores[anchor].seeds.keys()
+    ]
+    return sum(x > y for x, y in pairs), len(pairs)
+
+
+def published(board: Board) -> Table:
+    """The paper's numbers beside ours; without rows where nothing comparable is published."""
+    marks = {True: " ✓", False: " ✗", None: ""}
+    titles = {row.label: row.title for row in board.lines}
+
+    def text(known: float, difference: float | None, covered: bool | None) -> Cell:
+        return Cell(f"{known:.2f} ({ABSENT if difference is None else signed(difference) + marks[covered]})")
+
+    return Table(
+        "published",
+        "Published against ours",
+        ["method", *COLUMNS],
+        [
+            [Cell(titles[label]), *(text(c.published, c.difference, c.covered) for c in columns.values())]
+            for label, columns in against_published(board).items()
+        ],
+        "The paper's number and, in parentheses, ours minus it; ✓: our 95 % interval covers the published value, ✗: it "
+        "does not. The paper's split, its spread over runs and its predictions are unknown.",
+    )
+
+
+def _details(board: Board) -> Iterator[Table]:
+    yield _per_class(board)
+    rows = [row for row in (*board.lines, *board.external) if row.trust]
+    yield Table(
+        "trust",
+        "Trust: calibration and detection of errors",
+        ["method", *(f"ECE {c}" for c in COLUMNS), *(f"AUROC {c}" for c in COLUMNS)],
+        [
+            [Cell(row.title)]
+            + [Cell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
+            for row in rows
+        ],
+        "Percent, mean over seeds. ECE: expected calibration error of the largest probability, 15 bins, lower is "
+        "better. AUROC: area under the curve of telling right from wrong predictions by it; 50 is chance.",
+    )
+    yield Table(
+        "cost",
+        "Cost of a cell",
+        ["method", "train min", "memory MB", "trained parameters"],
+        [[Cell(r.title), *_costs(r), Cell(f"{r.parameters:,}" if r.parameters else ABSENT)] for r in board.lines],
+        f"Mean minutes of training, highest peak of memory. Measured on {hardware(board)}.",
+    )
+
+
+def _per_class(board: Board) -> Table:
+    rows = [row for row in board.lines if row.scores[AVERAGE].complete]
+    scores = [per_class(row) for row in rows]
+    classes = list(dict.fromkeys(name for one in scores for name in one))
+    return Table(
+        "class",
+        "F1 by class",
+        ["class", *(row.title for row in rows)],
+        [[Cell(c), *(Cell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
+        "Percent, mean over scenarios and seeds.",
+    )
+
+
+def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:
+    """F1 in percent by class name: mean over the seeds of an anchor, or over all cells."""
+    found: dict[str, list[float]] = {}
+    for record in row.records:
+        if record["status"] != "ok" or anchor not in (None, record["key"]["anchor"]):
+            continue
+        values = record["metrics"]["target_test"].get("per_class_f1") or []
+        names = (record.get("dataset") or {}).get("classes") or [str(i) for i in range(len(values))]
+        for name, value in zip(names, values, strict=False):
+            found.setdefault(name, []).append(100 * value)
+    return {name: fmean(values) for name, values in found.items()}
+
+
+def plain_title(board: Board, method: str) -> str:
+    """The title of a method without its settings."""
+    return board.ablation[method][-1].title.partition("[")[0]
+
+
+def switched_on(row: Row, method: str, components: Sequence[str]) -> list[bool]:
+    """Which components a row of Table 2 has; the baseline row has none."""
+    return [row.method == method and part not in row.off for part in components]
+
+
+def _scores(row: Row) -> list[Cell]:
+    return [Cell(score_text(row.scores[column]), column in row.bold) for column in COLUMNS]
+
+
+def _costs(row: Row) -> list[Cell]:
+    minutes = ABSENT if row.minutes is None else f"{row.minutes:.2f}"
+    return [Cell(minutes), Cell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
+
+
+def _interval(row: Row, column: str) -> Cell:
+    limits = row.intervals.get(column)
+    return Cell(f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else ABSENT)
+
+
+def _from_best(row: Row, column: str) -> Cell:
+    if column in row.from_best:
+        return Cell(difference_text(row.from_best[column]))
+    return Cell("best" if column in row.bold else ABSENT)

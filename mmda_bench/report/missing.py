@@ -1,0 +1,71 @@
+"""What a board lacks, and the command lines that fill it."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import SUPERVISED, Protocol, format_seeds
+from mmda_bench.published import PAPER_ORDER
+from mmda_bench.store import Record
+
+Runs = dict[str, dict[int, Record]]  # anchor -> seed -> record
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Cells that a table lacks, and the command that fills them."""
+
+    cells: str
+    command: str
+
+
+def find_holes(
+    key: Mapping[str, Any], labels: Mapping[str, str], runs: Mapping[str, Runs], seeds: Sequence[int]
+) -> list[Hole]:
+    """Missing and failed cells, grouped into as few commands as say it exactly."""
+    wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for name, text in labels.items():
+        by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
+        for anchor in MODALITIES:
+            there = runs[name][anchor]
+            absent = tuple(seed for seed in seeds if seed not in there)
+            failed = tuple(seed for seed in seeds if seed in there and there[seed]["status"] != "ok")
+            for rerun, lacking in ((False, absent), (True, failed)):
+                if lacking:
+                    by_seeds[rerun, lacking].append(anchor)
+        for (rerun, lacking), where in by_seeds.items():
+            wanted[rerun, lacking, tuple(where)].append(text)
+    bounds = SUPERVISED in labels.values()
+    holes = []
+    for (rerun, lacking, anchors), names in wanted.items():
+        what = f"{', '.join(names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
+        command = run_command(key, names, anchors, lacking, rerun=rerun, bounds=bounds)
+        holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command))
+    return holes
+
+
+def run_command(
+    key: Mapping[str, Any],
+    labels: Sequence[str],
+    anchors: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    rerun: bool,
+    bounds: bool,
+) -> str:
+    """The command line that runs these cells under the protocol of ``key``."""
+    methods = [name for name in labels if name != SUPERVISED] or [PAPER_ORDER[0]]
+    text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)
+    words = ["mmda-bench", "run", "--dataset", key["dataset"], "--methods", ",".join(methods)]
+    words += ["--anchors", ",".join(anchors), "--seeds", text]
+    protocol, default = Protocol(**key["protocol"]), Protocol(backbone=key["protocol"]["backbone"])
+    words += ["--backbone", protocol.backbone]
+    for name in ("shift", "severity", "epochs"):
+        if getattr(protocol, name) != getattr(default, name):
+            words += [f"--{name}", f"{getattr(protocol, name)}"]
+    words += ["--rerun", "failed"] if rerun else []
+    words += [] if bounds else ["--no-bounds"]
+    return shlex.join(words)

@@ -1,0 +1,250 @@
+"""Predictions that somebody made elsewhere: checked, scored with our code, stored apart, and shown as external.
+
+A file has one row for every target test utterance of a scenario: csv with the columns ``id`` and one per class (by its
+name, in any order), or npz with ``ids`` (N,) and ``probabilities`` (N, C), the classes in the order of the corpus. The
+labels come from a stored cell of the same scenario. Nothing is repaired: a file that is not exactly right is refused.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import time
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.errors import DataError, UsageError
+from mmda_bench.protocol import canonical_json
+from mmda_bench.registry import suggest
+from mmda_bench.store import atomic
+from mmda_bench.store.record import SCHEMA, Damaged, Record, scored
+from mmda_bench.store.store import Store, writing
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
+SUM_TOLERANCE = 5e-3  # what half precision leaves of a sum of twenty
+REQUIRED = ("key", "hash", "signature", "external")
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # of numpy's npz
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What predictions are scored against: the target test set of stored cells. ``labels``: (N,) class indices."""
+
+    signature: str
+    key: Mapping[str, object]
+    classes: tuple[str, ...]
+    ids: np.ndarray
+    labels: np.ndarray
+
+
+def submit(
+    store: Store, file: Path, *, dataset: str, anchor: str, name: str | None = None, seed: int = 0,
+    signature: str | None = None, replace: bool = False,
+) -> Record:  # fmt: skip
+    """Check, score and store a file of predictions; the record that was stored.
+
+    Raises :class:`DataError` when the file is refused, with the reason, and :class:`UsageError` for a name, corpus,
+    anchor or signature that cannot be, or a submission that is already there.
+    """
+    from mmda_bench.metrics import scores
+
+    name = file.stem if name is None else name
+    if not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r}: expected letters, digits, spaces and . _ + -, at most 60, not first a sign")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or more")
+    scenario = find_scenario(store, dataset=dataset, anchor=anchor, signature=signature)
+    content, probabilities = read_predictions(file, scenario)
+    key = {**scenario.key, "method": name, "anchor": anchor, "seed": seed, "signature": scenario.signature}
+    digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]
+    place = folder(store, {"key": key})
+    if (place / "record.json").exists() and not replace:
+        raise UsageError(f"{name!r} is already submitted for {dataset}, anchor {anchor}, seed {seed}; --replace it, or "
+                         "choose another --name or --seed")  # fmt: skip
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    probabilities = probabilities.astype(np.float32)  # scored as stored, so that the score can be recomputed
+    metrics = scores(scenario.labels, probabilities.argmax(1), classes=len(scenario.classes))
+    record = {
+        "schema": SCHEMA,
+        "status": "ok",
+        "key": key,
+        "hash": digest,
+        "signature": scenario.signature,
+        "metrics": {"target_test": metrics},
+        "dataset": {"classes": list(scenario.classes)},
+        "external": {"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now},
+    }
+    arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
+    text = json.dumps(record, indent=1) + "\n"
+    fills: dict[Path, atomic.Fill] = {
+        place / "predictions.npz": partial(np.savez, **{f"target_test/{name}": part for name, part in arrays.items()}),  # type: ignore[arg-type]
+        place / "record.json": lambda file: file.write(text.encode()),
+    }
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        atomic.write_together(fills, stale=(), voucher=place / "record.json")
+    return record
+
+
+def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | None = None) -> Scenario:
+    """The scenario as stored cells have it; of several signatures the one with most cells, unless one is named."""
+    records = [record for record in store.records()[0] if record["status"] == "ok"]
+    known = sorted({record["key"]["dataset"] for record in records})
+    if dataset not in known:
+        stored = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
+        raise UsageError(f"no cell of dataset {dataset!r} in {store.results}{stored}")
+    if anchor not in MODALITIES:
+        raise UsageError(f"--anchor {anchor!r}: expected one of {', '.join(MODALITIES)}")
+    mine = [r for r in records if (r["key"]["dataset"], r["key"]["anchor"]) == (dataset, anchor)]
+    counts = Counter(record["signature"] for record in mine)
+    if signature is not None and signature not in counts:
+        raise UsageError(f"--signature {signature!r}: the store has {', '.join(sorted(counts)) or 'none'}")
+    chosen = signature or max(counts, key=lambda one: (counts[one], one), default=None)
+    for record in mine:
+        arrays = store.predictions(record) if record["signature"] == chosen else None
+        if arrays is not None:
+            key = {part: record["key"][part] for part in ("dataset", "version")}
+            classes = tuple((record["dataset"] or {}).get("classes") or ())
+            labels = arrays["target_test/labels"]
+            return Scenario(record["signature"], key, classes, arrays["target_test/ids"], labels)
+    raise DataError(
+        f"no stored predictions of {dataset} with anchor {anchor} in {store.results} to take the labels from; make "
+        f"them: mmda-bench run --dataset {dataset} --methods dt --anchors {anchor}"
+    )
+
+
+def read_predictions(file: Path, scenario: Scenario) -> tuple[bytes, np.ndarray]:
+    """The file's bytes, and its probabilities (N, C) float64 in the scenario's order. Raises :class:`DataError`."""
+    parse = {".csv": _parse_csv, ".npz": _parse_npz}.get(file.suffix.lower())
+    if parse is None:
+        raise DataError(f"{file}: expected a .csv or .npz file")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror or error}") from error
+    try:
+        ids, probabilities = parse(content, scenario.classes)
+        rows = _match(ids, [str(one) for one in scenario.ids])
+        _check(probabilities, ids, len(scenario.classes))
+    except DataError as error:
+        raise DataError(f"{file} is refused: {error}") from None
+    return content, probabilities[rows]
+
+
+def _parse_csv(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"not a csv file in UTF-8 ({error})") from None
+    lines = [line for line in lines if line]
+    header = [name.strip() for name in lines[0]] if lines else []
+    if sorted(header) != sorted(["id", *classes]):
+        raise DataError(f"expected the columns id, {', '.join(classes)}; found {', '.join(header) or 'none'}")
+    order = [header.index(name) for name in classes]
+    ids, values = [], []
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(header):
+            raise DataError(f"line {number} has {len(line)} fields instead of {len(header)}")
+        try:
+            values.append([float(line[i]) for i in order])
+        except ValueError as error:
+            raise DataError(f"line {number}: {error}") from None
+        ids.append(line[header.index("id")].strip())
+    return ids, np.array(values).reshape(len(values), len(classes))
+
+
+def _parse_npz(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            if lacking := {"ids", "probabilities"} - set(arrays.files):
+                raise DataError(
+                    f"expected the arrays ids and probabilities; {' and '.join(sorted(lacking))} not among "
+                    f"{', '.join(arrays.files) or 'none'}"
+                )
+            ids, probabilities = arrays["ids"], arrays["probabilities"]
+    except UNREADABLE as error:
+        raise DataError(f"not an npz file of plain arrays ({error})") from None
+    if ids.ndim != 1 or probabilities.shape != (len(ids), len(classes)) or probabilities.dtype.kind not in "fiu":
+        raise DataError(
+            f"expected ids (N,) and numbers (N, {len(classes)}), one column per class ({', '.join(classes)}); found "
+            f"{ids.shape} and {probabilities.shape} of {probabilities.dtype}"
+        )
+    return [str(one) for one in ids], probabilities.astype(np.float64)
+
+
+def _match(ids: Sequence[str], expected: Sequence[str]) -> list[int]:
+    """Where each expected utterance stands in the file; every one must be there once, and no other."""
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    unknown = sorted(set(ids) - set(expected))
+    lacking = sorted(set(expected) - set(ids))
+    faults = [(twice, "given more than once"), (unknown, "not in the target test set"), (lacking, "missing")]
+    wrong = [f"{_some(names)} {what}" for names, what in faults if names]
+    if wrong:
+        raise DataError(f"expected each of the {len(expected)} target test utterances once; {', '.join(wrong)}")
+    place = {name: row for row, name in enumerate(ids)}
+    return [place[name] for name in expected]
+
+
+def _check(probabilities: np.ndarray, ids: Sequence[str], classes: int) -> None:
+    sums = probabilities.sum(1)
+    for bad, what in (
+        (~np.isfinite(probabilities).all(1), "values that are not finite"),
+        ((probabilities < 0).any(1), "negative probabilities"),
+        (np.abs(sums - 1) > SUM_TOLERANCE, f"probabilities that do not sum to 1 ({classes} classes)"),
+    ):
+        if bad.any():
+            names = [ids[row] for row in np.flatnonzero(bad).tolist()]
+            raise DataError(f"{what} of {_some(names)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    """'u0003', '2 (u0003, u0004)', '9 (u0003, u0004, u0005, …)'."""
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return listed if len(names) == 1 else f"{len(names)} ({listed})"
+
+
+def is_external(record: Record) -> bool:
+    return "external" in record
+
+
+def read_all(store: Store) -> tuple[list[Record], list[Damaged]]:
+    """Every submitted record, in order of its path, and the unusable ones with the reason."""
+    usable, damaged = [], []
+    for path in sorted((store.results / "external").glob("*/*/*/*/record.json")):
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            known = record["schema"] == SCHEMA and record["status"] == "ok" and all(map(record.get, REQUIRED))
+            sound = known and scored(record, "target_test") and path.parent == folder(store, record)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            damaged.append(Damaged(store.relative(path), f"not readable as a submission ({error})"))
+            continue
+        if sound:
+            usable.append(record)
+        else:
+            damaged.append(Damaged(store.relative(path), "incomplete, edited or moved; submit it again"))
+    return usable, damaged
+
+
+def folder(store: Store, record: Record) -> Path:
+    """Where a submitted record lies, by its key."""
+    key = record["key"]
+    place = store.results / "external" / key["dataset"] / key["anchor"] / key["method"]
+    return place / f"seed{key['seed']}-{hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]}"
+
+
+def predictions(store: Store, record: Record) -> dict[str, np.ndarray] | None:
+    """The arrays beside a submitted record; None where they are absent or damaged."""
+    try:
+        with np.load(folder(store, record) / "predictions.npz", allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except UNREADABLE:
+        return None

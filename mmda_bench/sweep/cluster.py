@@ -1,0 +1,124 @@
+"""Starts or joins Ray, in a temporary folder that goes when the sweep ends."""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import mmda_bench
+from mmda_bench.errors import ResourceError
+from mmda_bench.machine.devices import cpu_count, gpu_count
+from mmda_bench.sweep import heartbeat
+from mmda_bench.sweep.placement import default_jobs
+from mmda_bench.sweep.worker import THREADS
+
+OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
+
+
+TEMPORARY = "mmda-ray-"
+
+
+SOCKET = f"/{TEMPORARY}{{pid}}-12345678/session_2026-01-01_00-00-00_000000_{{pid}}/sockets/plasma_store"  # the longest
+
+
+SOCKET_CHARACTERS = 107  # of a name, on Linux
+
+
+def importable_in_workers() -> None:
+    """A checkout that is not installed is found by the workers through PYTHONPATH."""
+    try:
+        distribution("mmda-bench")
+    except PackageNotFoundError:
+        paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        checkout = str(Path(mmda_bench.__file__).resolve().parents[1])
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*filter(None, paths), checkout]))
+
+
+def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cell: float | None) -> tuple[float, int]:
+    """Start Ray here, or join the cluster at ``address``; settle (GPUs per cell, cells at once).
+
+    Raises :class:`ResourceError` when Ray does not come up.
+    """
+    if address is not None:
+        start_ray(address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
+    else:
+        cpus, gpus = cpu_count(), [float(gpu_count()) if gpus_per_cell != 0 else 0.0]
+    if gpus_per_cell is None:
+        gpus_per_cell = 1.0 if any(gpus) else 0.0
+    if gpus_per_cell > max(gpus):
+        found = f"{max(gpus):g} GPUs found" + (f" on the largest of {len(gpus)} nodes" if len(gpus) > 1 else "")
+        raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {found}; see mmda-bench doctor")
+    jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
+    if address is None:
+        importable_in_workers()
+        start_ray(
+            "local",  # whatever RAY_ADDRESS says
+            num_cpus=jobs,
+            num_gpus=int(gpus[0]),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+        )
+    return gpus_per_cell, jobs
+
+
+def start_ray(address: str, **options: Any) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if address == "local":
+            where = "does not start"
+            advice = f"see that there is room in {options['_temp_dir']}, or run without it: --jobs 0"
+        else:
+            where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ResourceError(f"Ray {where}: {lines[0]}; {advice}") from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A short path, removed afterwards: in TMPDIR, or where the names of Ray's sockets would be too long, in /tmp.
+
+    It carries the process's name, so that what a killed process left goes with the next sweep.
+    """
+    base = Path(tempfile.gettempdir())
+    longest = SOCKET_CHARACTERS - len(SOCKET.format(pid=os.getpid()))
+    base = base if len(str(base)) <= longest else Path("/tmp")
+    host = socket.gethostname()
+    for left in base.glob(f"{TEMPORARY}*"):
+        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
+        if owner.isdecimal() and not heartbeat.exists(int(owner)):
+            with suppress(OSError):  # another user's, or another sweep removes it too
+                if (left / host).exists():
+                    remove(left, marker=host)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
+        (folder / host).touch()
+    except OSError as error:
+        raise ResourceError(
+            f"no room for Ray's files in {base}: {error.strerror or error}; set TMPDIR to another folder, of at most "
+            f"{longest} characters, or run without Ray: --jobs 0"
+        ) from error
+    try:
+        yield folder
+    finally:
+        remove(folder, marker=host)
+
+
+def remove(folder: Path, *, marker: str) -> None:
+    """The marker goes last: by it a later sweep finds what could not be removed, or was not in time."""
+    for part in folder.iterdir():
+        if part.name != marker:
+            shutil.rmtree(part, ignore_errors=True)
+    if {part.name for part in folder.iterdir()} <= {marker}:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,112 @@
+"""From what the user typed to cells: which methods, anchors and seeds, and what the ones not yet stored will cost.
+
+Methods are written ``name``, ``name[param=value,-component]``, ``all`` or ``ablation``; a list is separated by commas
+and ``-name`` takes a method out of it again: ``all,-daln`` or ``dt,a3d2[gamma1=5],a3d2[-add]``.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmda_bench.dataset import MODALITIES, NAMES, Card
+from mmda_bench.errors import UsageError
+from mmda_bench.protocol import SHIFTS, SUPERVISED, Cell, Protocol
+from mmda_bench.registry import BACKBONES, suggest
+from mmda_bench.registry.spec import Spec, parse_methods
+
+
+def parse_seeds(text: str) -> list[int]:
+    """``3`` is three seeds (0, 1, 2); ``0-2`` a range; ``0,5`` a list."""
+    expected = f"--seeds {text!r}: expected a count (3), a range (0-2) or a list (0,5)"
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(expected)
+        seeds += range(int(first), int(last) + 1) if dash else [int(first)]
+    if "," not in text and "-" not in text:
+        seeds = list(range(seeds[0]))
+    if not seeds:
+        raise UsageError(f"{expected}, of at least one seed")
+    return sorted(set(seeds))
+
+
+def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str]:
+    """``A,L,V`` in the order of the tables."""
+    chosen = {part.strip().upper() for part in text.split(",") if part.strip()}
+    if not chosen or (wrong := chosen - set(modalities)):
+        found = ", ".join(sorted(wrong)) if chosen else "nothing"
+        raise UsageError(f"--anchors {text!r}: expected some of {','.join(modalities)}, found {found}")
+    return [modality for modality in modalities if modality in chosen]
+
+
+def protocol_for(
+    card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
+    weights: Mapping[str, str] | None = None,
+) -> Protocol:  # fmt: skip
+    """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense.
+
+    ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
+    """
+    name = BACKBONES.entry(backbone or card.backbone).name
+    if shift not in SHIFTS:
+        raise UsageError(f"unknown shift {shift!r}{suggest(shift, list(SHIFTS)) or '; known: ' + ', '.join(SHIFTS)}")
+    if not (math.isfinite(severity) and severity >= 0):
+        raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {Protocol.epochs}")
+    digest = BACKBONES.get(name)(weights).weights_digest()
+    chosen = {} if epochs is None else {"epochs": epochs}
+    return Protocol(backbone=name, shift=shift, severity=severity, weights=digest, **chosen)
+
+
+def parse_weights(given: Sequence[str]) -> dict[str, str]:
+    """``acoustic=DIR`` and the like, as a mapping; folders and files become absolute. Raises :class:`UsageError`."""
+    weights: dict[str, str] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        if not equals or not place or name not in NAMES.values():
+            raise UsageError(f"--weights {text!r}: expected acoustic=, lexical= or visual= and a name, folder or file")
+        path = Path(place).expanduser()
+        weights[name] = str(path.absolute()) if path.exists() else place
+    return weights
+
+
+def expand(
+    *, methods: str, dataset: str, version: str, protocol: Protocol, anchors: Sequence[str], seeds: Sequence[int],
+    bounds: bool = True,
+) -> list[Cell]:  # fmt: skip
+    """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares."""
+    specs = parse_methods(methods) + ([Spec(SUPERVISED)] if bounds else [])
+    return [
+        Cell(
+            method=spec.method, params=spec.params, off=spec.off, dataset=dataset, version=version, anchor=anchor,
+            seed=seed, protocol=protocol,
+        )
+        for seed in seeds
+        for spec in specs
+        for anchor in anchors
+    ]  # fmt: skip
+
+
+def estimate_minutes(cells: Sequence[Cell], records: Iterable[Mapping[str, Any]], *, jobs: int = 1) -> float | None:
+    """Minutes that ``cells`` will take, ``jobs`` at once, from stored cells of the same corpus and backbone.
+
+    The mean of the same method where there is one, else of all methods; scaled by epochs. None when nothing is stored.
+    """
+    spent: dict[tuple[str, str, str], list[float]] = {}
+    for record in records:
+        if record["status"] == "ok" and record.get("times"):
+            key = record["key"]
+            per_epoch = record["times"]["total_s"] / key["protocol"]["epochs"]
+            for method in (key["method"], ""):
+                spent.setdefault((method, key["dataset"], key["protocol"]["backbone"]), []).append(per_epoch)
+    total = 0.0
+    for cell in cells:
+        where = (cell.dataset, cell.protocol.backbone)
+        known = spent.get((cell.method, *where)) or spent.get(("", *where))
+        if not known:
+            return None
+        total += sum(known) / len(known) * cell.protocol.epochs
+    return total / 60 / max(1, min(jobs, len(cells)))

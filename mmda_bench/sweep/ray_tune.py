@@ -1,0 +1,190 @@
+"""A sweep on Ray Tune: one Tuner, one trial per cell, workers reused so that torch is imported once in each.
+
+Tune places trials and retries a cell whose worker died, once. It stores nothing that matters: its files lie in a
+temporary folder that goes when the sweep ends.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+# Quiet, and no files that nobody reads. Ray looks at some of these when it is imported.
+os.environ.update(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    }
+)
+
+import ray
+from ray import cloudpickle, tune
+
+from mmda_bench.errors import ResourceError, StoreError
+from mmda_bench.protocol import Cell
+from mmda_bench.registry import load_plugin
+from mmda_bench.store import Record, Store, unfinished
+from mmda_bench.sweep.cluster import connect, temporary_folder
+from mmda_bench.sweep.worker import Work, execute, one_thread_per_cell, sigterm_interrupts, standing
+from mmda_bench.units import count
+
+
+class CellTrainable(tune.Trainable):
+    """A worker: one step is one cell."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        one_thread_per_cell()
+        for plugin in config["work"].plugins:
+            load_plugin(plugin)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.config = new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        record = execute(Cell.from_key(self.config["cell"]), self.config["work"])
+        if record["status"] != "ok" and cuda_is_lost():
+            os._exit(1)  # the record is stored; Tune goes on with another worker
+        return {"done": True}
+
+
+def cuda_is_lost() -> bool:
+    """Whether an error has left CUDA unusable in this process for good: every later cell would fail of it, and fast."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
+class Report(tune.Callback):
+    """Hears from Tune what became of each cell.
+
+    ``lost``: cells whose record cannot be seen from here. ``failure``: why the whole sweep cannot go on. ``mute``: why
+    whoever is told of the cells heard no more; Tune would take that for a failure of the cell.
+    """
+
+    def __init__(self, work: Work, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]) -> None:
+        self.work, self.store = work, Store(work.results)
+        self.on_start, self.on_result = on_start, on_result
+        self.lost: list[Cell] = []
+        self.failure: Exception | None = None
+        self.mute: Exception | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Report":
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its callbacks to be restored, which is not done here; a display cannot be pickled
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._tell(self.on_start, Cell.from_key(trial.config["cell"]))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        cell = Cell.from_key(trial.config["cell"])
+        record = standing(cell, self.work)
+        if record is None:
+            self.lost.append(cell)
+        else:
+            self._tell(self.on_result, cell, record)
+
+    def _tell(self, listener: Callable[..., None], *what: object) -> None:
+        if self.mute is None:
+            try:
+                listener(*what)
+            except Exception as error:
+                self.mute = error
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The second failure of a cell. ``run_cell`` raises nothing: the worker died, could not start or not write."""
+        cell, error = Cell.from_key(trial.config["cell"]), last_error(trial)
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, StoreError):
+            self.failure = cause
+        elif isinstance(error, ray.exceptions.RayActorError) and error.actor_init_failed:
+            line = str(error).strip().splitlines()[-1]
+            self.failure = ResourceError(f"workers cannot start: {line}; --jobs 0 runs without them")
+        if self.failure is not None:
+            raise self.failure  # Tune wraps it; the original is kept
+        died = isinstance(error, ray.exceptions.RayActorError)
+        status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
+        reason = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
+        lines = str(error or "").strip().splitlines()
+        record = standing(cell, self.work)  # its worker may have died after it was written
+        if record is None:
+            record = unfinished(cell, status=status, reason=reason, traceback=lines[-20:])
+            self.store.write(cell, record, None, replace=cell.hash in self.work.stale)
+        self._tell(self.on_result, cell, record)
+
+
+def last_error(trial: Any) -> Exception | None:
+    """What Tune wrote about a trial; its own reader looks where the file is not yet."""
+    try:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except (TypeError, OSError):
+        return None
+
+
+def run(
+    cells: Sequence[Cell],
+    work: Work,
+    *,
+    jobs: int | None,
+    gpus_per_cell: float | None,
+    address: str | None,
+    on_start: Callable[[Cell], None],
+    on_result: Callable[[Cell, Record], None],
+) -> None:
+    """See :func:`mmda_bench.sweep.scheduler.run`."""
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    with temporary_folder() as folder:
+        try:
+            gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
+            sigterm_interrupts()  # ray.init has put its own handler there
+            work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
+            report = Report(work, on_start, on_result)
+            tuner = tune.Tuner(
+                tune.with_resources(CellTrainable, {"cpu": 1, "gpu": gpus_per_cell}),
+                param_space={"cell": tune.grid_search([cell.key() for cell in cells]), "work": work},
+                tune_config=tune.TuneConfig(
+                    max_concurrent_trials=jobs,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="sweep",
+                    storage_path=str(folder / "tune"),
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=1),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[report],
+                ),
+            )
+            try:
+                tuner.fit()
+            except Exception:
+                if report.failure is not None:
+                    raise report.failure from None
+                raise
+        finally:
+            ray.shutdown()
+    if report.mute is not None:
+        raise report.mute
+    if report.lost:
+        raise StoreError(
+            f"finished, but without a record in {work.results}: {count(len(report.lost), 'cell')}; with --address, "
+            "results, cache and data must lie in folders that all nodes share"
+        )

@@ -1,0 +1,70 @@
+"""Places cells on devices: in this process (``jobs=0``) or on reused Ray Tune workers.
+
+A worker receives names and numbers, looks into the store, computes what is not there, and writes the record itself.
+Resume is therefore the store's business and not Tune's: whatever ends early, the next run does what is missing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mmda_bench.protocol import Cell
+from mmda_bench.registry import load_plugin
+from mmda_bench.store import Record, Store
+from mmda_bench.sweep.placement import check, check_address
+from mmda_bench.sweep.worker import RUNNER, Work, execute, one_thread_per_cell, sigterm_interrupts
+
+
+def run(
+    cells: Sequence[Cell],
+    *,
+    store: Store,
+    root: Path | None,
+    cache: Path,
+    jobs: int | None = None,
+    gpus_per_cell: float | None = None,
+    address: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    weights: Mapping[str, str] | None = None,
+    runner: str = RUNNER,
+    replace: bool = False,
+    timeout_minutes: float | None = None,
+    on_start: Callable[[Cell], None] = lambda cell: None,
+    on_result: Callable[[Cell, Record], None] = lambda cell, record: None,
+) -> None:
+    """Run every cell of ``cells`` that has no record (all of them with ``replace``).
+
+    ``jobs``: cells at once, 0 for this process, None for what the devices hold. ``gpus_per_cell``: None for one where
+    there is a GPU. ``address``: a running Ray cluster; root, cache and results must then be on a shared file system.
+    ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, leaving no
+    half record, :class:`ResourceError`, and :class:`~mmda_bench.errors.StoreError`.
+    """
+    check(gpus_per_cell, timeout_minutes)
+    if not cells:
+        return
+    if address is not None:
+        check_address(address)
+    one_thread_per_cell()
+    sigterm_interrupts()
+    work = Work(
+        results=store.results,
+        root=root.expanduser().absolute() if root is not None else None,
+        cache=cache.expanduser().absolute(),
+        device="cpu" if gpus_per_cell == 0 else None,
+        plugins=tuple(str(Path(plugin).absolute()) for plugin in plugins),
+        weights=dict(weights or {}),
+        runner=runner,
+        stale={cell.hash: store.stamp(cell) for cell in cells} if replace else {},
+        timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,
+    )
+    if jobs == 0:
+        for plugin in work.plugins:
+            load_plugin(plugin)
+        for cell in cells:
+            on_start(cell)
+            on_result(cell, execute(cell, work))
+        return
+    from mmda_bench.sweep import ray_tune
+
+    ray_tune.run(
+        cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
+    )

@@ -1,0 +1,5 @@
+"""One cell: build, train, evaluate, and leave a record."""
+
+from mmda_bench.training.trainer import DivergedError, Outcome, Trainer, run_cell
+
+__all__ = ["DivergedError", "Outcome", "Trainer", "run_cell"]

@@ -1,0 +1,100 @@
+"""Batches of a prepared corpus: which utterances a step sees, and their features on the device."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmda_bench.backbone.sequences import Sequences
+from mmda_bench.features.corpus import Corpus
+from mmda_bench.protocol import HALVES, Cell, name_hash
+
+
+class Batch(NamedTuple):
+    """Rows of the two training sets, and their features on the device; None where the method sees no target."""
+
+    source_rows: np.ndarray
+    target_rows: np.ndarray
+    source: dict[str, Sequences]
+    target: dict[str, Sequences] | None
+
+
+class Loader:
+    """The training sets of a cell, in batches of ``size`` utterances of each half. Its draws are seeded by names.
+
+    ``with_target``: whether the cell sees target utterances at all.
+    """
+
+    def __init__(self, cell: Cell, corpus: Corpus, device: torch.device, *, size: int, with_target: bool) -> None:
+        self.cell, self.corpus, self.device = cell, corpus, device
+        self.size, self.with_target = size, with_target
+
+    def features(self, half: str, positions: Sequence[int]) -> dict[str, Sequences]:
+        """All modalities of these utterances as the cell's scenario has them: the target's drifts are shifted."""
+        shifted = self.cell.drifts if half == "target" else ()
+        batch = self.corpus.batch(positions, shifted=shifted)
+        return {m: value.to(self.device) for m, value in batch.items()}
+
+    def batches(self, *, ahead: bool) -> Iterator[Batch]:
+        """Batches without end; ``ahead``: a thread loads the next one while the device works on this one."""
+        rows = {half: self.corpus.parts[half, "train"] for half in HALVES}
+        orders = {half: self._order(half, len(rows[half])) for half in HALVES}
+
+        def load() -> Batch:
+            source, target = (next(orders[half]) for half in HALVES)
+            seen = self.features("target", [rows["target"][i] for i in target]) if self.with_target else None
+            return Batch(source, target, self.features("source", [rows["source"][i] for i in source]), seen)
+
+        if not ahead:
+            while True:
+                yield load()
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(load)
+            while True:
+                batch, waiting = waiting.result(), pool.submit(load)
+                yield batch
+
+    def _order(self, half: str, size: int) -> Iterator[np.ndarray]:
+        """Batches without end: a fresh permutation an epoch, its incomplete last batch dropped."""
+        rng = np.random.default_rng(name_hash("order", half, self.cell.seed))
+        while True:
+            permutation = rng.permutation(size)
+            for start in range(0, size - self.size + 1, self.size):
+                yield permutation[start : start + self.size]
+
+
+def join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> dict[str, Sequences]:
+    """Source and target in one batch, the shorter padded to the longer."""
+    joined = {}
+    for m, a in first.items():
+        b = second[m]
+        length = max(a.mask.shape[1], b.mask.shape[1])
+        joined[m] = Sequences(
+            torch.cat([_pad(a.values, length), _pad(b.values, length)]),
+            torch.cat([_pad(a.mask, length), _pad(b.mask, length)]),
+        )
+    return joined
+
+
+def _pad(x: Tensor, length: int) -> Tensor:
+    return torch.cat([x, x.new_zeros(len(x), length - x.shape[1], *x.shape[2:])], 1) if x.shape[1] < length else x
+
+
+def augmented(batch: Mapping[str, Sequences], rng: np.random.Generator, *, drop: float = 0.1) -> dict[str, Sequences]:
+    """The mild augmentation behind ``Target.view2`` [ours]: a tenth of the time steps of sound and words hidden at
+    random, and one picture in five left out. Never noise, darkening or word masks: those are the benchmark's shift."""
+    result = {}
+    for m, sequences in batch.items():
+        values, mask = sequences.values, sequences.mask
+        if m == "V":
+            frames = values.shape[1]
+            keep = np.sort(rng.permutation(frames)[: frames - max(1, frames // 5)]) if frames > 1 else np.arange(frames)
+            result[m] = Sequences(values[:, keep], mask[:, keep])
+            continue
+        kept = torch.from_numpy(rng.random(mask.shape) >= drop).to(mask.device) & mask
+        kept[:, 0] |= ~kept.any(1)  # at least one step of every utterance stays
+        result[m] = Sequences(values, kept)
+    return result

@@ -1,0 +1,280 @@
+"""One cell: build, train, evaluate, and leave a record. Knows neither Ray nor the command line."""
+
+import contextlib
+import math
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch._dynamo  # Adam imports it at its first use: a second that is no cell's
+from torch import Tensor
+
+from mmda_bench import registry
+from mmda_bench.backbone.base import Backbone
+from mmda_bench.backbone.network import DIMS, MultimodalNetwork
+from mmda_bench.dataset import MODALITIES
+from mmda_bench.features.corpus import Corpus, read_labels
+from mmda_bench.features.prepare import open_corpus
+from mmda_bench.functional.objective import information_bottleneck
+from mmda_bench.machine import memory
+from mmda_bench.method import Context, Method, Source, Target
+from mmda_bench.metrics import distances, evaluate
+from mmda_bench.protocol import SUPERVISED, Cell, name_hash
+from mmda_bench.store.provenance import empty_record, now, source_digest
+from mmda_bench.training.batches import Batch, Loader, augmented, join
+
+EVALUATION_BATCH = 128
+
+
+class DivergedError(Exception):
+    """A loss term became NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell leaves: the record (JSON values) and, if it finished, the arrays that lie beside it."""
+
+    record: dict[str, Any]
+    outputs: dict[str, np.ndarray] | None = None
+
+
+def run_cell(
+    cell: Cell, *, root: Path | None, cache: Path, device: str | None = None, weights: Mapping[str, str] | None = None
+) -> Outcome:
+    """Run one cell. Whatever goes wrong becomes the record's status and reason; only interruption is raised.
+
+    ``root``: of the corpus, None for an embedded one. ``cache``: of the prefix outputs. ``weights``: locations of the
+    backbone's pretrained weights, where they are not its own. ``device``: None takes CUDA if there is any. One thread
+    on a CPU, so that a cell gives the same numbers wherever it runs.
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    record = empty_record(cell, place)
+    started = time.perf_counter()
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        memory.start_memory_peak(place)
+        outputs = _run(cell, root, cache, place, weights or {}, record)
+        record["status"] = "ok"
+    except DivergedError as error:
+        outputs, record["status"], record["reason"] = None, "diverged", str(error)
+    except Exception as error:
+        outputs, record["status"], record["reason"] = None, "failed", f"{type(error).__name__}: {error}"
+        if memory.ran_out(error):
+            record["status"], record["reason"] = "out-of-memory", f"{error} ({memory.advice(place)})"
+        record["traceback"] = traceback.format_exc().splitlines()[-12:]
+    finally:
+        torch.set_num_threads(threads)
+    record["times"]["total_s"] = time.perf_counter() - started
+    record["memory_mb"] = memory.peak_memory_mb(place)
+    memory.give_back(place)
+    record["ended_utc"] = now()
+    return Outcome(record, outputs)
+
+
+def _run(
+    cell: Cell,
+    root: Path | None,
+    cache: Path,
+    device: torch.device,
+    weights: Mapping[str, str],
+    record: dict[str, Any],
+) -> dict[str, Any]:
+    clock = time.perf_counter()
+    corpus = open_corpus(
+        cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights, version=cell.version
+    )
+    record["method_source"] = source_digest(cell.method)
+    record["dataset"] = {
+        "fingerprint": corpus.fingerprint,
+        "classes": corpus.classes,
+        "skipped": corpus.skipped,
+        "substituted": corpus.substituted,
+    }
+    trainer = Trainer(cell, corpus, device, weights)
+    record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
+    record["times"]["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    try:
+        trainer.train()
+    finally:
+        record["curves"], record["steps"] = {"terms": trainer.curves}, trainer.step
+    record["times"]["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    outputs: dict[str, np.ndarray] = {}
+    record["metrics"] = {}
+    for half in ("source", "target"):
+        positions = corpus.parts[half, "test"]
+        z, logits, probabilities = trainer.predict(half, positions)
+        labels = read_labels(corpus, half, positions)  # only now: the method is done
+        if not np.isfinite(probabilities).all():
+            raise DivergedError(f"predictions for {half} test are not finite after the last step")
+        probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
+        record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, logits)
+        outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
+        outputs[f"{half}_test/labels"] = labels.astype(np.int16)
+        outputs[f"{half}_test/probabilities"] = probabilities
+        outputs |= {f"{half}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
+    record["metrics"]["category_distance"] = distances(outputs, classes=len(corpus.classes))
+    record["times"]["evaluate_s"] = time.perf_counter() - clock
+    return outputs
+
+
+class Trainer:
+    """Network, method and optimiser of one cell. Every random draw is seeded by names, never by call order."""
+
+    def __init__(
+        self, cell: Cell, corpus: Corpus, device: torch.device, weights: Mapping[str, str] | None = None
+    ) -> None:
+        self.cell, self.corpus, self.device = cell, corpus, device
+        self.curves: dict[str, list[float]] = {}
+        self.step = 0
+        protocol = cell.protocol
+        backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
+        self.source, self.target = source, target = corpus.parts["source", "train"], corpus.parts["target", "train"]
+        self.source_labels = torch.from_numpy(read_labels(corpus, "source", source))
+        # the reference run alone: it adds the same objective on labelled target batches
+        self.supervised = cell.method == SUPERVISED
+        self.target_labels = torch.from_numpy(read_labels(corpus, "target", target)) if self.supervised else None
+        self.batch = min(protocol.batch, len(source), len(target))
+        self.steps_per_epoch = len(source) // self.batch
+
+        torch.manual_seed(name_hash("network", cell.seed))
+        self.network = MultimodalNetwork(backbone, len(corpus.classes)).to(device)
+        torch.manual_seed(name_hash("method", cell.method, cell.seed))
+        self.method = self._build_method(len(corpus.classes)).to(device)
+        self.views = 1 if self.supervised else self.method.target_views
+        pretrained = self.network.pretrained_parameters()
+        new = [*self.network.new_parameters(), *self.method.parameters()]
+        self.parameters = [*pretrained, *new]
+        self.loader = Loader(cell, corpus, device, size=self.batch, with_target=self.views > 0)
+        self.mixed = backbone.mixed_precision and has_bfloat16(device)
+        self.rates = (backbone.pretrained_rate, backbone.learning_rate)
+        groups = [{"params": pretrained, "lr": self.rates[0]}, {"params": new, "lr": self.rates[1]}]
+        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
+        torch.manual_seed(name_hash("dropout", cell.seed))
+
+    def _build_method(self, classes: int) -> Method:
+        name = "dt" if self.supervised else self.cell.method
+        entry = registry.METHODS.entry(name)
+        generator = torch.Generator(self.device).manual_seed(name_hash("draws", self.cell.method, self.cell.seed))
+        context = Context(
+            classes=classes,
+            dims=DIMS,
+            modalities=MODALITIES,
+            anchor=self.cell.anchor,
+            drifts=self.cell.drifts,
+            source_size=len(self.source),
+            target_size=len(self.target),
+            components=frozenset(entry.components) - frozenset(self.cell.off),
+            classify=self.network.classify,
+            generator=generator,
+            logit_scale=self.network.scale,
+        )
+        return registry.METHODS.get(name)(context, **self.cell.params)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Mixed precision where the device and the backbone have it."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
+
+    def train(self) -> None:
+        """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite."""
+        protocol = self.cell.protocol
+        if type(self.method).on_start is not Method.on_start:
+            # made beforehand, so that nothing of the engine hangs on what a method is handed
+            self.method.on_start(partial(iter, tuple(self._target_pass())))
+        total = protocol.epochs * self.steps_per_epoch
+        batches = self.loader.batches(ahead=self.device.type == "cuda")
+        augment = np.random.default_rng(name_hash("augment", self.cell.seed))
+        for epoch in range(protocol.epochs):
+            for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+                group["lr"] = rate * protocol.learning_rate_factor(epoch)
+            self.network.train()
+            self.method.train()
+            sums: dict[str, Tensor] = {}
+            for _ in range(self.steps_per_epoch):
+                terms = self._losses(next(batches), self.step / total, augment)
+                loss = torch.stack([term.float() for term in terms.values()]).sum()
+                if not math.isfinite(loss.item()):
+                    bad = next((name for name, term in terms.items() if not term.isfinite().all()), "sum")
+                    raise DivergedError(
+                        f"the loss term {bad} is {terms.get(bad, loss).item()} at step {self.step} of {total}"
+                    )
+                self.optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimiser.step()
+                self.method.after_step()
+                self.step += 1
+                for name, term in terms.items():
+                    sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach()
+            for name, value in sums.items():
+                self.curves.setdefault(name, []).append(value.item() / self.steps_per_epoch)
+
+    def _losses(self, loaded: Batch, progress: float, augment: np.random.Generator) -> dict[str, Tensor]:
+        source_rows, target_rows, batch, target_batch = loaded
+        with self.autocast():
+            z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
+            second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
+        z, logits = _halves(z, len(source_rows)), _halves(logits, len(source_rows))
+        labels = self.source_labels[source_rows].to(self.device)
+        source = Source(z[0], logits[0], labels, self._ids(source_rows))
+        target = None
+        if self.views:
+            ids = self._ids(target_rows)
+            view2 = Target(second[0], second[1], ids) if second else None
+            target = Target(z[1], logits[1], ids, view2)
+        terms = {"ib": information_bottleneck(source.logits, source.z, labels, self.cell.protocol.beta)}
+        if self.target_labels is not None and target is not None:
+            known = self.target_labels[target_rows].to(self.device)
+            terms["target_ib"] = information_bottleneck(target.logits, target.z, known, self.cell.protocol.beta)
+            return terms
+        with self.autocast():
+            extra = self.method.loss(source, target, progress)  # type: ignore[arg-type]
+        if "ib" in extra:
+            raise ValueError(f"method {self.cell.method} names a term 'ib', which is the engine's; rename it")
+        return terms | extra
+
+    def _ids(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows.astype(np.int64)).to(self.device)
+
+    @torch.no_grad()
+    def _target_pass(self) -> Iterator[Target]:
+        """The target training set in order, in eval mode: for methods that fill a memory before training."""
+        self.network.eval()
+        for rows in np.array_split(np.arange(len(self.target)), math.ceil(len(self.target) / EVALUATION_BATCH)):
+            with self.autocast():
+                z, logits = self.network(self.loader.features("target", [self.target[i] for i in rows]))
+            yield Target(z, logits, self._ids(rows))
+
+    @torch.no_grad()
+    def predict(
+        self, half: str, positions: Sequence[int]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+        """z and logits of all heads, and the method's class probabilities (N, C), of these utterances."""
+        self.network.eval()
+        self.method.eval()
+        found = []
+        for start in range(0, len(positions), EVALUATION_BATCH):
+            with self.autocast():
+                z, logits = self.network(self.loader.features(half, positions[start : start + EVALUATION_BATCH]))
+            found.append((z, logits, self.method.predict(logits)))
+        z = {m: torch.cat([f[0][m] for f in found]).float().cpu().numpy() for m in DIMS}
+        logits = {m: torch.cat([f[1][m] for f in found]).float().cpu().numpy() for m in DIMS}
+        return z, logits, torch.cat([f[2] for f in found]).float().cpu().numpy()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, processors that multiply in it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _halves(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The first ``rows`` of each, and the others."""
+    split = {m: value.tensor_split((rows,)) for m, value in values.items()}
+    return {m: halves[0] for m, halves in split.items()}, {m: halves[1] for m, halves in split.items()}

@@ -1,0 +1,101 @@
+"""What a run shows: a line per cell in a pipe, a live display on a terminal."""
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hand_made import make_cell, make_record
+from rich.console import Console
+
+from mmda_bench.cli.output import counter
+from mmda_bench.cli.progress import Progress
+from mmda_bench.features import prepare
+from mmda_bench.units import duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (91, "2 min"), (3600, "60 min"), (7500, "2 h 05 min")]
+)
+def test_durations_are_said_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_every_finished_cell_is_a_line_with_score_time_and_what_is_left(capsys):
+    cells = [make_cell("a3d2", seed=seed, gamma1=5.0) for seed in range(2)]
+    with Progress(cells, done=4, terminal=False) as progress:
+        progress.finished(cells[0], make_record(cells[0], 0.612))
+        reason = "RuntimeError: two\nlines"
+        progress.finished(cells[1], make_record(cells[1], status="failed", reason=reason, times=None))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 cells to run, 4 are stored already."
+    assert lines[1].startswith("[1/2] a3d2[gamma1=5] anchor=A seed=0  target F1 61.2  7.0 s  (about ")
+    assert lines[2] == "[2/2] a3d2[gamma1=5] anchor=A seed=1  FAILED: RuntimeError: two lines"
+    assert lines[3].endswith("1 failed.")
+
+
+def test_the_live_display_counts_and_names_what_is_running():
+    cells = [make_cell(seed=seed) for seed in range(4)]
+    progress = Progress(cells, terminal=True)
+    progress.started(cells[0])
+    screen = Console(file=io.StringIO(), width=100)
+    screen.print(progress._render())
+    assert "0 ok, 0 failed, 1 running, of 4; time left unknown\n  dt anchor=A seed=0\n" in screen.file.getvalue()
+
+
+def test_a_sweep_goes_on_when_its_terminal_is_closed(monkeypatch):
+    cells = [make_cell(seed=seed) for seed in range(3)]
+    screen, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with Progress(cells) as progress:
+            assert progress.live is not None
+            progress.finished(cells[0], make_record(cells[0]))
+            os.close(screen)
+            progress.finished(cells[1], make_record(cells[1]))
+            assert progress.live is None
+            progress.finished(cells[2], make_record(cells[2]))
+        assert sys.stdout is stdout, "and not what the display had put in its place"
+    assert progress.finished_cells == 3
+
+
+def test_a_log_whose_disk_is_full_ends_no_sweep(monkeypatch):
+    cell = make_cell()
+    progress = Progress([cell], terminal=False)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        progress.finished(cell, make_record(cell))
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert progress.finished_cells == 1
+
+
+@pytest.mark.parametrize(
+    ("skipped", "substituted", "line"),
+    [
+        (1, 0, "1 utterance left out; to see which: mmda-bench data prepare mintrec"),
+        (0, 2, "2 utterances used with a part missing or changed; to see which: mmda-bench data prepare mintrec"),
+        (2, 1, "2 utterances left out, 1 utterance used with a part missing or changed; to see"),
+        (0, 0, None),
+    ],
+)
+def test_what_of_a_corpus_cannot_be_used_is_said_once(monkeypatch, capsys, skipped, substituted, line):
+    notes = SimpleNamespace(skipped=[["u1", "why"]] * skipped, substituted=[["u2", "why"]] * substituted)
+    monkeypatch.setattr(prepare, "prepare", lambda *arguments, **options: notes)
+    progress = Progress([make_cell()], terminal=False)
+    progress.prepare("mintrec", root=None, protocol=make_cell().protocol, cache=Path("unused"))
+    said = capsys.readouterr().out
+    assert said.startswith(line) if line else said == ""
+
+
+def test_a_counter_tells_every_quarter_on_standard_error(capsys):
+    tell = counter("decoded")
+    for done in range(1, 41):
+        tell(done, 40)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"decoded: {n}/40" for n in (10, 20, 30, 40)]

@@ -1,0 +1,203 @@
+"""The page in headless Chromium: clicked, typed at, looked at by its own rules. Skipped where no Chromium is."""
+
+import browser as chromium
+import pytest
+from pages import POISON, boards_of, make_page, poisoned, spoiled, sweep
+
+from mmda_bench.report.boards import make_boards
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.find() is None, reason="no chromium on this machine: apt-get install chromium"),
+]
+TABLE = "#avatars-main"
+ROWS = (
+    f"[...document.querySelectorAll('{TABLE} tbody:first-of-type tr')].filter(r => !r.hidden)"
+    ".map(r => r.cells[0].textContent.trim())"
+)
+
+# Contrast of every visible text with what is behind it, by WCAG 2: what is below 4.5 (3 where large).
+CONTRAST = """(() => {
+  const part = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return {r, g, b, a}; };
+  const light = ({r, g, b}) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const behind = (node) => {
+    for (let e = node; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.a === 1) return colour;
+    }
+    return parse(getComputedStyle(document.documentElement).colorScheme.includes('dark') &&
+      matchMedia('(prefers-color-scheme: dark)').matches ? 'rgb(18,18,18)' : 'rgb(255,255,255)');
+  };
+  const poor = [];
+  let seen = 0;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !e.checkVisibility() || e.closest('script,style')) continue;
+    const style = getComputedStyle(e), size = parseFloat(style.fontSize);
+    const [a, b] = [light(parse(style.color)), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    seen += 1;
+    if (ratio < (size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5))
+      poor.push([ratio.toFixed(2), e.tagName, walker.currentNode.textContent.trim().slice(0, 40)]);
+  }
+  return {seen, poor};
+})()"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium.Browser(tmp_path_factory.mktemp("profile")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Three methods and the bounds; CDAN lacks a cell and has no average."""
+    folder = tmp_path_factory.mktemp("results")
+    records = spoiled(sweep(), "L", 1, "term domain is NaN in epoch 3")
+    (folder / "index.html").write_text(make_page(boards_of(records, bold=["dann"]), folder), "utf-8")
+    return folder / "index.html"
+
+
+@pytest.fixture
+def page(browser, path):
+    browser.show()
+    browser.open(path)
+    return browser
+
+
+def head(column):
+    return f"{TABLE} thead th:nth-child({column}) button"
+
+
+def order_of(page, column):
+    return page.evaluate(f"document.querySelector('{TABLE} thead th:nth-child({column})').getAttribute('aria-sort')")
+
+
+def test_a_click_sorts_by_a_number_best_first_a_second_one_turns_it_and_holes_stay_below(page):
+    assert page.evaluate(ROWS) == ["DT", "DANN", "CDAN"]
+    page.click(head(5))
+    assert page.evaluate(ROWS) == ["DANN", "DT", "CDAN"]
+    assert order_of(page, 5) == "descending"
+    page.click(head(5))
+    assert page.evaluate(ROWS) == ["DT", "DANN", "CDAN"]
+    assert order_of(page, 5) == "ascending"
+
+
+def test_a_click_on_another_column_sorts_by_that_one_alone_and_leaves_the_bounds_below(page):
+    page.click(head(5))
+    page.click(head(1))
+    assert page.evaluate(ROWS) == ["CDAN", "DANN", "DT"]
+    assert order_of(page, 1) == "ascending"
+    assert order_of(page, 5) is None
+    last = f"[...document.querySelectorAll('{TABLE} tbody:last-of-type tr')].map(r => r.cells[0].textContent.trim())"
+    assert page.evaluate(last) == ["Bounds: references, not methods", "DT, source test", "target-supervised"]
+
+
+def test_the_keyboard_reaches_the_leaderboard_and_sorts_it(page):
+    page.press("Tab", 9)
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.press("Enter", 13, "\r")
+    assert page.evaluate("document.activeElement.id") == "main"
+    for _ in range(12):
+        page.press("Tab", 9)
+        if page.evaluate("document.activeElement.textContent") == "A":
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.press("Enter", 13, "\r")
+    assert order_of(page, 2) == "descending"
+    page.press(" ", 32, " ")
+    assert order_of(page, 2) == "ascending"
+
+
+def test_typing_filters_the_methods_of_every_table_and_says_how_many_are_left(page):
+    page.click("#avatars-filter")
+    page.type("dan")
+    assert page.evaluate(ROWS) == ["DANN", "CDAN"] or page.evaluate(ROWS) == ["DANN"]
+    page.type("n")
+    assert page.evaluate(ROWS) == ["DANN"]
+    assert page.evaluate("document.getElementById('avatars-count').textContent") == "1 of 3 shown"
+    tables = "[...document.querySelectorAll('#avatars table[data-filter=first] tbody:first-of-type tr')]"
+    shown = f"{tables}.filter(r => !r.hidden).map(r => r.cells[0].textContent.trim())"
+    assert set(page.evaluate(shown)) == {"DANN"}
+    for _ in range(4):
+        page.press("Backspace", 8)
+    assert page.evaluate(ROWS) == ["DT", "DANN", "CDAN"]
+    assert page.evaluate("document.getElementById('avatars-count').textContent") == ""
+
+
+def test_a_box_leaves_only_the_bold_set_and_survives_sorting(page):
+    page.click("#avatars-bold")
+    assert page.evaluate(ROWS) == ["DANN"]
+    page.click(head(5))
+    assert page.evaluate(ROWS) == ["DANN"]
+    page.click("#avatars-bold")
+    assert sorted(page.evaluate(ROWS)) == ["CDAN", "DANN", "DT"]
+
+
+def test_cells_are_found_by_any_of_their_words(page):
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.click("#avatars-runs-filter")
+    page.type("diverged")
+    rows = "[...document.querySelectorAll('#avatars-runs tbody tr')].filter(r => !r.hidden).map(r => r.innerText)"
+    (row,) = page.evaluate(rows)
+    assert row.split()[:4] == ["cdan", "L", "1", "diverged"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(browser, path, theme):
+    browser.show(theme=theme)
+    browser.open(path)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    answer = browser.evaluate(CONTRAST)
+    assert answer["seen"] > 100
+    assert answer["poor"] == []
+
+
+def test_light_and_dark_are_two_pages_in_one(browser, path):
+    colours = []
+    for theme in ("light", "dark"):
+        browser.show(theme=theme)
+        browser.open(path)
+        colours.append(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] == "rgb(255, 255, 255)"
+    assert colours[1] != colours[0]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_is_never_wider_than_the_screen(browser, path, width):
+    browser.show(width=width, height=740)
+    browser.open(path)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_screen_reader_gets_a_name_for_all_that_can_be_used(page):
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    nodes = [n for n in page.send("Accessibility.getFullAXTree")["nodes"] if not n.get("ignored")]
+    used = ("button", "link", "searchbox", "checkbox", "image", "table", "region", "navigation", "heading")
+    found = {role: [] for role in used}
+    for node in nodes:
+        if (role := node["role"]["value"]) in found:
+            found[role].append(node.get("name", {}).get("value", "").strip())
+    assert all(found[role] for role in used)
+    assert all(name for names in found.values() for name in names)
+
+
+def test_nothing_is_fetched_and_nothing_is_complained_about(page):
+    page.click(head(2))
+    requested = [e["params"]["request"]["url"] for e in page.events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert [e for e in page.events if e["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")] == []
+
+
+def test_a_script_in_a_record_does_not_run(browser, tmp_path):
+    records = [poisoned(record) for record in sweep(["dt", "dann"], seeds=1)]
+    (tmp_path / "index.html").write_text(make_page(make_boards(records), tmp_path), "utf-8")
+    browser.open(tmp_path / "index.html")
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.evaluate("document.title") == "mmda-bench: leaderboard"
+    assert browser.evaluate("document.scripts.length") == 1
+    assert POISON in browser.evaluate("document.body.innerText")

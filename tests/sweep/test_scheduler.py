@@ -1,0 +1,356 @@
+"""Sweeps: in this process and on Ray, with workers that die, drivers that are killed, and two runs at once."""
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import cheap
+import pytest
+
+from mmda_bench.errors import ResourceError, StoreError, UsageError
+from mmda_bench.machine import devices
+from mmda_bench.store import Store
+from mmda_bench.sweep import cluster as cluster_
+from mmda_bench.sweep import placement, scheduler
+from mmda_bench.sweep import worker as worker_
+
+
+def start(results, *, jobs, count, seconds):
+    command = [sys.executable, cheap.__file__, str(results), str(jobs), str(count), str(seconds)]
+    environment = os.environ | {"PYTHONPATH": str(Path(scheduler.__file__).parents[2])}
+    return subprocess.Popen(
+        command, cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever started the tests
+    )  # fmt: skip
+
+
+def scores(results):
+    records, damaged = Store(results).records()
+    assert damaged == []
+    return {record["hash"]: record["metrics"] for record in records}
+
+
+def unfinished_files(results):
+    return [path for path in results.rglob(".tmp-*") if path.is_file()]
+
+
+def test_in_process_cells_are_stored_and_never_run_twice(tmp_path):
+    cells = cheap.make_cells(4)
+    started = []
+    first = cheap.sweep(cells, tmp_path, jobs=0, on_start=started.append)
+    assert started == cells == [cell for cell, _ in first]
+    assert Store(tmp_path).missing(cells) == []
+    assert first[0][1]["worker"] == {"pid": os.getpid(), "device": "cpu", "threads": "1", "datasets": None}
+    again = cheap.sweep(cells, tmp_path, jobs=0)
+    assert [record["ended_utc"] for _, record in again] == [record["ended_utc"] for _, record in first]
+    assert scores(tmp_path).keys() == {cell.hash for cell in cells}
+
+
+def test_a_cell_whose_time_is_up_leaves_a_record_that_says_so(tmp_path):
+    endless, short = cheap.make_cells(1, seconds=60.0)[0], cheap.make_cells(2)[1]
+    (_, late), (_, fine) = cheap.sweep([endless, short], tmp_path, jobs=0, timeout_minutes=0.02)
+    assert (late["status"], fine["status"]) == ("timeout", "ok")
+    assert "--timeout" in late["reason"]
+    assert Store(tmp_path).missing([endless, short]) == []
+
+
+def test_a_time_limit_that_somebody_catches_falls_again():
+    def stubborn():
+        with contextlib.suppress(BaseException):
+            time.sleep(5)
+        time.sleep(5)
+
+    with pytest.raises(worker_.TimeUp), worker_.time_limit(0.05):
+        stubborn()
+
+
+@pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 0.0])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, minutes):
+    with pytest.raises(UsageError, match="--timeout"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=0, timeout_minutes=minutes)
+
+
+def test_a_method_that_ends_the_program_fails_alone(tmp_path):
+    leaving, fine = cheap.make_cells(1, do="exit")[0], cheap.make_cells(2)[1]
+    (_, left), (_, stayed) = cheap.sweep([leaving, fine], tmp_path, jobs=0)
+    assert (left["status"], stayed["status"]) == ("failed", "ok")
+    assert "SystemExit" in left["reason"]
+
+
+def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path):
+    """As a display whose terminal is gone: Tune must not take that for a failure of the cell."""
+    cells = cheap.make_cells(3)
+    cheap.sweep(cells, tmp_path, jobs=0)
+    before = {cell.hash: Store(tmp_path).stamp(cell) for cell in cells}
+
+    def deaf(cell):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        cheap.sweep(cells, tmp_path, jobs=1, replace=True, on_start=deaf)
+    assert {Store(tmp_path).read(cell)["status"] for cell in cells} == {"ok"}
+    assert all(Store(tmp_path).stamp(cell) != before[cell.hash] for cell in cells), "all were run again"
+
+
+def test_a_record_that_was_to_be_replaced_and_was_not_is_a_lost_one(tmp_path):
+    """As on a cluster whose nodes do not share the folder: the old record is no news."""
+    from mmda_bench.sweep.ray_tune import Report
+
+    (cell,) = cheap.make_cells(1)
+    cheap.sweep([cell], tmp_path, jobs=0)
+    told = []
+    work = worker_.Work(results=tmp_path, root=None, cache=tmp_path, stale={cell.hash: Store(tmp_path).stamp(cell)})
+    report = Report(work, print, lambda *what: told.append(what))
+    report.on_trial_complete(0, [], SimpleNamespace(config={"cell": cell.key()}))
+    assert (report.lost, told) == ([cell], [])
+
+
+def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
+    cell = cheap.make_cells(1, do="lose-cuda")[0]
+    cheap.sweep([cell], tmp_path, jobs=1)
+    first = Store(tmp_path).stamp(cell)
+    ((_, record),) = cheap.sweep([cell], tmp_path, jobs=1, replace=True)
+    assert record["reason"] == "told to", "and not that its worker died, which it did afterwards"
+    assert Store(tmp_path).stamp(cell) != first
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "host:port", "127.0.0.1:99999", "ray://127.0.0.1:10001"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        placement.check_address(address)
+
+
+def test_an_address_where_nothing_listens_is_said_at_once(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(ResourceError, match="no Ray cluster answers"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1, address=f"127.0.0.1:{port}")
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["closes", "web", "silent"])
+def test_an_address_where_something_else_listens_is_said_soon(answer, monkeypatch):
+    monkeypatch.setattr(scheduler, "REACH_S", 1)
+
+    def serve():
+        peer, _ = listening.accept()
+        with peer:
+            if answer is None:
+                peer.settimeout(5)
+                while peer.recv(1024):  # until the other side has had enough
+                    pass
+            peer.sendall(answer or b"")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        pool.submit(serve)
+        with pytest.raises(ResourceError, match="no Ray cluster"):
+            placement.check_address(f"127.0.0.1:{listening.getsockname()[1]}")
+
+
+def test_a_temporary_folder_that_is_full_is_a_message(tmp_path, monkeypatch):
+    def full(**options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(ResourceError, match=r"No space left on device; set TMPDIR to .*, or run without Ray: --jobs 0"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1)
+
+
+def test_ray_starts_here_whatever_the_environment_says_and_tells_when_it_cannot(tmp_path, monkeypatch):
+    from mmda_bench.sweep import ray_tune
+
+    asked = []
+
+    def init(**options):
+        asked.append(options["address"])
+        raise RuntimeError("Timed out waiting for file gcs_server_port")
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr(ray_tune.ray, "init", init)
+    with pytest.raises(ResourceError, match=r"does not start: Timed out.*--jobs 0"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=1)
+    assert asked == ["local"]
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """A short TMPDIR with what a dead process and this one have left there: (folder, the dead one's, ours)."""
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with tempfile.TemporaryDirectory(dir="/tmp") as base:
+        monkeypatch.setattr(tempfile, "tempdir", base)
+        left, mine = (Path(base, f"{cluster_.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
+        for folder in (left, mine):
+            (folder / "ray").mkdir(parents=True)
+            (folder / socket.gethostname()).touch()
+        yield Path(base), left, mine
+
+
+def test_only_what_dead_processes_left_is_removed(temporary):
+
+    base, left, mine = temporary
+    with cluster_.temporary_folder() as folder:
+        assert folder.parent == base
+        assert (folder / socket.gethostname()).exists()
+    assert not folder.exists()
+    assert mine.exists()
+    assert not left.exists()
+
+
+def test_a_folder_whose_name_is_too_long_for_the_sockets_of_ray_is_not_used(tmp_path, monkeypatch):
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 5)))
+    with cluster_.temporary_folder() as folder:
+        assert folder.parent == Path("/tmp")
+        assert len(str(folder)) < len(cluster_.SOCKET)
+
+
+def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
+    from mmda_bench.sweep import ray_tune
+
+    _, left, _ = temporary
+    remove, tried = cluster_.remove, []
+
+    def theirs(folder, *, marker):
+        tried.append(folder)
+        if folder == left:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        remove(folder, marker=marker)
+
+    monkeypatch.setattr(ray_tune, "remove", theirs)
+    with cluster_.temporary_folder() as folder:
+        assert folder.exists()
+    assert tried == [left, folder]
+
+
+def test_a_results_folder_that_fails_on_the_way_ends_the_sweep_with_a_message(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="cannot write results"):
+        cheap.sweep(cheap.make_cells(1), tmp_path, jobs=0)
+
+
+def test_cells_at_once_follow_from_the_devices(monkeypatch):
+    assert placement.default_jobs([0], 0.0, cpus=6) == 6
+    assert placement.default_jobs([4], 0.25, cpus=6) == 16
+    assert placement.default_jobs([1], 0.3, cpus=6) == 3
+    assert placement.default_jobs([4], 0.3, cpus=6) == 12  # Ray splits no part over two GPUs
+    assert placement.default_jobs([4], 1.0, cpus=128) == 4
+    assert placement.default_jobs([3, 3], 2.0, cpus=128) == 2  # nor a cell over two nodes
+    assert placement.default_jobs([1], 2.0, cpus=4) == 1
+    assert placement.cells_at_once(3, None) == 3
+    monkeypatch.setattr(scheduler, "gpu_count", lambda: 2)
+    assert placement.cells_at_once(None, None) == 2
+    assert placement.cells_at_once(None, 0.5) == 4
+    assert placement.cells_at_once(None, 0) == devices.cpu_count()
+    for wrong in (-1.0, 1.5, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="--gpus-per-cell"):
+            placement.check(wrong, None)
+
+
+def test_a_sweep_joins_a_running_cluster_whose_nodes_have_one_gpu_each(tmp_path):
+    """The GPUs are claimed, not there: Ray counts what it is told, and these cells ask for none."""
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        cluster.add_node(**node)
+        cells = cheap.make_cells(2)
+        seen = cheap.sweep(cells, tmp_path, jobs=None, address=cluster.address)
+        assert {cell.hash for cell, record in seen if record["status"] == "ok"} == {cell.hash for cell in cells}
+        with pytest.raises(ResourceError, match="2: 1 GPUs found on the largest of 2 nodes"):
+            cheap.sweep(cheap.make_cells(3), tmp_path, jobs=None, address=cluster.address, gpus_per_cell=2)
+    finally:
+        cluster.shutdown()
+
+
+def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):
+    """One sweep: six good cells, one whose worker is killed once, one whose worker is killed every time."""
+    unlucky, doomed = cheap.make_cells(1, do="die-once") + cheap.make_cells(1, do="die")
+    cells = [*cheap.make_cells(2), unlucky, doomed, *cheap.make_cells(6)[2:]]
+    seen = cheap.sweep(cells, tmp_path, jobs=2)
+    by_hash = {cell.hash: record for cell, record in seen}
+    assert len(seen) == len(by_hash) == len(cells)
+    assert by_hash[doomed.hash]["status"] == "failed"
+    assert "died twice" in by_hash[doomed.hash]["reason"]
+    assert by_hash[unlucky.hash]["status"] == "ok", "one retry"
+    good = [by_hash[cell.hash] for cell in cells if cell != doomed]
+    assert {record["status"] for record in good} == {"ok"}
+    workers = [record["worker"] for record in good]
+    assert len({worker["pid"] for worker in workers}) <= 2 + 3, "three workers were killed; the others were reused"
+    assert os.getpid() not in {worker["pid"] for worker in workers}
+    assert {(worker["threads"], worker["datasets"]) for worker in workers} == {("1", None)}
+    assert Store(tmp_path).missing(cells) == []
+    assert unfinished_files(tmp_path) == []
+
+
+def test_a_worker_that_has_lost_cuda_is_replaced_and_its_cell_keeps_its_record(tmp_path):
+    losing = cheap.make_cells(1, do="lose-cuda")[0]
+    cells = [losing, *cheap.make_cells(4)[1:]]
+    records = {cell.hash: record for cell, record in cheap.sweep(cells, tmp_path, jobs=1)}
+    lost = records.pop(losing.hash)
+    assert (lost["status"], lost["reason"]) == ("failed", "told to")
+    assert {record["status"] for record in records.values()} == {"ok"}
+    assert lost["worker"]["pid"] not in {record["worker"]["pid"] for record in records.values()}
+
+
+def test_after_kill_9_of_the_driver_only_the_missing_cells_run_and_the_records_agree(tmp_path):
+    driver = start(tmp_path / "killed", jobs=2, count=9, seconds=0.3)
+    finished = {driver.stdout.readline().strip() for _ in range(2)}
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    cells = cheap.make_cells(9, seconds=0.3)
+    store = Store(tmp_path / "killed")
+    missing = store.missing(cells)
+    assert finished.isdisjoint({cell.hash for cell in missing})
+    assert missing, "it was killed before the end"
+    resumed = cheap.sweep(missing, tmp_path / "killed", jobs=0)
+    assert [cell for cell, _ in resumed] == missing
+    cheap.sweep(cells, tmp_path / "undisturbed", jobs=0)
+    assert scores(tmp_path / "killed") == scores(tmp_path / "undisturbed")
+
+
+def terminate(driver):
+    driver.send_signal(signal.SIGTERM)
+
+
+def hang_up(driver):
+    """What a terminal does whose connection is lost."""
+    driver.send_signal(signal.SIGHUP)
+
+
+def control_c(driver):
+    """A terminal sends it to every process of the group, Ray's included."""
+    os.killpg(driver.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "stop"), [(0, terminate), (0, hang_up), (0, control_c), (2, terminate), (2, hang_up), (2, control_c)]
+)
+def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, jobs, stop):
+    driver = start(tmp_path / "results", jobs=jobs, count=60, seconds=0.5)
+    driver.stdout.readline()
+    stop(driver)
+    assert driver.wait(timeout=20) == 130
+    assert 1 <= len(scores(tmp_path / "results")) < 60
+    assert unfinished_files(tmp_path / "results") == []
+
+
+def test_two_runs_at_once_on_one_folder_corrupt_nothing(tmp_path):
+    runs = [start(tmp_path / "shared", jobs=0, count=12, seconds=0.02) for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    cheap.sweep(cheap.make_cells(12, seconds=0.02), tmp_path / "alone", jobs=0)
+    assert scores(tmp_path / "shared") == scores(tmp_path / "alone")
+    assert unfinished_files(tmp_path / "shared") == []
