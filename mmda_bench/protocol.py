@@ -22,10 +22,11 @@ class Protocol:
     ``batch``: utterances per domain in a step [paper: 48]. ``beta``: weight of log|Σ| in L_IB [paper: 1e-3].
     ``epochs``: 4 at full learning rate, the others at falling factors [released code: 4+4]. ``shift``: "paper" takes
     the card's numbers as variances, "released" as standard deviations. The model of the last epoch is scored.
-    ``weights``: digest of the pretrained weights in use, "" for a backbone that brings its own.
+    ``backbone``: "" only until a run settles it: the corpus's own. ``weights``: digest of the pretrained
+    weights in use, "" for a backbone that brings its own.
     """
 
-    backbone: str
+    backbone: str = ""
     shift: str = "paper"
     severity: float = 1.0
     epochs: int = 8

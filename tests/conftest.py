@@ -47,3 +47,9 @@ def small_corpus(small_avatars, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     first = SmallCorpus(small_avatars(), cache, 240, None)
     return SmallCorpus(small_avatars(), cache, 240, first.prepare())
+
+
+@pytest.fixture(scope="session")
+def small_cache(tmp_path_factory):
+    """A cache folder that processes started by tests share: ``avatars`` is prepared once in it."""
+    return tmp_path_factory.mktemp("shared-cache")

@@ -16,6 +16,7 @@ FLOORS = (  # lowest first
     {"modules", "features", "report", "sweep"},  # report and sweep never import each other
     {"training"},
     {"testing"},
+    {"config"},
     {"api"},
     {"cli", "contract"},
     {"__main__", "__init__"},

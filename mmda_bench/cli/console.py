@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmda_bench.cli.output import counter, say
 from mmda_bench.cli.progress import cell_name
@@ -19,19 +19,22 @@ from mmda_bench.store import Record, Store
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, in_units, one_line
 
+if TYPE_CHECKING:
+    from mmda_bench.api import Plan
+    from mmda_bench.config import RunConfig, Workspace
 
-def prepare(dataset: str, *, plugins: Sequence[str | Path] = (), **options: Any) -> None:
-    """What ``data prepare`` does and says. ``options``: of :func:`mmda_bench.features.prepare.prepare`."""
-    from mmda_bench.features import prepare as prefix
+
+def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = None) -> None:
+    """What ``data prepare`` does and says."""
+    from mmda_bench import api
 
     counters: dict[str, Callable[[int, int], None]] = {}
 
     def tell(stage: str, done: int, total: int) -> None:
         counters.setdefault(stage, counter(stage))(done, total)
 
-    files = [str(Path(plugin).absolute()) for plugin in plugins]
     try:
-        corpus = prefix.prepare(dataset, progress=tell, plugins=files, **options)
+        corpus = api.prepare(config.dataset, workspace=workspace, config=config, jobs=jobs, progress=tell)
     except KeyboardInterrupt:
         command = shlex.join(["mmda-bench", *sys.argv[1:]])
         say(f"\nInterrupted; what is finished is kept. The same command goes on from there:\n  {command}", error=True)
@@ -40,7 +43,7 @@ def prepare(dataset: str, *, plugins: Sequence[str | Path] = (), **options: Any)
         for name, reason in notes:
             say(f"{what}: {name}: {reason}", error=True)
     size = in_units(sum(values.size for values in corpus.features.values()))
-    say(f"{len(corpus.ids)} utterances of {dataset} are prepared, {size}: {corpus.folder}")
+    say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {size}: {corpus.folder}")
 
 
 def show_plan(
@@ -119,14 +122,15 @@ def holes(cells: Sequence[Cell], store: Store) -> list[tuple[Cell, Record | None
     return [(cell, record) for cell, record in records if record is None or record["status"] != "ok"]
 
 
-def show_results(cells: Sequence[Cell], found: Sequence[tuple[Cell, Record | None]], *, ran: int, store: Store) -> None:
-    """What ``run --json`` answers. ``found``: of :func:`holes`; ``ran``: cells that had to run."""
+def show_results(planned: "Plan") -> None:
+    """What ``run --json`` answers after the run of a plan."""
+    store = planned.store
     failures = [
         {"cell": cell_name(c), "hash": c.hash, "status": r and r["status"], "reason": r and r["reason"]}
-        for c, r in found
+        for c, r in holes(planned.cells, store)
     ]
-    document = {"results": str(store.results), "cells": len(cells), "run": ran, "failures": failures}
-    print(json.dumps(document, indent=1))
+    counts = {"cells": len(planned.cells), "run": len(planned.todo)}
+    print(json.dumps({"results": str(store.results), **counts, "failures": failures}, indent=1))
 
 
 def show_failures(found: Sequence[tuple[Cell, Record | None]], total: int) -> None:

@@ -14,12 +14,10 @@ from mmda_bench.cli.options import (
     Jobs,
     Plugins,
     Weights,
-    cache_folder,
     load,
 )
 from mmda_bench.machine import devices
 from mmda_bench.registry import DATASETS
-from mmda_bench.sweep import worker
 
 data = typer.Typer(no_args_is_help=True, help="Corpora on disk.", rich_markup_mode=None)
 
@@ -34,7 +32,10 @@ def export(
     data_root: DataRoot = None,
     plugin: Plugins = None,
 ) -> None:
-    """Write a corpus as files that can be read again."""
+    """Write a corpus as files that can be read again.
+
+    Example: mmda-bench data export avatars --layout folder --out avatars-files
+    """
     from mmda_bench.cli import output
     from mmda_bench.data import export as exporting
 
@@ -57,26 +58,23 @@ def prepare_(
     data_root: DataRoot = None,
     backbone: Backbone = None,
     weights: Weights = None,
-    shift: Annotated[str, typer.Option(help="As in run.")] = "paper",
-    severity: Annotated[float, typer.Option(help="As in run.")] = 1.0,
+    shift: Annotated[str, typer.Option(help="The shift, as in run.")] = "paper",
+    severity: Annotated[float, typer.Option(help="The strength of the shift, as in run.")] = 1.0,
     jobs: Jobs = None,
     plugin: Plugins = None,
     cache: CacheFolder = None,
 ) -> None:
-    """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done."""
-    from mmda_bench.cli import console
-    from mmda_bench.data.validation import read_card
-    from mmda_bench.sweep import plan
+    """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done.
 
-    load(plugin)
-    card = read_card(DATASETS.get(dataset)(), dataset, data_root)
-    locations = plan.parse_weights(weights or ())
-    protocol = plan.protocol_for(card, backbone=backbone, shift=shift, severity=severity, weights=locations)
-    worker.sigterm_interrupts()
-    console.prepare(
-        dataset, root=data_root, protocol=protocol, cache=cache_folder(cache), jobs=jobs or devices.cpu_count(),
-        plugins=plugin or (), weights=locations,
-    )  # fmt: skip
+    Example: mmda-bench data prepare mintrec --data-root MIntRec
+    """
+    from mmda_bench.cli import console
+    from mmda_bench.config import RunConfig, Workspace
+    from mmda_bench.sweep.plan import parse_weights
+
+    workspace = Workspace(data_root=data_root, cache=cache, weights=parse_weights(weights or ()), plugins=plugin or ())
+    config = RunConfig(dataset=dataset, backbone=backbone or "", shift=shift, severity=severity)
+    console.prepare(config, workspace, jobs=jobs)
 
 
 @data.command("verify")
@@ -88,17 +86,20 @@ def verify_(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look through a corpus: what is there, what is missing, what cannot be read, and whether it can be used."""
+    """Look through a corpus: what is there, what is missing, what cannot be read, and whether it can be used.
+
+    Example: mmda-bench data verify mintrec --data-root MIntRec
+    """
     import json
 
+    from mmda_bench import api
     from mmda_bench.cli import output
-    from mmda_bench.data import verify
+    from mmda_bench.config import Workspace
+    from mmda_bench.data.verify import as_text
 
-    load(plugin)
-    found = verify.verify(
-        dataset, root=data_root, sample=sample, jobs=jobs or devices.cpu_count(), plugins=plugin or (),
-        progress=output.counter(f"{dataset} decoded"),
-    )  # fmt: skip
-    typer.echo(json.dumps(found.as_json(), indent=1) if as_json else verify.as_text(found))
+    workspace = Workspace(data_root=data_root, plugins=plugin or ())
+    counter = output.counter(f"{dataset} decoded")
+    found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter)
+    typer.echo(json.dumps(found.as_json(), indent=1) if as_json else as_text(found))
     if not found.usable:
         raise typer.Exit(DATA)

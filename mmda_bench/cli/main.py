@@ -1,8 +1,6 @@
 """The verbs of the command line: parse, call, print. Heavy imports wait inside the functions: help is instant."""
 
-import contextlib
 import sys
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,30 +23,22 @@ from mmda_bench.cli.options import (
     cache_folder,
     load,
 )
-from mmda_bench.cli.output import say
-from mmda_bench.cli.reports import reports, write_and_print
-from mmda_bench.machine import devices
+from mmda_bench.cli.reports import reports
+from mmda_bench.cli.run import running
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS
-from mmda_bench.sweep import placement, worker
-from mmda_bench.units import count
 
 if TYPE_CHECKING:
-    from mmda_bench.protocol import Cell
-    from mmda_bench.store import Store
+    pass
 
 app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="A benchmark of multimodal domain adaptation with partially shifted modalities.",
 )  # fmt: skip
 new = typer.Typer(no_args_is_help=True, help="Start something of your own.", rich_markup_mode=None)
+app.add_typer(running)
 app.add_typer(reports)
 app.add_typer(data, name="data")
 app.add_typer(new, name="new")
-
-
-class Rerun(StrEnum):
-    failed = "failed"
-    all = "all"
 
 
 class Kind(StrEnum):
@@ -72,114 +62,6 @@ def common(
 
         typer.echo(f"mmda-bench {__version__}")
         raise typer.Exit
-
-
-@app.command()
-def run(
-    dataset: Annotated[str, typer.Option(help="A corpus; see: mmda-bench list datasets.")] = "avatars",
-    methods: Annotated[str, typer.Option(help="all | ablation | name,name | all,-daln | a3d2[gamma1=5,-add]")] = "all",
-    anchors: Annotated[str, typer.Option(help="Anchor modalities.")] = "A,L,V",
-    seeds: Annotated[str, typer.Option(help="3 (a count), 0-2 (a range) or 0,5 (a list).")] = "3",
-    data_root: DataRoot = None,
-    backbone: Backbone = None,
-    weights: Weights = None,
-    shift: Annotated[str, typer.Option(help="paper (variances) or released (standard deviations).")] = "paper",
-    severity: Annotated[float, typer.Option(help="Strength of the shift; 1 is the paper's.")] = 1.0,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the paper's.")] = None,
-    bounds: Annotated[bool, typer.Option("--bounds/--no-bounds", help="The target-supervised reference.")] = True,
-    jobs: Annotated[
-        int | None, typer.Option(min=0, help="Cells at once; 0: in this process.", show_default="auto")
-    ] = None,
-    gpus_per_cell: Annotated[
-        float | None, typer.Option(help="A fraction, or a whole number.", show_default="1 if any")
-    ] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: HOST:PORT of its head node.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.01, help="Minutes that a cell may take.")] = None,
-    rerun: Annotated[Rerun | None, typer.Option(help="Run again what failed, or all.")] = None,
-    plugin: Plugins = None,
-    results: Results = DEFAULT_RESULTS,
-    cache: CacheFolder = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run every cell that has no record yet, then write the leaderboards."""
-    from mmda_bench.cli import console
-    from mmda_bench.data.validation import read_card
-    from mmda_bench.store import Store
-    from mmda_bench.sweep import plan
-
-    load(plugin)
-    placement.check(gpus_per_cell, timeout)
-    card = read_card(DATASETS.get(dataset)(), dataset, data_root)
-    locations = plan.parse_weights(weights or ())
-    protocol = plan.protocol_for(
-        card, backbone=backbone, shift=shift, severity=severity, epochs=epochs, weights=locations
-    )
-    cells = plan.expand(
-        methods=methods, dataset=dataset, version=card.version, protocol=protocol, bounds=bounds,
-        anchors=plan.parse_anchors(anchors, card.modalities), seeds=plan.parse_seeds(seeds),
-    )  # fmt: skip
-    store = Store(results)
-    todo = store.missing(cells, rerun=rerun.value if rerun else None)
-    if dry_run:
-        from mmda_bench.features.prepare import disk_needed
-
-        disk = None
-        if todo:
-            disk = disk_needed(dataset, root=data_root, protocol=protocol, cache=cache_folder(cache), weights=locations)
-        at_once = placement.cells_at_once(jobs, gpus_per_cell)
-        minutes = plan.estimate_minutes(todo, store.records()[0], jobs=at_once)
-        console.show_plan(cells, todo, minutes, disk=disk, as_json=as_json)
-        return
-    if todo and address is not None:
-        placement.check_address(address)
-    store.probe()
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        console.show_other_sources(cells, store)
-        _sweep(
-            cells, todo, store, data_root=data_root, cache=cache_folder(cache), jobs=jobs, timeout=timeout, rerun=rerun,
-            gpus_per_cell=gpus_per_cell, address=address, plugins=plugin or (), weights=locations,
-        )  # fmt: skip
-        with console.all_stored(store, plugin or ()):
-            write_and_print(store, signature=protocol.signature(dataset, card.version), if_changed=not todo)
-        holes = console.holes(cells, store)
-        console.show_failures(holes, len(cells))
-    if as_json:
-        console.show_results(cells, holes, ran=len(todo), store=store)
-    if holes:
-        raise typer.Exit(HOLES)
-
-
-def _sweep(
-    cells: "list[Cell]", todo: "list[Cell]", store: "Store", *, data_root: Path | None, cache: Path, jobs: int | None,
-    timeout: float | None, rerun: Rerun | None, gpus_per_cell: float | None, address: str | None,
-    plugins: Sequence[Path], weights: Mapping[str, str],
-) -> None:  # fmt: skip
-    """Prepare the corpus and run ``todo``, telling how far that is."""
-    from mmda_bench.cli import console
-    from mmda_bench.cli.progress import Progress
-    from mmda_bench.sweep import scheduler
-
-    if not todo:
-        say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
-        return
-    worker.sigterm_interrupts()
-    progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
-    try:
-        with progress:
-            progress.prepare(
-                cells[0].dataset, root=data_root, protocol=cells[0].protocol, cache=cache,
-                jobs=devices.cpu_count() if jobs is None else max(1, jobs), plugins=plugins, weights=weights,
-            )  # fmt: skip
-            scheduler.run(
-                todo, store=store, root=data_root, cache=cache, jobs=jobs, gpus_per_cell=gpus_per_cell,
-                address=address, plugins=plugins, weights=weights, replace=rerun is not None,
-                timeout_minutes=timeout, on_start=progress.started, on_result=progress.finished,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        again = progress.finished_cells if rerun else None
-        console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
-        raise
 
 
 @app.command("list")

@@ -1,15 +1,23 @@
 """What the verbs of the command line share: options, exit codes, and one message for whatever goes wrong."""
 
 import contextlib
-import os
 import sys
+from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from mmda_bench.cli.signals import termination_interrupts
 from mmda_bench.registry import load_plugin
+
+
+class Rerun(StrEnum):
+    failed = "failed"
+    all = "all"
+
 
 OK, INTERNAL, USAGE, HOLES, DATA, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -27,6 +35,30 @@ Weights = Annotated[
 ]
 DEFAULT_RESULTS = Path("results")
 Backbone = Annotated[str | None, typer.Option("--backbone", help="Instead of the corpus's own.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A YAML or TOML file of these options; what is typed here wins.")
+]
+Methods = Annotated[
+    str, typer.Option("--methods", help="Which methods: all, ablation, dt,dann or all,-daln or a3d2[gamma1=5,-add].")
+]
+Anchors = Annotated[str, typer.Option("--anchors", help="The modalities that do not shift, such as A,V.")]
+Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]
+ShiftName = Annotated[str, typer.Option("--shift", help="The shift: paper (variances) or released (deviations).")]
+Severity = Annotated[float, typer.Option("--severity", help="The strength of the shift; 1 is the paper's, 0 none.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
+Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
+CellJobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=0, help="How many cells run at once; 0 uses this process.", show_default="auto"),
+]
+GpusPerCell = Annotated[
+    float | None,
+    typer.Option("--gpus-per-cell", help="GPUs for a cell: a fraction or a whole number.", show_default="1 if any"),
+]
+Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster: HOST:PORT of its head node.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0.01, help="The most minutes that a cell may take.")]
+RerunWhat = Annotated[Rerun | None, typer.Option("--rerun", help="Run cells again: those that failed, or all.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes.", show_default="auto")]
 
 
@@ -38,7 +70,8 @@ class Verbs(TyperGroup):
         from mmda_bench.errors import MessageError
 
         try:
-            return super().invoke(ctx)
+            with termination_interrupts():
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt:
@@ -60,6 +93,12 @@ def _is_parse_error(error: Exception) -> bool:
     return any(cls.__name__ == "ClickException" for cls in type(error).__mro__)
 
 
+def typed(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
+    """The options among ``names`` that were typed, or set by an environment variable; not the defaults."""
+    said = {name: ctx.get_parameter_source(name) for name in names if name in ctx.params}
+    return {n: ctx.params[n] for n, source in said.items() if source and source.name in ("COMMANDLINE", "ENVIRONMENT")}
+
+
 def load(plugins: list[Path] | None) -> None:
     """Register what these files hold. What they print is no answer of ours: standard output may be read as JSON."""
     with contextlib.redirect_stdout(sys.stderr):
@@ -68,4 +107,6 @@ def load(plugins: list[Path] | None) -> None:
 
 
 def cache_folder(given: Path | None) -> Path:
-    return given or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mmda-bench"
+    from mmda_bench.config import default_cache
+
+    return given.expanduser() if given else default_cache()

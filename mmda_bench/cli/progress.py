@@ -4,34 +4,39 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mmda_bench.api import Listener
 from mmda_bench.cli.output import GONE, is_terminal, say, silence
-from mmda_bench.protocol import Cell, Protocol
+from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
 from mmda_bench.store import Record
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, one_line
+
+if TYPE_CHECKING:
+    from mmda_bench.features.corpus import Corpus
 
 
 def cell_name(cell: Cell) -> str:
     return f"{label(cell.method, cell.params, cell.off)} anchor={cell.anchor} seed={cell.seed}"
 
 
-class Progress:
-    """Told what starts and what ends. ``done``: cells of the sweep that had a record before it began; ``results``:
-    where it leaves word for ``status``, if anywhere."""
+class Progress(Listener):
+    """Shows a run to a person, and tells ``status`` of it. ``done``: cells that had a record before the run began.
+    ``results``: the folder in which ``status`` looks, if any."""
 
     def __init__(
         self, cells: Sequence[Cell], *, done: int = 0, terminal: bool | None = None, results: Path | None = None
     ) -> None:
         self.total, self.before = len(cells), done
         self.running: dict[str, str] = {}
-        self.stage = ""
+        self.stage, self.quarter = "", -1
+        self.dataset = cells[0].dataset if cells else ""
         self.finished_cells = self.failed = 0
         self.start = time.monotonic()
         self.terminal = is_terminal(sys.stdout) if terminal is None else terminal
@@ -76,41 +81,24 @@ class Progress:
                 live.stop()  # gives standard output back
             silence(sys.stdout)
 
-    def prepare(
-        self,
-        dataset: str,
-        *,
-        root: Path | None,
-        protocol: Protocol,
-        cache: Path,
-        jobs: int = 1,
-        plugins: Sequence[str | Path] = (),
-        weights: Mapping[str, str] | None = None,
-    ) -> None:
-        """Cache the frozen prefixes, telling how far that is, and then what of the corpus could not be used."""
-        from mmda_bench.features.prepare import prepare
+    def on_prepare(self, stage: str, done: int, total: int) -> None:
+        """At every quarter of a stage, and at its end, a line or a new picture of the display."""
+        quarter = 4 * done // max(1, total)
+        self.stage = f"{stage} {done}/{total}"
+        if quarter != self.quarter:
+            self._tell()
+        if not self.terminal and quarter != self.quarter and (self.quarter >= 0 or done < total):
+            self.quarter = quarter if done < total else -1
+            say(f"  {stage}: {done}/{total}")
 
-        told = -1
-
-        def tell(stage: str, done: int, total: int) -> None:
-            nonlocal told
-            quarter = 4 * done // max(1, total)
-            self.stage = f"{stage} {done}/{total}"
-            if quarter != told:
-                self._tell()
-            if not self.terminal and quarter != told and (told >= 0 or done < total):
-                told = quarter if done < total else -1
-                say(f"  {stage}: {done}/{total}")
-
-        files = [str(Path(plugin).absolute()) for plugin in plugins]
-        corpus = prepare(
-            dataset, root=root, protocol=protocol, cache=cache, progress=tell, jobs=jobs, plugins=files, weights=weights
-        )
-        self._line(not_whole(dataset, skipped=len(corpus.skipped), substituted=len(corpus.substituted)))
+    def on_prepared(self, corpus: "Corpus") -> None:
+        """Say how many utterances could not be used as they are, and start the clock of the cells."""
+        text = not_whole(self.dataset, skipped=len(corpus.skipped), substituted=len(corpus.substituted))
+        self._line(text)
         self.stage = ""
         self.start = time.monotonic()
 
-    def started(self, cell: Cell) -> None:
+    def on_start(self, cell: Cell) -> None:
         self.running[cell.hash] = cell_name(cell)
         self._tell()
 
@@ -127,7 +115,7 @@ class Progress:
                 )
             )
 
-    def finished(self, cell: Cell, record: Record) -> None:
+    def on_result(self, cell: Cell, record: Record) -> None:
         self.running.pop(cell.hash, None)
         self.finished_cells += 1
         width = len(str(self.total))

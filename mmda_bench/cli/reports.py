@@ -22,7 +22,10 @@ def leaderboard(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make every table anew from the stored records."""
+    """Make every table, figure and the page anew from the stored records; nothing is trained.
+
+    Example: mmda-bench leaderboard --results results/local
+    """
 
     load(plugin)
     store = Store(results)
@@ -39,22 +42,22 @@ def leaderboard(
 def compare(
     first: Annotated[str, typer.Argument(help="A row: a method, a3d2[-add], or the name of a submission.")],
     second: Annotated[str, typer.Argument(help="Another row.")],
-    dataset: Annotated[str | None, typer.Option(help="Only this corpus.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Show this corpus only.")] = None,
     results: Results = DEFAULT_RESULTS,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """The paired difference of two methods in every scenario, with its interval and p."""
-    from mmda_bench import report
+    """Show the paired difference of two methods in every scenario, with its interval and p.
+
+    Example: mmda-bench compare luhp daln
+    """
+    from mmda_bench import api
     from mmda_bench.report import compare as comparing
 
     load(plugin)
-    store = Store(results)
-    duels = comparing.compare(
-        report.load_boards(store, tests=False)[0], report.read_predictions(store), first, second, dataset=dataset
-    )
-    typer.echo(comparing.as_json(duels) if as_json else comparing.as_text(duels))
-    if any(isinstance(answer, str) for duel in duels for answer in duel.columns.values()):
+    comparisons = api.compare(first, second, results, dataset=dataset).comparisons
+    typer.echo(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
+    if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
         raise typer.Exit(HOLES)
 
 
@@ -63,23 +66,28 @@ def submit(
     file: Annotated[Path, typer.Argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
     dataset: Annotated[str, typer.Option(help="The corpus.")],
     anchor: Annotated[str, typer.Option(help="The anchor modality of the scenario.")],
-    name: Annotated[str | None, typer.Option(help="Of the row.", show_default="the file's name")] = None,
-    seed: Annotated[int, typer.Option(help="To submit several runs of one method.")] = 0,
-    signature: Annotated[
-        str | None, typer.Option(help="Of the stored cells to stand beside.", show_default="that of the most cells")
+    name: Annotated[
+        str | None, typer.Option(help="The name of the row, such as theirs.", show_default="the file's name")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Instead of what has this name.")] = False,
+    seed: Annotated[int, typer.Option(help="The seed, where several runs of one method are submitted.")] = 0,
+    signature: Annotated[
+        str | None,
+        typer.Option(help="The signature of the stored cells to stand beside.", show_default="that of the most cells"),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the submission that has this name.")] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions that were made elsewhere, and show them marked as external."""
+    """Score predictions that were made elsewhere, and show them marked as external.
+
+    Example: mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
+    """
     import json
 
-    from mmda_bench.store import submissions
+    from mmda_bench import api
 
-    store = Store(results)
-    record = submissions.submit(
-        store, file, dataset=dataset, anchor=anchor.upper(), name=name, seed=seed, signature=signature, replace=replace
+    record = api.submit(
+        file, dataset=dataset, anchor=anchor, folder=results, name=name, seed=seed, signature=signature, replace=replace
     )
     score = record["metrics"]["target_test"]["weighted_f1"]
     typer.echo(json.dumps(record, indent=1) if as_json else f"weighted F1 {100 * score:.2f}  {record['signature']}")
@@ -89,7 +97,10 @@ def submit(
 
 @reports.command()
 def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
-    """What the store holds: cells by status, failures with their reasons, records that cannot be read."""
+    """Show what a results folder holds: running sweeps, cells by status, failures with their reasons.
+
+    Example: mmda-bench status --results results/local
+    """
     from mmda_bench.cli import console
 
     console.show_status(Store(results), as_json=as_json)

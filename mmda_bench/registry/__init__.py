@@ -11,9 +11,34 @@ from mmda_bench.registry.declare import (
     register_method,
 )
 from mmda_bench.registry.read import read_class, read_source
-from mmda_bench.registry.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, suggest
+from mmda_bench.registry.registry import (
+    BACKBONES,
+    DATASETS,
+    METHODS,
+    Registry,
+    by_value,
+    load_plugin,
+    register,
+    suggest,
+)
 
 __all__ = [
-    "BACKBONES", "DATASETS", "METHODS", "Choice", "Entry", "LogUniform", "Registry", "Uniform", "UsageError",
-    "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset", "register_method", "suggest",
+    "BACKBONES",
+    "DATASETS",
+    "METHODS",
+    "Choice",
+    "Entry",
+    "LogUniform",
+    "Registry",
+    "Uniform",
+    "UsageError",
+    "by_value",
+    "load_plugin",
+    "read_class",
+    "read_source",
+    "register",
+    "register_backbone",
+    "register_dataset",
+    "register_method",
+    "suggest",
 ]  # fmt: skip

@@ -7,9 +7,11 @@ Built-in names win; a second entry of a name is an error; a plug-in that fails t
 """
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -76,7 +78,7 @@ class Registry:
             if entry.kind != self.kind:
                 continue
             before = entries.get(entry.name)
-            if before is None or before == entry:
+            if before is None or before == entry or (before.origin == entry.origin == SESSION):
                 entries[entry.name] = entry
                 if cls is not None:
                     self._classes[entry.name] = cls
@@ -85,6 +87,12 @@ class Registry:
                 raise UsageError(f"{entry.origin}: {reason}")
             else:
                 raise UsageError(f"{self.singular} {entry.name} is registered twice: {before.origin}, {entry.origin}")
+
+    def _forget(self, module: str) -> None:
+        """Drop what ``module``, a plug-in file that has changed, registered before."""
+        for name in [name for name, entry in self.entries().items() if entry.module == module]:
+            del self.entries()[name]
+            self._classes.pop(name, None)
 
     def names(self, group: str | None = None) -> list[str]:
         """Usable names, in order of the registry; with ``group``, those of that group."""
@@ -124,20 +132,29 @@ def _broken(name: str, kind: str, origin: str, module: str, error: BaseException
 METHODS = Registry("methods", "mmda_bench.methods")
 DATASETS = Registry("datasets", "mmda_bench.datasets")
 BACKBONES = Registry("backbones", "mmda_bench.backbone")
+SESSION = "this session"  # the origin of a class that was handed to :func:`register`
 
 
 def load_plugin(file: str | Path) -> None:
-    """Run a plug-in file and add what it registers. Raises :class:`UsageError` if it is missing, fails or is empty."""
+    """Run a plug-in file and add what it registers; again, and in its place, when the file has changed since.
+
+    Raises :class:`UsageError` if it is missing, fails or is empty.
+    """
     path = Path(file).resolve()
     if not path.is_file():
         raise UsageError(f"plug-in {file} is not a file")
-    name = f"mmda_bench_plugin_{path.stem}"
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
-        return
+    name, digest = f"mmda_bench_plugin_{path.stem}", hashlib.sha256(path.read_bytes()).hexdigest()
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        if getattr(known, "__mmda_digest__", None) == digest:
+            return
+        for registry in (METHODS, DATASETS, BACKBONES):
+            registry._forget(name)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plug-in {file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    module.__dict__["__mmda_digest__"] = digest
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -154,3 +171,52 @@ def load_plugin(file: str | Path) -> None:
     for cls, entries in found:
         for registry in (METHODS, DATASETS, BACKBONES):
             registry._add(entries, cls)
+
+
+def register(cls: type) -> type:
+    """Add a decorated class of this session, as one from a notebook cell; a later class of its name replaces it.
+
+    Returns the class. Raises :class:`UsageError` when it is not decorated with ``@register_method`` or the like, and
+    for a name that is built in or a plug-in's.
+
+    >>> from mmda_bench import Method, register_method
+    >>> @register_method("mine-here", title="Mine", paper="Me, 2026")
+    ... class Mine(Method):
+    ...     def loss(self, source, target, progress):
+    ...         return {}
+    >>> register(Mine) is Mine and "mine-here" in METHODS.names()
+    True
+    """
+    found = read_class(cls, SESSION)
+    if not found:
+        raise UsageError(
+            f"{cls.__name__} is not decorated; write @register_method(name, title=..., paper=...) above it"
+        )
+    for registry in (METHODS, DATASETS, BACKBONES):
+        registry._add(found, cls)
+    return cls
+
+
+def by_value(names: Iterable[str]) -> tuple[bytes, ...]:
+    """The classes of this session among ``names`` (of any registry), pickled with their code for another process."""
+    classes = {
+        registry.get(name)
+        for registry in (METHODS, DATASETS, BACKBONES)
+        for name in names
+        if name in registry.entries() and registry.entry(name).origin == SESSION
+    }
+    return tuple(_pickled(cls) for cls in sorted(classes, key=lambda cls: cls.__qualname__))
+
+
+def _pickled(cls: type) -> bytes:
+    import cloudpickle
+
+    module = sys.modules.get(cls.__module__)
+    apart = module is not None and module.__name__ not in ("__main__", "builtins")
+    if apart:  # it may be a module that only this process can import
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(cls)
+    finally:
+        if apart:
+            cloudpickle.unregister_pickle_by_value(module)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmda_bench.errors import UsageError
+from mmda_bench.protocol import SUPERVISED
 from mmda_bench.published import ABLATION, PAPER_ORDER
 from mmda_bench.registry.declare import is_json
 from mmda_bench.registry.registry import METHODS, suggest
@@ -40,6 +41,8 @@ def parse_methods(text: str) -> list[Spec]:
             chosen = kept
         elif item == "all":
             chosen += [parse_spec(name) for name in METHODS.names("all")]
+        elif item == SUPERVISED:
+            chosen.append(Spec(SUPERVISED))
         elif item == "ablation":
             chosen += [parse_spec(spec) for spec in split_outside_brackets(ABLATION)]
         else:

@@ -13,7 +13,7 @@ from mmda_bench.report.boards import COLUMNS, Board, Row
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Published:
     """``ours`` and ``covered`` are None where our column is not complete or has no interval."""
 
     published: float
@@ -36,16 +36,16 @@ def comparable(board: Board) -> bool:
     return whole and board.dataset in PUBLISHED and all(getattr(ours, name) == getattr(paper, name) for name in fields)
 
 
-def against_published(board: Board) -> dict[str, dict[str, Comparison]]:
+def against_published(board: Board) -> dict[str, dict[str, Published]]:
     """By row and column; empty where nothing comparable is published."""
     known = PUBLISHED[board.dataset] if comparable(board) else {}
     return {row.label: _compare(row, known[row.label]) for row in board.lines if row.label in known}
 
 
-def _compare(row: Row, published: tuple[float, ...]) -> dict[str, Comparison]:
+def _compare(row: Row, published: tuple[float, ...]) -> dict[str, Published]:
     result = {}
     for column, value in zip(COLUMNS, published, strict=True):
         score, limits = row.scores[column], row.intervals.get(column)
         ours = score.mean if score.complete else None
-        result[column] = Comparison(value, ours, limits[0] <= value <= limits[1] if limits else None)
+        result[column] = Published(value, ours, limits[0] <= value <= limits[1] if limits else None)
     return result

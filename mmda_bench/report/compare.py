@@ -17,7 +17,7 @@ from mmda_bench.report.significance import Predictions, Samples, sample
 
 
 @dataclass(frozen=True)
-class Duel:
+class Comparison:
     """Two rows of one board. By column the first minus the second in percent, or why there is no answer."""
 
     board: Board
@@ -29,8 +29,8 @@ class Duel:
 
 def compare(
     boards: Sequence[Board], predictions: Predictions, first: str, second: str, *, dataset: str | None = None
-) -> list[Duel]:
-    """A duel on every board that has both. Raises :class:`UsageError` for names that are on none."""
+) -> list[Comparison]:
+    """A comparison on every board that has both. Raises :class:`UsageError` for names that are on none."""
     datasets = [board.dataset for board in boards]
     if dataset is not None and dataset not in datasets:
         known = sorted(set(datasets))
@@ -41,14 +41,14 @@ def compare(
     names = [_label(name, rows) for name in (first, second)]
     if names[0] == names[1]:
         raise UsageError(f"{first} and {second} are the same method; name two")
-    duels = [
-        _duel(board, predictions, by_label[names[0]], by_label[names[1]])
+    comparisons = [
+        _compared(board, predictions, by_label[names[0]], by_label[names[1]])
         for board, by_label in zip(boards, rows, strict=True)
         if names[0] in by_label and names[1] in by_label
     ]
-    if not duels:
+    if not comparisons:
         raise UsageError(f"no table has both {names[0]} and {names[1]}: they were run under different signatures")
-    return duels
+    return comparisons
 
 
 def competitors(board: Board) -> list[Row]:
@@ -71,10 +71,10 @@ def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
     )
 
 
-def _duel(board: Board, predictions: Predictions, first: Row, second: Row) -> Duel:
+def _compared(board: Board, predictions: Predictions, first: Row, second: Row) -> Comparison:
     samples = sample(board, predictions, [first, second])
     names = {first.label, second.label}
-    return Duel(
+    return Comparison(
         board,
         first,
         second,
@@ -96,9 +96,9 @@ def _difference(samples: Samples, first: Row, second: Row, column: str) -> Diffe
     return differences([samples.found[first.label, column] - samples.found[second.label, column]])[0]
 
 
-def _unknown_spread(duel: Duel) -> list[str]:
+def _unknown_spread(comparison: Comparison) -> list[str]:
     """Rows whose variation from run to run the test cannot know: of one run, or of fewer than the other row."""
-    runs = {row.title: max(s.expected for s in row.scores.values()) for row in (duel.first, duel.second)}
+    runs = {row.title: max(s.expected for s in row.scores.values()) for row in (comparison.first, comparison.second)}
     return [
         f"{title}: {n} {'run' if n == 1 else 'runs'}; how the method varies from run to run is not in the intervals"
         for title, n in runs.items()
@@ -106,17 +106,20 @@ def _unknown_spread(duel: Duel) -> list[str]:
     ]
 
 
-def as_text(duels: Sequence[Duel]) -> str:
+def as_text(comparisons: Sequence[Comparison]) -> str:
     """For a terminal."""
     blocks = []
-    for duel in duels:
-        won, of = wins(duel.first, duel.second)
-        lines = [f"{duel.first.title} minus {duel.second.title} on {duel.board.title}", f"  {duel.board.signature}"]
-        for column, answer in duel.columns.items():
+    for comparison in comparisons:
+        won, of = wins(comparison.first, comparison.second)
+        lines = [
+            f"{comparison.first.title} minus {comparison.second.title} on {comparison.board.title}",
+            f"  {comparison.board.signature}",
+        ]
+        for column, answer in comparison.columns.items():
             lines.append(f"  {column:5} {answer if isinstance(answer, str) else difference_text(answer)}")
-        lines += [f"  {line}" for line in _unknown_spread(duel)]
+        lines += [f"  {line}" for line in _unknown_spread(comparison)]
         lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed), which are no independent trials")
-        lines += [f"  hole: {hole.cells}: {hole.command}" for hole in duel.holes]
+        lines += [f"  hole: {hole.cells}: {hole.command}" for hole in comparison.holes]
         blocks.append("\n".join(lines))
     note = (
         "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others. Paired bootstrap\n"
@@ -125,15 +128,15 @@ def as_text(duels: Sequence[Duel]) -> str:
     return "\n\n".join([*blocks, note])
 
 
-def as_json(duels: Sequence[Duel]) -> str:
+def as_json(comparisons: Sequence[Comparison]) -> str:
     """For programs."""
     answers = []
-    for duel in duels:
-        won, of = wins(duel.first, duel.second)
-        columns = {column: _answer(answer) for column, answer in duel.columns.items()}
-        names = {"dataset": duel.board.dataset, "signature": duel.board.signature}
-        pair = {"first": duel.first.label, "second": duel.second.label, "wins": won, "cells": of}
-        answers.append({**names, **pair, "columns": columns, "holes": [vars(hole) for hole in duel.holes]})
+    for comparison in comparisons:
+        won, of = wins(comparison.first, comparison.second)
+        columns = {column: _answer(answer) for column, answer in comparison.columns.items()}
+        names = {"dataset": comparison.board.dataset, "signature": comparison.board.signature}
+        pair = {"first": comparison.first.label, "second": comparison.second.label, "wins": won, "cells": of}
+        answers.append({**names, **pair, "columns": columns, "holes": [vars(hole) for hole in comparison.holes]})
     return json.dumps(answers, indent=1)
 
 

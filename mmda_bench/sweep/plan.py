@@ -43,6 +43,7 @@ def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str
 
 def protocol_for(
     card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
+    batch: int = Protocol.batch, beta: float = Protocol.beta, split: int = Protocol.split,
     weights: Mapping[str, str] | None = None,
 ) -> Protocol:  # fmt: skip
     """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense.
@@ -56,9 +57,20 @@ def protocol_for(
         raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
     if epochs is not None and epochs < 1:
         raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {Protocol.epochs}")
+    if batch < 1 or split < 0 or not math.isfinite(beta):
+        raise UsageError(f"batch {batch}, beta {beta:g}, split {split}: expected at least 1, a number, and at least 0")
     digest = BACKBONES.get(name)(weights).weights_digest()
     chosen = {} if epochs is None else {"epochs": epochs}
-    return Protocol(backbone=name, shift=shift, severity=severity, weights=digest, **chosen)
+    return Protocol(
+        backbone=name,
+        shift=shift,
+        severity=float(severity),
+        batch=batch,
+        beta=beta,
+        split=split,
+        weights=digest,
+        **chosen,
+    )
 
 
 def parse_weights(given: Sequence[str]) -> dict[str, str]:
@@ -78,7 +90,8 @@ def expand(
     bounds: bool = True,
 ) -> list[Cell]:  # fmt: skip
     """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares."""
-    specs = parse_methods(methods) + ([Spec(SUPERVISED)] if bounds else [])
+    specs = parse_methods(methods)
+    specs += [Spec(SUPERVISED)] if bounds and Spec(SUPERVISED) not in specs else []
     return [
         Cell(
             method=spec.method, params=spec.params, off=spec.off, dataset=dataset, version=version, anchor=anchor,

@@ -6,35 +6,23 @@ temporary folder that goes when the sweep ends.
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
-
-# Quiet, and no files that nobody reads. Ray looks at some of these when it is imported.
-os.environ.update(
-    {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
-        "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
-        "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    }
-)
 
 import ray
 from ray import cloudpickle, tune
 
 from mmda_bench.errors import ResourceError, StoreError
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import load_plugin
 from mmda_bench.store import Record, Store, unfinished
 from mmda_bench.sweep.cluster import connect, temporary_folder
-from mmda_bench.sweep.worker import Work, execute, one_thread_per_cell, sigterm_interrupts, standing
+from mmda_bench.sweep.worker import Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count
 
 
@@ -43,8 +31,7 @@ class CellTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         one_thread_per_cell()
-        for plugin in config["work"].plugins:
-            load_plugin(plugin)
+        config["work"].load()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.config = new_config
@@ -129,6 +116,15 @@ class Report(tune.Callback):
         self._tell(self.on_result, cell, record)
 
 
+@contextmanager
+def callers_sigterm() -> Iterator[None]:
+    """``ray.init`` puts its own handler of SIGTERM there; the caller's comes back, if it has one."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
 def last_error(trial: Any) -> Exception | None:
     """What Tune wrote about a trial; its own reader looks where the file is not yet."""
     try:
@@ -151,8 +147,8 @@ def run(
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     with temporary_folder() as folder:
         try:
-            gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
-            sigterm_interrupts()  # ray.init has put its own handler there
+            with callers_sigterm():
+                gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
             report = Report(work, on_start, on_result)
             tuner = tune.Tuner(

@@ -4,14 +4,28 @@ A worker receives names and numbers, looks into the store, computes what is not 
 Resume is therefore the store's business and not Tune's: whatever ends early, the next run does what is missing.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import load_plugin
+from mmda_bench.registry import by_value
 from mmda_bench.store import Record, Store
 from mmda_bench.sweep.placement import check, check_address
-from mmda_bench.sweep.worker import RUNNER, Work, execute, one_thread_per_cell, sigterm_interrupts
+from mmda_bench.sweep.worker import RUNNER, THREADS, Work, execute
+
+# Ray is to be quiet, and to leave no files that nobody reads.
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
 
 
 def run(
@@ -35,16 +49,14 @@ def run(
 
     ``jobs``: cells at once, 0 for this process, None for what the devices hold. ``gpus_per_cell``: None for one where
     there is a GPU. ``address``: a running Ray cluster; root, cache and results must then be on a shared file system.
-    ``on_start`` and ``on_result`` are called in this process. Raises KeyboardInterrupt on Ctrl-C or SIGTERM, leaving no
-    half record, :class:`ResourceError`, and :class:`~mmda_bench.errors.StoreError`.
+    ``on_start`` and ``on_result`` are called in this process, which is afterwards as it was. Raises KeyboardInterrupt
+    on Ctrl-C, leaving no half record, :class:`ResourceError`, and :class:`~mmda_bench.errors.StoreError`.
     """
     check(gpus_per_cell, timeout_minutes)
     if not cells:
         return
     if address is not None:
         check_address(address)
-    one_thread_per_cell()
-    sigterm_interrupts()
     work = Work(
         results=store.results,
         root=root.expanduser().absolute() if root is not None else None,
@@ -55,16 +67,18 @@ def run(
         runner=runner,
         stale={cell.hash: store.stamp(cell) for cell in cells} if replace else {},
         timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,
+        classes=by_value({name for cell in cells for name in (cell.method, cell.dataset, cell.protocol.backbone)}),
     )
-    if jobs == 0:
-        for plugin in work.plugins:
-            load_plugin(plugin)
-        for cell in cells:
-            on_start(cell)
-            on_result(cell, execute(cell, work))
-        return
-    from mmda_bench.sweep import ray_tune
+    with unchanged_process():
+        if jobs == 0:
+            work.load()
+            for cell in cells:
+                on_start(cell)
+                on_result(cell, execute(cell, work))
+            return
+        os.environ.update(RAY_SETTINGS | dict.fromkeys(THREADS, "1"))  # before Ray is imported, which looks at them
+        from mmda_bench.sweep import ray_tune
 
-    ray_tune.run(
-        cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
-    )
+        ray_tune.run(
+            cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
+        )

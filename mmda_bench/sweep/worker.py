@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -12,11 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from mmda_bench.protocol import Cell
+from mmda_bench.registry import load_plugin, register
 from mmda_bench.store import Record, Store, unfinished
 
 RUNNER = "mmda_bench.training:run_cell"
-
-
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -30,7 +30,8 @@ class Work:
 
     ``device``: None lets the cell choose. ``weights``: locations of pretrained weights by modality. ``stale``: stamps
     of the records that this sweep replaces, by hash of their cells. ``runner``: "module:name" of a function with the
-    signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any.
+    signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any. ``classes``: pickled with
+    their code, of methods, datasets and backbones that only the driver's session knows.
     """
 
     results: Path
@@ -42,6 +43,14 @@ class Work:
     runner: str = RUNNER
     stale: Mapping[str, int | None] = field(default_factory=dict)
     timeout_s: float | None = None
+    classes: tuple[bytes, ...] = ()
+
+    def load(self) -> None:
+        """Register, in a worker, what the cells need beyond what is installed."""
+        for plugin in self.plugins:
+            load_plugin(plugin)
+        for pickled in self.classes:
+            register(pickle.loads(pickled))
 
 
 def standing(cell: Cell, work: Work) -> Record | None:
@@ -90,18 +99,6 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def sigterm_interrupts() -> None:
-    """Let SIGTERM end a sweep as Ctrl-C does, and SIGHUP, of a connection that is lost, unless ``nohup`` ignores it."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, interrupt)
 
 
 def one_thread_per_cell() -> None:

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import sys
-from pathlib import Path
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +13,6 @@ from rich.console import Console
 
 from mmda_bench.cli.output import counter
 from mmda_bench.cli.progress import Progress
-from mmda_bench.features import prepare
 from mmda_bench.units import duration
 
 
@@ -27,9 +26,9 @@ def test_durations_are_said_as_people_say_them(seconds, text):
 def test_every_finished_cell_is_a_line_with_score_time_and_what_is_left(capsys):
     cells = [make_cell("a3d2", seed=seed, gamma1=5.0) for seed in range(2)]
     with Progress(cells, done=4, terminal=False) as progress:
-        progress.finished(cells[0], make_record(cells[0], 0.612))
+        progress.on_result(cells[0], make_record(cells[0], 0.612))
         reason = "RuntimeError: two\nlines"
-        progress.finished(cells[1], make_record(cells[1], status="failed", reason=reason, times=None))
+        progress.on_result(cells[1], make_record(cells[1], status="failed", reason=reason, times=None))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 cells to run, 4 are stored already."
     assert lines[1].startswith("[1/2] a3d2[gamma1=5] anchor=A seed=0  target F1 61.2  7.0 s  (about ")
@@ -40,7 +39,7 @@ def test_every_finished_cell_is_a_line_with_score_time_and_what_is_left(capsys):
 def test_the_live_display_counts_and_names_what_is_running():
     cells = [make_cell(seed=seed) for seed in range(4)]
     progress = Progress(cells, terminal=True)
-    progress.started(cells[0])
+    progress.on_start(cells[0])
     screen = Console(file=io.StringIO(), width=100)
     screen.print(progress._render())
     assert "0 ok, 0 failed, 1 running, of 4; time left unknown\n  dt anchor=A seed=0\n" in screen.file.getvalue()
@@ -53,11 +52,11 @@ def test_a_sweep_goes_on_when_its_terminal_is_closed(monkeypatch):
         monkeypatch.setattr(sys, "stdout", stdout)
         with Progress(cells) as progress:
             assert progress.live is not None
-            progress.finished(cells[0], make_record(cells[0]))
+            progress.on_result(cells[0], make_record(cells[0]))
             os.close(screen)
-            progress.finished(cells[1], make_record(cells[1]))
+            progress.on_result(cells[1], make_record(cells[1]))
             assert progress.live is None
-            progress.finished(cells[2], make_record(cells[2]))
+            progress.on_result(cells[2], make_record(cells[2]))
         assert sys.stdout is stdout, "and not what the display had put in its place"
     assert progress.finished_cells == 3
 
@@ -67,7 +66,7 @@ def test_a_log_whose_disk_is_full_ends_no_sweep(monkeypatch):
     progress = Progress([cell], terminal=False)
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        progress.finished(cell, make_record(cell))
+        progress.on_result(cell, make_record(cell))
         monkeypatch.undo()
         with contextlib.suppress(OSError):
             full.close()
@@ -83,11 +82,10 @@ def test_a_log_whose_disk_is_full_ends_no_sweep(monkeypatch):
         (0, 0, None),
     ],
 )
-def test_what_of_a_corpus_cannot_be_used_is_said_once(monkeypatch, capsys, skipped, substituted, line):
+def test_what_of_a_corpus_cannot_be_used_is_said_once(capsys, skipped, substituted, line):
     notes = SimpleNamespace(skipped=[["u1", "why"]] * skipped, substituted=[["u2", "why"]] * substituted)
-    monkeypatch.setattr(prepare, "prepare", lambda *arguments, **options: notes)
-    progress = Progress([make_cell()], terminal=False)
-    progress.prepare("mintrec", root=None, protocol=make_cell().protocol, cache=Path("unused"))
+    progress = Progress([replace(make_cell(), dataset="mintrec")], terminal=False)
+    progress.on_prepared(notes)
     said = capsys.readouterr().out
     assert said.startswith(line) if line else said == ""
 

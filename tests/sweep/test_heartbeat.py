@@ -92,11 +92,11 @@ def test_status_shows_a_running_sweep_with_the_table_so_far(tmp_path, capsys):
     cells = [make_cell("dann", anchor, 0) for anchor in "ALV"]
     with Progress(cells, done=1, terminal=False, results=tmp_path) as progress:
         for cell in cells:
-            progress.started(cell)
+            progress.on_start(cell)
         for cell, status in zip(cells, ("ok", "failed"), strict=False):
             record = make_record(cell, 0.612) | {"status": status, "reason": "no luck"}
             store.write(cell, record, None)
-            progress.finished(cell, record)
+            progress.on_result(cell, record)
         capsys.readouterr()
         console.show_status(store, as_json=False)
         text = capsys.readouterr().out

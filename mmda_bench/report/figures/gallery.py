@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
+from mmda_bench.errors import UsageError
 from mmda_bench.protocol import Protocol
+from mmda_bench.registry import suggest
 from mmda_bench.report.boards import AVERAGE, BASELINE, COLUMNS, Board, Row, variants
 from mmda_bench.report.figures import diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
@@ -63,6 +65,21 @@ def slugs(boards: Sequence[Board]) -> list[str]:
         name = re.sub(r"[^a-z0-9.]+", "-", f"{board.dataset} {variant}".lower()).strip("-.") or "corpus"
         names.append(name if name not in [*names, *TAKEN] else f"{name}-{len(names)}")
     return names
+
+
+def figure(boards: Sequence[Board], store: Store, kind: str, *, board: int = 0) -> "Figure":
+    """One figure of one board, as matplotlib has it. Raises :class:`UsageError` where it cannot be drawn."""
+    if kind not in KINDS:
+        raise UsageError(f"unknown figure {kind!r}{suggest(kind, list(KINDS))}; known: {', '.join(KINDS)}")
+    if not 0 <= board < len(boards):
+        raise UsageError(f"board {board}: there are {len(boards)}, counted from 0")
+    coordinates = domains.Coordinates(store.results / TSNE)
+    makers = _makers(boards[board], variants(boards)[board], boards, store, coordinates)
+    make = next(make for name, _, make in makers if name == kind)
+    try:
+        return make()[0]
+    except LackingError as lacking:
+        raise UsageError(f"the figure {kind} cannot be drawn: {lacking}") from None
 
 
 Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text

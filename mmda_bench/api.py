@@ -1,0 +1,296 @@
+"""The front door for Python: run, read, compare and submit, with pandas frames as answers.
+
+::
+
+    import mmda_bench as mb
+
+    ws = mb.Workspace(results="results/local")
+    found = mb.run("dt,luhp", anchors="V", seeds=3, workspace=ws, jobs=0)
+    found.frame                                # a row a cell
+    mb.leaderboard("results/local").frame      # Table 1 with intervals
+
+No call leaves a trace in the process: signals, threads, random states, environment and logging are as they were.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from sys import stderr
+from typing import TYPE_CHECKING, Any
+
+from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
+from mmda_bench.data.validation import read_card, read_utterances
+from mmda_bench.dataset import Card, Utterance
+from mmda_bench.errors import UsageError
+from mmda_bench.machine.devices import cpu_count
+from mmda_bench.machine.process import unchanged_process
+from mmda_bench.protocol import Cell, Protocol
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, register
+from mmda_bench.report.answers import Compared, Leaderboard, Results
+from mmda_bench.store import Record, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmda_bench.data.verify import Verification
+    from mmda_bench.features.corpus import Corpus
+
+__all__ = [
+    "Compared", "Leaderboard", "Listener", "Plan", "Results", "RunConfig", "Workspace", "backbones", "compare",
+    "corpus", "datasets", "execute", "leaderboard", "methods", "plan", "prepare", "register", "results", "run",
+    "submit", "verify",
+]  # fmt: skip
+
+
+class Listener:
+    """Observes a run. Override what you want to hear of; nothing that it does changes the run."""
+
+    def on_prepare(self, stage: str, done: int, total: int) -> None:
+        """``done`` of ``total`` utterances have passed ``stage`` of the preparation."""
+
+    def on_prepared(self, corpus: "Corpus") -> None:
+        """The corpus is ready; ``corpus.skipped`` and ``.substituted`` name what could not be used as it is."""
+
+    def on_start(self, cell: Cell) -> None:
+        """A cell starts."""
+
+    def on_result(self, cell: Cell, record: Record) -> None:
+        """A cell has ended and its record is stored."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a run and those of them that have to run, under one protocol."""
+
+    config: RunConfig
+    workspace: Workspace
+    card: Card
+    protocol: Protocol
+    cells: list[Cell]
+    todo: list[Cell]
+
+    @property
+    def store(self) -> Store:
+        return Store(self.workspace.results)
+
+    @property
+    def signature(self) -> str:
+        return self.protocol.signature(self.config.dataset, self.card.version)
+
+
+def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
+    """The cells of ``config``, and which of them are not stored yet; nothing runs and nothing is written.
+
+    Raises :class:`UsageError` for names and values that do not exist, :class:`DataError` for a corpus that is absent.
+    """
+    from mmda_bench.sweep.placement import check
+
+    ws = workspace or Workspace()
+    _load(ws)
+    check(config.gpus_per_cell, config.timeout)
+    card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
+    cells = config.cells(card, weights=ws.weights)
+    todo = Store(ws.results).missing(cells, rerun=config.rerun)
+    return Plan(config, ws, card, cells[0].protocol, cells, todo)
+
+
+def execute(planned: Plan, listener: Listener | None = None) -> Results:
+    """Prepare the corpus and run the cells of a plan that are not stored; every cell leaves a record.
+
+    Raises :class:`DataError`, :class:`ResourceError` and :class:`StoreError` before the first cell where that is
+    possible, and KeyboardInterrupt on Ctrl-C; finished cells stay stored.
+    """
+    from mmda_bench.features.prepare import prepare as prepare_corpus
+    from mmda_bench.sweep import scheduler
+    from mmda_bench.sweep.placement import check_address
+
+    config, ws, told = planned.config, planned.workspace, listener or Listener()
+    store = planned.store
+    if planned.todo:
+        if config.address is not None:
+            check_address(config.address)
+        store.probe()
+        with unchanged_process():
+            prepared = prepare_corpus(
+                config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, progress=told.on_prepare,
+                jobs=cpu_count() if config.jobs is None else max(1, config.jobs), weights=ws.weights,
+                plugins=[str(path.absolute()) for path in ws.plugins],
+            )  # fmt: skip
+        told.on_prepared(prepared)
+        scheduler.run(
+            planned.todo, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
+            gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=ws.plugins, weights=ws.weights,
+            replace=config.rerun is not None, timeout_minutes=config.timeout, on_start=told.on_start,
+            on_result=told.on_result,
+        )  # fmt: skip
+    return Results(store, planned.cells)
+
+
+class _Callback(Listener):
+    def __init__(self, on_result: Callable[[Record], Any]) -> None:
+        self.call = on_result
+
+    def on_result(self, cell: Cell, record: Record) -> None:
+        self.call(record)
+
+
+def run(
+    methods: Any = "all",
+    *,
+    workspace: Workspace | None = None,
+    protocol: Protocol | None = None,
+    on_result: Callable[[Record], Any] | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Results:
+    """Run every cell that has no record yet, and return all that were asked for.
+
+    ``methods``: as on the command line, a list of such, or a registered class. ``protocol``: its fields are settings
+    like ``settings``, which are the fields of :class:`RunConfig`: dataset, anchors, seeds, jobs and so on.
+    ``on_result`` is called with each new record; a ``listener`` hears more.
+
+    Raises :class:`UsageError` for a name or value that does not exist, and what :func:`execute` raises. A cell that
+    fails raises nothing: it is a row of ``.failed``.
+
+    >>> run("dt,no-such-method", jobs=0)
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: ...
+    """
+    given = {} if protocol is None else {name: getattr(protocol, name) for name in PROTOCOL_FIELDS if name != "weights"}
+    config = RunConfig.of({**given, **settings, "methods": _names(methods)}, where="run()")
+    heard = listener or (_Callback(on_result) if on_result is not None else None)
+    return execute(plan(config, workspace), heard)
+
+
+def _names(methods: Any) -> Any:
+    """Method classes by the name they are registered under; texts as they are."""
+    if isinstance(methods, type):
+        return next(iter(methods.__dict__.get("__mmda_registered__", {methods.__name__: None})))
+    if isinstance(methods, Sequence) and not isinstance(methods, str):
+        return [_names(one) for one in methods]
+    return methods
+
+
+def results(folder: str | Path | Store = "results") -> Results:
+    """Everything that a results folder holds."""
+    return Results(folder if isinstance(folder, Store) else Store(Path(folder)))
+
+
+def leaderboard(
+    folder: str | Path = "results", *, dataset: str | None = None, signature: str | None = None
+) -> Leaderboard:
+    """The boards of a results folder, of one corpus or one signature (without its seeds) if named.
+
+    Raises :class:`UsageError` when there is no such folder.
+    """
+    from mmda_bench.report import load_boards
+
+    store = Store(Path(folder))
+    if not store.results.is_dir():
+        raise UsageError(f"there is no folder {folder}; mmda-bench run --results {folder} makes it")
+    boards, damaged = load_boards(store, signature=signature)
+    return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
+
+
+def compare(first: str, second: str, folder: str | Path = "results", *, dataset: str | None = None) -> Compared:
+    """One row against another in every scenario: methods, ``a3d2[-add]``, or the name of a submission.
+
+    Raises :class:`UsageError` for a row that the folder does not have.
+    """
+    from mmda_bench import report
+    from mmda_bench.report import compare as comparing
+
+    store = Store(Path(folder))
+    boards, predictions = report.load_boards(store, tests=False)[0], report.read_predictions(store)
+    return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset))
+
+
+def submit(
+    file: str | Path, *, dataset: str, anchor: str, folder: str | Path = "results", name: str | None = None,
+    seed: int = 0, signature: str | None = None, replace: bool = False,
+) -> Record:  # fmt: skip
+    """Score and store predictions that were made elsewhere, as a row marked external. Raises :class:`DataError`."""
+    from mmda_bench.store import submissions
+
+    return submissions.submit(
+        Store(Path(folder)), Path(file), dataset=dataset, anchor=anchor.upper(), name=name, seed=seed,
+        signature=signature, replace=replace,
+    )  # fmt: skip
+
+
+def prepare(
+    dataset: str, *, workspace: Workspace | None = None, config: RunConfig | None = None, jobs: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> "Corpus":  # fmt: skip
+    """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol."""
+    from mmda_bench.features.prepare import prepare as prepare_corpus
+
+    ws = workspace or Workspace()
+    _load(ws)
+    with unchanged_process():
+        card = read_card(DATASETS.get(dataset)(), dataset, ws.data_root)
+        protocol = replace(config or RunConfig(), dataset=dataset).protocol(card, weights=ws.weights)
+        return prepare_corpus(
+            dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=progress, jobs=jobs or cpu_count(),
+            plugins=[str(path.absolute()) for path in ws.plugins], weights=ws.weights,
+        )  # fmt: skip
+
+
+def verify(
+    dataset: str, *, workspace: Workspace | None = None, sample: int | None = None, jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Verification":  # fmt: skip
+    """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
+    from mmda_bench.data import verify as verifying
+
+    ws = workspace or Workspace()
+    _load(ws)
+    with unchanged_process():
+        return verifying.verify(
+            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), plugins=ws.plugins, progress=progress
+        )
+
+
+def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utterance]:
+    """All utterances of a corpus; sound and pictures are loaded when asked for.
+
+    >>> corpus("avatars")[0].waveform().dtype
+    dtype('float32')
+    """
+    ws = workspace or Workspace()
+    _load(ws)
+    reader = DATASETS.get(dataset)()
+    return read_utterances(reader, read_card(reader, dataset, ws.data_root), ws.data_root)
+
+
+def methods() -> "pd.DataFrame":
+    """The methods that can be run, a row each: title, paper, groups, parameters.
+
+    >>> methods().loc["dann", "title"]
+    'DANN'
+    """
+    return _facts(METHODS)
+
+
+def datasets() -> "pd.DataFrame":
+    """The corpora that can be read, a row each."""
+    return _facts(DATASETS)
+
+
+def backbones() -> "pd.DataFrame":
+    """The backbones, a row each."""
+    return _facts(BACKBONES)
+
+
+def _facts(registry: Registry) -> "pd.DataFrame":
+    from mmda_bench.report.frames import registry_frame
+
+    return registry_frame(registry)
+
+
+def _load(workspace: Workspace) -> None:
+    """Register the plug-ins of a workspace. What they print is no answer of ours."""
+    with redirect_stdout(stderr):
+        for path in workspace.plugins:
+            load_plugin(path)

@@ -1,0 +1,155 @@
+"""The verb ``run``: what was typed becomes a plan, the plan runs under a display, and the tables are written."""
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from mmda_bench.cli.options import (
+    DEFAULT_RESULTS,
+    HOLES,
+    Address,
+    Anchors,
+    AsJson,
+    Backbone,
+    Bounds,
+    CacheFolder,
+    CellJobs,
+    ConfigFile,
+    DataRoot,
+    DryRun,
+    Epochs,
+    GpusPerCell,
+    Methods,
+    Plugins,
+    RerunWhat,
+    Results,
+    Seeds,
+    Severity,
+    ShiftName,
+    Timeout,
+    Weights,
+    typed,
+)
+from mmda_bench.cli.output import say
+from mmda_bench.units import count
+
+if TYPE_CHECKING:
+    from mmda_bench.api import Plan
+    from mmda_bench.config import RunConfig, Workspace
+
+running = typer.Typer(rich_markup_mode=None)
+
+
+@running.command()
+def run(
+    ctx: typer.Context,
+    config: ConfigFile = None,
+    dataset: str = typer.Option("avatars", help="The corpus; see: mmda-bench list datasets."),
+    methods: Methods = "all",
+    anchors: Anchors = "A,L,V",
+    seeds: Seeds = "3",
+    data_root: DataRoot = None,
+    backbone: Backbone = None,
+    weights: Weights = None,
+    shift: ShiftName = "paper",
+    severity: Severity = 1.0,
+    epochs: Epochs = 8,
+    bounds: Bounds = True,
+    jobs: CellJobs = None,
+    gpus_per_cell: GpusPerCell = None,
+    address: Address = None,
+    timeout: Timeout = None,
+    rerun: RerunWhat = None,
+    plugin: Plugins = None,
+    results: Results = DEFAULT_RESULTS,
+    cache: CacheFolder = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run every cell that has no record yet, then write the leaderboards.
+
+    Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 0-4
+    """
+    from mmda_bench import api
+
+    planned = api.plan(*settings(ctx))
+    if dry_run:
+        _say_plan(planned, as_json=as_json)
+        return
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        complete = _run(planned)
+    if as_json:
+        from mmda_bench.cli import console
+
+        console.show_results(planned)
+    if not complete:
+        raise typer.Exit(HOLES)
+
+
+def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":
+    """From the file of ``--config``, if there is one, and from what was typed, which wins."""
+    from mmda_bench.config import WORKSPACE_FIELDS, RunConfig, Workspace, read_settings
+    from mmda_bench.sweep.plan import parse_weights
+
+    given = typed(ctx, ctx.params)
+    file = read_settings(ctx.params["config"]) if ctx.params["config"] else {}
+    folders = {name: given[name] for name in WORKSPACE_FIELDS if name in given and name != "weights"}
+    if "weights" in given:
+        folders["weights"] = parse_weights(given["weights"] or ())
+    if "plugin" in given:
+        folders["plugins"] = tuple(given["plugin"] or ())
+    apart = {*WORKSPACE_FIELDS, "plugin", "config", "dry_run", "as_json"}
+    told = {name: value for name, value in given.items() if name not in apart}
+    if "rerun" in told and told["rerun"] is not None:
+        told["rerun"] = told["rerun"].value
+    where = str(ctx.params["config"]) if file else "the command line"
+    run = {name: value for name, value in file.items() if name not in WORKSPACE_FIELDS}
+    kept = {name: value for name, value in file.items() if name in WORKSPACE_FIELDS}
+    return RunConfig.of({**run, **told}, where=where), Workspace(**{**kept, **folders})
+
+
+def _say_plan(planned: "Plan", *, as_json: bool) -> None:
+    """What ``--dry-run`` answers."""
+    from mmda_bench.cli import console
+    from mmda_bench.features.prepare import disk_needed
+    from mmda_bench.sweep import placement, plan
+
+    config, ws = planned.config, planned.workspace
+    disk = None
+    if planned.todo:
+        disk = disk_needed(
+            config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, weights=ws.weights
+        )
+    at_once = placement.cells_at_once(config.jobs, config.gpus_per_cell)
+    minutes = plan.estimate_minutes(planned.todo, planned.store.records()[0], jobs=at_once)
+    console.show_plan(planned.cells, planned.todo, minutes, disk=disk, as_json=as_json)
+
+
+def _run(planned: "Plan") -> bool:
+    """Run the plan, write the leaderboards and name the cells without a score; whether there is none."""
+    from mmda_bench import api
+    from mmda_bench.cli import console
+    from mmda_bench.cli.progress import Progress
+    from mmda_bench.cli.reports import write_and_print
+
+    store, cells, todo = planned.store, planned.cells, planned.todo
+    console.show_other_sources(cells, store)
+    if todo:
+        progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
+        try:
+            with progress:
+                api.execute(planned, progress)
+        except KeyboardInterrupt:
+            again = progress.finished_cells if planned.config.rerun else None
+            console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
+            raise
+    else:
+        store.probe()
+        say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
+    with console.all_stored(store, planned.workspace.plugins):
+        write_and_print(store, signature=planned.signature, if_changed=not todo)
+    holes = console.holes(cells, store)
+    console.show_failures(holes, len(cells))
+    return not holes

@@ -1,0 +1,216 @@
+"""What to run and where: :class:`RunConfig` and :class:`Workspace`, the same from flags, a file and Python."""
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from mmda_bench.dataset import Card
+from mmda_bench.errors import UsageError
+from mmda_bench.protocol import SUPERVISED, Cell, Protocol, format_seeds
+from mmda_bench.registry import suggest
+from mmda_bench.registry.spec import label
+from mmda_bench.sweep import plan
+
+PROTOCOL_FIELDS = tuple(one.name for one in fields(Protocol))
+RERUN = ("failed", "all")
+
+
+def default_cache() -> Path:
+    """Where prepared corpora lie unless told otherwise: below XDG_CACHE_HOME or ~/.cache; in TMPDIR without a home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(given) if given else Path.home() / ".cache") / "mmda-bench"
+    except RuntimeError:  # a container whose user has no entry and no HOME
+        return Path(tempfile.gettempdir()) / "mmda-bench"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The folders and files of a run, none of which changes a score.
+
+    ``results``: records and leaderboards. ``data_root``: folder of the corpus, None for an embedded one. ``cache``:
+    prepared corpora. ``weights``: locations of pretrained weights by modality name ("acoustic", "lexical", "visual").
+    ``plugins``: files that register methods, datasets or backbones.
+
+    >>> Workspace(results="~/results", plugins=["mine.py"]).plugins
+    (PosixPath('mine.py'),)
+    """
+
+    results: Path = Path("results")
+    data_root: Path | None = None
+    cache: Path = field(default_factory=default_cache)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    plugins: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        expanded = {name: _path(getattr(self, name)) for name in ("results", "data_root", "cache")}
+        for name, value in {**expanded, "plugins": tuple(map(Path, self.plugins))}.items():
+            object.__setattr__(self, name, value)
+        if expanded["cache"] is None:
+            object.__setattr__(self, "cache", default_cache())
+
+    @classmethod
+    def from_file(cls, path: str | Path, **overrides: Any) -> Self:
+        """The folders and files that a YAML or TOML file of settings names; ``overrides`` win."""
+        found = {name: value for name, value in read_settings(path).items() if name in WORKSPACE_FIELDS}
+        return cls(**{**found, **overrides})
+
+
+WORKSPACE_FIELDS = tuple(one.name for one in fields(Workspace))
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value).expanduser()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Which cells to run, and how.
+
+    ``methods``, ``anchors`` and ``seeds`` are written as on the command line (``"dt,a3d2[gamma1=5]"``, ``"A,V"``,
+    ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds counts them from 0. ``backbone``: "" for the
+    corpus's own. ``bounds``: also the run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout``
+    (minutes a cell) and ``rerun`` ("failed" or "all") say how, and change no score.
+
+    >>> RunConfig(methods=["dt", "dann"], anchors="V", seeds=2).methods
+    'dt,dann'
+    """
+
+    methods: str = "all"
+    dataset: str = "avatars"
+    anchors: str = "A,L,V"
+    seeds: str = "3"
+    bounds: bool = True
+    backbone: str = ""
+    shift: str = Protocol.shift
+    severity: float = Protocol.severity
+    epochs: int = Protocol.epochs
+    batch: int = Protocol.batch
+    beta: float = Protocol.beta
+    split: int = Protocol.split
+    jobs: int | None = None
+    gpus_per_cell: float | None = None
+    address: str | None = None
+    timeout: float | None = None
+    rerun: Literal["failed", "all"] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("methods", "anchors", "seeds"):
+            object.__setattr__(self, name, _listed(name, getattr(self, name)))
+        for one in fields(self):
+            _check_type(one.name, getattr(self, one.name), one.default)
+        if self.rerun is not None and self.rerun not in RERUN:
+            raise UsageError(f"rerun is {self.rerun!r}: expected one of {', '.join(RERUN)}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, where: str) -> Self:
+        """From plain values by field name. Raises :class:`UsageError` that names ``where`` for a name that is none."""
+        known = [one.name for one in fields(cls)]
+        settings = {name.replace("-", "_"): value for name, value in settings.items()}
+        for name in settings:
+            if name not in known:
+                hint = suggest(name, known) or f"; it may set {', '.join(known)}"
+                raise UsageError(f"{where} sets {name!r}, which no run has{hint}")
+        try:
+            return cls(**settings)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_file(cls, path: str | Path, **overrides: Any) -> Self:
+        """From a YAML or TOML file of settings; ``overrides`` win. What it says of the workspace is left out.
+
+        Raises :class:`UsageError` for a file that cannot be read, and for settings that do not exist.
+        """
+        found = {name: value for name, value in read_settings(path).items() if name not in WORKSPACE_FIELDS}
+        return cls.of({**found, **overrides}, where=str(path))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The configuration that runs exactly the cell of a stored record.
+
+        Weights are found by their locations, which no record holds: give those of the record in the workspace.
+        """
+        cell = Cell.from_key(record["key"])
+        protocol = {name: getattr(cell.protocol, name) for name in PROTOCOL_FIELDS if name != "weights"}
+        supervised = cell.method == SUPERVISED
+        return cls(
+            methods=SUPERVISED if supervised else label(cell.method, cell.params, cell.off),
+            dataset=cell.dataset,
+            anchors=cell.anchor,
+            seeds=f"{cell.seed}-{cell.seed}",
+            bounds=supervised,
+            **protocol,
+        )
+
+    def protocol(self, card: Card, *, weights: Mapping[str, str] | None = None) -> Protocol:
+        """The protocol on the corpus of ``card``. Raises :class:`UsageError` for values that make no sense."""
+        return plan.protocol_for(
+            card, backbone=self.backbone or None, shift=self.shift, severity=self.severity, epochs=self.epochs,
+            batch=self.batch, beta=self.beta, split=self.split, weights=weights,
+        )  # fmt: skip
+
+    def cells(self, card: Card, *, weights: Mapping[str, str] | None = None) -> list[Cell]:
+        """All cells, every method at one seed before the next seed."""
+        return plan.expand(
+            methods=self.methods, dataset=self.dataset, version=card.version, bounds=self.bounds,
+            protocol=self.protocol(card, weights=weights),
+            anchors=plan.parse_anchors(self.anchors, card.modalities), seeds=plan.parse_seeds(self.seeds),
+        )  # fmt: skip
+
+
+def _listed(name: str, value: Any) -> Any:
+    """A list as it would be typed; a number of seeds as its text."""
+    if isinstance(value, str):
+        return value
+    if name == "seeds" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if name == "seeds" and isinstance(value, Sequence) and value:
+        text = format_seeds(value)
+        return text if {",", "-"} & set(text) else f"{text}-{text}"
+    if isinstance(value, Sequence) and value and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    raise UsageError(f"{name} is {value!r}: expected a text such as those of --{name}, or a list")
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Raises :class:`UsageError` where ``value`` is not of the type of ``default`` (None: text or number)."""
+    if default is None:
+        allowed: tuple[type, ...] = (str,) if name in ("address", "rerun") else (int, float)
+        right = value is None or (isinstance(value, allowed) and not isinstance(value, bool))
+        if name == "jobs":
+            right = value is None or (type(value) is int and value >= 0)
+    elif isinstance(default, float):
+        right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    else:
+        right = type(value) is type(default)
+    if not right:
+        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        expected = kind.get(type(default), "a whole number from 0" if name == "jobs" else "a text or a number")
+        raise UsageError(f"{name} is {value!r}: expected {expected}")
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The settings in a YAML or TOML file, with underscores in their names. Raises :class:`UsageError`."""
+    path = Path(path)
+    try:
+        text = path.expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if path.suffix not in (".toml", ".yaml", ".yml"):
+        raise UsageError(f"--config {path}: expected a file that ends in .yaml, .yml or .toml")
+    import yaml
+
+    try:
+        found = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {path} is not valid {path.suffix[1:].upper()}: {error}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise UsageError(f"--config {path} holds {type(found).__name__}; expected settings, such as: methods: dt,dann")
+    return {str(name).replace("-", "_"): value for name, value in found.items()}

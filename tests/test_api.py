@@ -1,0 +1,225 @@
+"""The front door for Python: the same cells, numbers and rows as the command line, and no trace in the process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmda_bench as mb
+from mmda_bench.config import RunConfig, Workspace
+from mmda_bench.dataset import Card, Shift
+from mmda_bench.errors import UsageError
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+FACTS = dict.fromkeys(("title", "licence", "citation", "obtain"), "")
+CARD = Card(
+    name="avatars", version="v1", classes=("a", "b"), backbone="tiny",
+    shift=Shift(noise=0, brightness=0, visual_noise=0, masked=0), **FACTS,
+)  # fmt: skip
+
+NO_TRACE = """
+import json, logging, os, random, signal, sys, warnings
+import numpy, torch
+
+def state():
+    return {
+        "signals": [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+        "threads": torch.get_num_threads(),
+        "torch": torch.get_rng_state().sum().item(),
+        "numpy": str(numpy.random.get_state()[1][:5]),
+        "python": hash(random.getstate()),
+        "environment": dict(os.environ),
+        "path": list(sys.path),
+        "warnings": list(map(str, warnings.filters)),
+        "logging": [logging.getLogger().level, list(map(str, logging.getLogger().handlers))],
+        "folder": os.getcwd(),
+    }
+
+torch.manual_seed(5); torch.set_num_threads(2)
+before = state()
+import mmda_bench as mb
+code = '''
+from mmda_bench import Method, register_method
+@register_method("in-a-cell", title="In a cell", paper="nobody, 2026")
+class InACell(Method):
+    def __init__(self, ctx, *, weight: float = 0.1):
+        super().__init__(ctx); self.weight = weight
+    def loss(self, source, target, progress):
+        return {"mine": self.weight * target.z["joint"].square().mean()}
+'''
+space = {}
+exec(code, space)
+mb.register(space["InACell"])
+ws = mb.Workspace(results=sys.argv[1], cache=sys.argv[2])
+jobs = int(sys.argv[3])
+found = mb.run("dt,in-a-cell", anchors="V", seeds=1, epochs=1, bounds=False, workspace=ws, jobs=jobs)
+after = state()
+print(json.dumps({
+    "changed": [name for name in before if before[name] != after[name]],
+    "rows": found.frame[["method", "status", "weighted_f1"]].values.tolist(),
+    "missing": len(found.missing), "failed": found.failed["reason"].tolist(),
+}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [0, 1], ids=["in this process", "on Ray"])
+def test_a_run_leaves_no_trace_and_takes_a_class_from_a_notebook_cell(tmp_path, small_cache, jobs):
+    command = [sys.executable, "-c", NO_TRACE, str(tmp_path / "results"), str(small_cache), str(jobs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["changed"] == []
+    assert [row[:2] for row in found["rows"]] == [["dt", "ok"], ["in-a-cell", "ok"]]
+    assert (found["missing"], found["failed"]) == (0, [])
+
+
+def test_a_file_flags_and_python_give_the_same_cells(tmp_path):
+    yaml = tmp_path / "sweep.yaml"
+    yaml.write_text("methods: [dt, 'a3d2[gamma1=5]']\nanchors: [V, A]\nseeds: 2\nepochs: 4\nresults: elsewhere\n")
+    toml = tmp_path / "sweep.toml"
+    toml.write_text('methods = "dt,a3d2[gamma1=5]"\nanchors = "A,V"\nseeds = [0, 1]\nepochs = 4\n')
+    python = RunConfig(methods=["dt", "a3d2[gamma1=5]"], anchors="A,V", seeds=2, epochs=4)
+    cells = python.cells(CARD)
+    assert len(cells) == 12
+    assert [RunConfig.from_file(path).cells(CARD) for path in (yaml, toml)] == [cells, cells]
+    assert Workspace.from_file(yaml).results == Path("elsewhere")
+    assert RunConfig.from_file(yaml, epochs=8).epochs == 8
+
+
+def test_the_command_line_takes_a_file_and_what_is_typed_wins(tmp_path, capsys):
+    from mmda_bench.cli.main import app
+
+    file = tmp_path / "sweep.yaml"
+    file.write_text(f"methods: dt\nanchors: V\nseeds: 2\nbounds: false\nresults: {tmp_path / 'results'}\n")
+    for typed, expected in (((), 2), (("--seeds", "3"), 3), (("--anchors", "A,L", "--bounds"), 8)):
+        app(["run", "--config", str(file), "--dry-run", "--json", *typed], standalone_mode=False)
+        assert json.loads(capsys.readouterr().out)["cells"] == expected
+
+
+def test_every_stored_record_can_be_turned_back_into_a_configuration():
+    records = mb.results(RESULTS).records
+    assert records
+    for record in records:
+        card = CARD if record["key"]["version"] == CARD.version else _versioned(record["key"]["version"])
+        assert [cell.hash for cell in RunConfig.from_record(record).cells(card)].count(record["hash"]) == 1
+
+
+def _versioned(version: str) -> Card:
+    from dataclasses import replace
+
+    return replace(CARD, version=version)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "dt"}, "did you mean methods"),
+        ({"epochs": "4"}, "epochs is '4': expected a whole number"),
+        ({"seeds": 1.5}, "seeds is 1.5"),
+        ({"jobs": -1}, "jobs is -1"),
+        ({"rerun": "some"}, "failed, all"),
+        ({"bounds": "no"}, "true or false"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, words):
+    with pytest.raises(UsageError, match=words):
+        RunConfig.of(settings, where="sweep.yaml")
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: ["), ("a.toml", "= 3"), ("a.json", "{}"), ("b.yaml", "- a")])
+def test_a_file_that_is_none_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=f"--config .*{name}"):
+        RunConfig.from_file(tmp_path / name)
+    with pytest.raises(UsageError, match="cannot be read"):
+        RunConfig.from_file(tmp_path / "absent.yaml")
+
+
+def test_frames_have_the_numbers_of_the_written_tables(tmp_path):
+    board = mb.leaderboard(RESULTS, signature=_signature())
+    board.store.results = tmp_path  # nothing is drawn beside the records
+    frame = board.frame
+    written = json.loads((RESULTS / "leaderboard.json").read_text())["boards"]
+    table = next(one for one in written if one["signature"].split("|seeds")[0] == _signature().split("|metric")[0])
+    for row in table["table1"]:
+        mine = frame[(frame["method"] == row["method"]) & (frame["table"] == "main")].set_index("column")
+        assert mine["mean"].to_dict() == {column: score["mean"] for column, score in row["scores"].items()}
+        assert mine["bold"].to_dict() == {column: score["bold"] for column, score in row["scores"].items()}
+    assert "<table" in board._repr_html_()
+
+
+def _signature() -> str:
+    records = mb.results(RESULTS).frame
+    return str(records["signature"].mode()[0])
+
+
+def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores():
+    found = mb.results(RESULTS)
+    frame = found.frame
+    columns = {"hash", "dataset", "version", "method", "anchor", "seed", "status", "weighted_f1", "accuracy"}
+    assert columns | {"source_f1", "train_s", "memory_mb", "signature", "backbone", "epochs"} <= set(frame.columns)
+    assert len(frame) == len(found) == len(found.records)
+    assert frame.pivot_table(index="method", columns="anchor", values="weighted_f1").shape[1] == 3
+    first = found.predictions(frame["hash"][0])
+    assert first["target_test/probabilities"].shape[0] == len(first["target_test/ids"])
+    with pytest.raises(UsageError, match="no predictions of a cell 'none'"):
+        found.predictions("none")
+
+
+def test_an_empty_folder_gives_an_empty_frame_with_its_columns_and_none_an_error(tmp_path):
+    assert "weighted_f1" in mb.results(tmp_path).frame.columns
+    assert mb.leaderboard(tmp_path).frame.empty
+    with pytest.raises(UsageError, match="there is no folder"):
+        mb.leaderboard(tmp_path / "absent")
+
+
+def test_a_comparison_is_a_frame_with_a_row_a_scenario():
+    frame = mb.compare("luhp", "daln", RESULTS).frame
+    one = frame[frame["signature"] == frame["signature"].iloc[0]].set_index("column")
+    assert list(one.index) == ["A", "L", "V", "ave."]
+    assert (one["low"] <= one["difference"]).all()
+    assert (one["difference"] <= one["high"]).all()
+
+
+def test_one_list_of_names_is_the_whole_front_door():
+    assert set(dir(mb)) == {*mb.__all__, "__version__"}
+    assert all(hasattr(mb, name) for name in dir(mb))
+    assert {"dann", "a3d2"} <= set(mb.methods().index)
+    assert mb.datasets().loc["avatars", "unusable"] is None
+    assert mb.methods.__name__ == "mmda_bench.methods"  # the package keeps its name, and can be called
+    assert mb.corpus("avatars")[0].waveform().ndim == 1
+
+
+def test_a_class_that_is_not_decorated_is_refused_and_one_is_replaced_by_a_later_one_of_its_name():
+    from mmda_bench.registry import METHODS, register_method
+
+    with pytest.raises(UsageError, match="is not decorated"):
+        mb.register(int)
+    classes = [
+        mb.register(register_method("twice-here", title=title, paper="nobody")(type("Twice", (mb.Method,), {})))
+        for title in ("first", "second")
+    ]
+    assert METHODS.entry("twice-here").title == "second"
+    assert METHODS.get("twice-here") is classes[1]
+    with pytest.raises(UsageError, match="built in"):
+        mb.register(register_method("dt", title="mine", paper="nobody")(type("Mine", (mb.Method,), {})))
+
+
+def test_an_edited_plug_in_file_is_loaded_anew(tmp_path):
+    from mmda_bench.registry import METHODS, load_plugin
+
+    file = tmp_path / "edited.py"
+    text = (
+        "from mmda_bench import Method, register_method\n"
+        "@register_method('edited', title='{}', paper='nobody')\nclass Edited(Method):\n    pass\n"
+    )
+    titles = []
+    for title in ("before", "after"):
+        file.write_text(text.format(title))
+        load_plugin(file)
+        titles.append((METHODS.entry("edited").title, METHODS.get("edited")))
+    assert [title for title, _ in titles] == ["before", "after"]
+    assert titles[0][1] is not titles[1][1]
