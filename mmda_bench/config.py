@@ -3,8 +3,8 @@
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,30 +28,38 @@ def default_cache() -> Path:
         return Path(tempfile.gettempdir()) / "mmda-bench"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class Workspace:
     """The folders and files of a run, none of which changes a score.
 
     ``results``: records and leaderboards. ``data_root``: folder of the corpus, None for an embedded one. ``cache``:
-    prepared corpora. ``weights``: locations of pretrained weights by modality name ("acoustic", "lexical", "visual").
-    ``plugins``: files that register methods, datasets or backbones.
+    prepared corpora, None for :func:`default_cache`. ``weights``: locations of pretrained weights by modality name
+    ("acoustic", "lexical", "visual"). ``plugins``: files that register methods, datasets or backbones. A ``~`` is
+    the home folder.
 
-    >>> Workspace(results="~/results", plugins=["mine.py"]).plugins
+    >>> Workspace(results="results/local", plugins=["mine.py"]).plugins
     (PosixPath('mine.py'),)
     """
 
-    results: Path = Path("results")
-    data_root: Path | None = None
-    cache: Path = field(default_factory=default_cache)
-    weights: Mapping[str, str] = field(default_factory=dict)
-    plugins: tuple[Path, ...] = ()
+    results: Path
+    data_root: Path | None
+    cache: Path
+    weights: Mapping[str, str]
+    plugins: tuple[Path, ...]
 
-    def __post_init__(self) -> None:
-        expanded = {name: _path(getattr(self, name)) for name in ("results", "data_root", "cache")}
-        for name, value in {**expanded, "plugins": tuple(map(Path, self.plugins))}.items():
+    def __init__(
+        self, *, results: str | Path = "results", data_root: str | Path | None = None, cache: str | Path | None = None,
+        weights: Mapping[str, str] | None = None, plugins: Iterable[str | Path] = (),
+    ) -> None:  # fmt: skip
+        facts = {
+            "results": Path(results).expanduser(),
+            "data_root": None if data_root is None else Path(data_root).expanduser(),
+            "cache": default_cache() if cache is None else Path(cache).expanduser(),
+            "weights": dict(weights or {}),
+            "plugins": tuple(Path(plugin).expanduser() for plugin in plugins),
+        }
+        for name, value in facts.items():
             object.__setattr__(self, name, value)
-        if expanded["cache"] is None:
-            object.__setattr__(self, "cache", default_cache())
 
     @classmethod
     def from_file(cls, path: str | Path, **overrides: Any) -> Self:
@@ -61,10 +69,6 @@ class Workspace:
 
 
 WORKSPACE_FIELDS = tuple(one.name for one in fields(Workspace))
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
 
 
 @dataclass(frozen=True, kw_only=True)
