@@ -34,6 +34,9 @@ app = typer.Typer(
     cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="A benchmark of multimodal domain adaptation with partially shifted modalities.",
 )  # fmt: skip
+NewName = Annotated[str, typer.Argument(help="The name to register, such as mine.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
+AsPackage = Annotated[bool, typer.Option("--package", help="Write an installable package with an entry point.")]
 new = typer.Typer(no_args_is_help=True, help="Start something of your own.", rich_markup_mode=None)
 app.add_typer(running)
 app.add_typer(reports)
@@ -106,12 +109,26 @@ def doctor(
 
 
 @app.command()
-def check(method: Annotated[str, typer.Argument(help="A method.")], plugin: Plugins = None) -> None:
-    """Hold a method to its contract, on tiny data, in seconds."""
-    from mmda_bench.testing.method_contract import check_method
+def check(
+    name: Annotated[str, typer.Argument(help="A method, a dataset or a backbone.")],
+    data_root: DataRoot = None,
+    weights: Weights = None,
+    plugin: Plugins = None,
+) -> None:
+    """Hold a method, a dataset or a backbone to its contract, on tiny data, in seconds.
+
+    Example: mmda-bench check mine --plugin mine.py
+    """
+    from mmda_bench.sweep.plan import parse_weights
+    from mmda_bench.testing import check_backbone, check_dataset, method_contract
 
     load(plugin)
-    checks = check_method(METHODS.entry(method).name)
+    if name in DATASETS.entries():
+        checks = check_dataset(name, data_root)
+    elif name in BACKBONES.entries():
+        checks = check_backbone(name, parse_weights(weights or ()))
+    else:
+        checks = method_contract.check_method(name)
     for one in checks:
         typer.echo(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
     if not all(one.passed for one in checks):
@@ -119,11 +136,31 @@ def check(method: Annotated[str, typer.Argument(help="A method.")], plugin: Plug
 
 
 @new.command("method")
-def new_method_(name: str, folder: Annotated[Path, typer.Option("--out", help="Where to.")] = Path()) -> None:
-    """Write a method that passes the check as it is, and its test."""
-    from mmda_bench.testing.scaffold import new_method
+def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
+    """Write a method that passes the check as it is, and its test. Example: mmda-bench new method mine"""
+    from mmda_bench.testing import new_method
 
-    for path in new_method(name, folder):
+    _echo(new_method(name, folder, package=package))
+
+
+@new.command("dataset")
+def new_dataset_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
+    """Write a corpus reader that passes the check as it is, and its test. Example: mmda-bench new dataset mine"""
+    from mmda_bench.testing import new_dataset
+
+    _echo(new_dataset(name, folder, package=package))
+
+
+@new.command("backbone")
+def new_backbone_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
+    """Write a backbone that passes the check as it is, and its test. Example: mmda-bench new backbone mine"""
+    from mmda_bench.testing import new_backbone
+
+    _echo(new_backbone(name, folder, package=package))
+
+
+def _echo(paths: list[Path]) -> None:
+    for path in paths:
         typer.echo(path)
 
 

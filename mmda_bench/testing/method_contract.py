@@ -5,11 +5,9 @@ was found, what was expected and what to do.
 """
 
 import io
-import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,50 +17,24 @@ from torch import Tensor
 from mmda_bench.errors import ContractError
 from mmda_bench.method import Method
 from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
+from mmda_bench.testing.checks import Check, entry_of, place, run_checks
 from mmda_bench.testing.rehearsal import Rehearsal, SealedTarget
-from mmda_bench.testing.scaffold import new_method
-
-__all__ = ["Check", "check_method", "new_method"]
 
 MOST_RANGES = 5
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the report. ``detail``: what was wrong and what to do, or a remark on what was seen."""
+def check_method(subject: str | type) -> list[Check]:
+    """Run every check on a method: the name it is registered under, or its decorated class.
 
-    title: str
-    passed: bool
-    detail: str = ""
+    Raises :class:`UsageError` for an unknown name. Nothing that the method does ends the report early, except that a
+    method that cannot be built leaves nothing to check. The global random state is left as it was.
 
-
-def check_method(name: str) -> list[Check]:
-    """Run every check on the method registered as ``name``. Raises :class:`UsageError` for an unknown name.
-
-    Nothing that the method does ends the report early, except that a method that cannot be built leaves nothing to
-    check. The global random state is left as it was.
+    >>> all(check.passed for check in check_method("dann"))
+    True
     """
-    entry = METHODS.entry(name)
-    report = []
+    entry = entry_of(subject, METHODS)
     with torch.random.fork_rng():
-        for title, check in CHECKS.items():
-            try:
-                report.append(Check(title, True, check(entry) or ""))
-            except ContractError as broken:
-                report.append(Check(title, False, str(broken)))
-            except (Exception, SystemExit) as error:  # the author's code failed: say where
-                report.append(Check(title, False, f"{type(error).__name__}: {error}{_place(error)}"))
-            if title == BUILDS and not report[-1].passed:
-                break
-    return report
-
-
-def _place(error: BaseException) -> str:
-    """The last line outside this library that the error passed through: in the method's own file, if anywhere."""
-    ours = {"contract.py", "rehearsal.py", "functional.py", "modules.py"}
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name not in ours]
-    frames = [f for f in frames if "site-packages" not in f.filename]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+        return run_checks(CHECKS, entry, first=BUILDS)
 
 
 # --- The checks ------------------------------------------------------------------------------------------------------
@@ -303,7 +275,7 @@ class _during:  # noqa: N801 (reads as a statement)
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
             reason = (
-                str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}{_place(error)}"
+                str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}{place(error)}"
             )
             raise ContractError(f"with {self.circumstance}: {reason}") from error
 

@@ -1,77 +1,64 @@
-"""``mmda-bench new method NAME``: the file that a new method begins as, and its test."""
+"""``mmda-bench new method|dataset|backbone NAME``: the file that something new begins as, and its test."""
 
 import re
 from pathlib import Path
 
 from mmda_bench.errors import UsageError
-from mmda_bench.registry import METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS
 from mmda_bench.registry.declare import NAME, NAME_RULE, RESERVED
+from mmda_bench.testing.templates import KINDS, LOAD, PYPROJECT
 
-METHOD_TEMPLATE = '''"""{title}: say in one sentence what the method does to bring the domains together."""
-
-from torch import Tensor
-
-from mmda_bench import Context, LogUniform, Method, Source, Target, register_method
-from mmda_bench.functional import domain_loss, grad_reverse, warmup
-from mmda_bench.modules import Discriminator
+REGISTRIES = {"method": METHODS, "dataset": DATASETS, "backbone": BACKBONES}
 
 
-@register_method("{name}", title="{title}", paper="You, 2026")
-class {cls}(Method):
-    """weight · mean BCE(D(GRL_λ(Z)), domain): the formula of your terms goes here, and where its numbers come from."""
-
-    search_space = {{"weight": LogUniform(0.1, 10.0)}}
-
-    def __init__(self, ctx: Context, *, weight: float = 1.0) -> None:
-        super().__init__(ctx)
-        self.weight = weight
-        self.discriminator = Discriminator(ctx.dims["joint"])
-
-    def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
-        reversed_z = (grad_reverse(batch.z["joint"], warmup(progress)) for batch in (source, target))
-        return {{"domain": self.weight * domain_loss(*map(self.discriminator, reversed_z))}}
-'''
-
-TEST_TEMPLATE = '''"""The contract for {name}, and a place for tests of its mathematics. Run: pytest {test}"""
-
-from pathlib import Path
-
-import pytest
-
-from mmda_bench.contract import Check, check_method
-from mmda_bench.registry import load_plugin
-
-load_plugin(Path(__file__).with_name("{file}"))
-
-
-@pytest.mark.parametrize("check", check_method("{name}"), ids=lambda check: check.title)
-def test_keeps_the_contract(check: Check) -> None:
-    assert check.passed, check.detail
-'''
-
-
-def new_method(name: str, folder: Path) -> list[Path]:
+def new_method(name: str, folder: Path, *, package: bool = False) -> list[Path]:
     """Write ``<name>.py``, a method that passes ``mmda-bench check`` as it is, and ``test_<name>.py`` into ``folder``.
 
-    Raises :class:`UsageError` for a name that is taken or ill-formed, and instead of overwriting a file or when the
-    folder cannot be written.
+    ``package``: write an installable package with an entry point in their place, in a folder of its own. Raises
+    :class:`UsageError` for a name that is taken or ill-formed, and instead of overwriting a file or when the folder
+    cannot be written.
     """
+    return _new("method", name, folder, package=package)
+
+
+def new_dataset(name: str, folder: Path, *, package: bool = False) -> list[Path]:
+    """As :func:`new_method`: a reader of a small layout of its own, with a test that writes such a corpus."""
+    return _new("dataset", name, folder, package=package)
+
+
+def new_backbone(name: str, folder: Path, *, package: bool = False) -> list[Path]:
+    """As :func:`new_method`: a backbone of random projections, in the place of which your networks go."""
+    return _new("backbone", name, folder, package=package)
+
+
+def _new(kind: str, name: str, folder: Path, *, package: bool) -> list[Path]:
     if not NAME.fullmatch(name) or name in RESERVED:
-        raise UsageError(f"{name!r} cannot name a method; use {NAME_RULE}, and none of {', '.join(RESERVED)}")
-    if name in METHODS.entries():
-        raise UsageError(f"a method {name} exists already ({METHODS.entries()[name].origin}); choose another name")
+        raise UsageError(f"{name!r} cannot name a {kind}; use {NAME_RULE}, and none of {', '.join(RESERVED)}")
+    known = REGISTRIES[kind].entries()
+    if name in known:
+        raise UsageError(f"a {kind} {name} exists already ({known[name].origin}); choose another name")
     stem = re.sub("[-+]", "_", name)
-    paths = [folder / f"{stem}.py", folder / f"test_{stem}.py"]
     cls = "".join(part.capitalize() for part in re.split("[-+_]", name))
-    facts = {"name": name, "title": name, "cls": cls, "file": paths[0].name, "test": paths[1].name}
+    facts = {"name": name, "title": name, "cls": cls, "stem": stem, "kind": kind}
+    facts |= {"package": f"mmda-bench-{name.replace('+', '-')}", "file": f"{stem}.py", "test": f"test_{stem}.py"}
+    code, test = KINDS[kind]
+    files = {folder / facts["file"]: code, folder / facts["test"]: test.replace("{load}", LOAD)}
+    if package:  # an installed entry point needs no loading by the test
+        home = folder / facts["package"]
+        files = {home / "pyproject.toml": PYPROJECT, home / facts["file"]: code}
+        files[home / "tests" / facts["test"]] = test.replace("{load}\n", "")
+    _write({path: text.format(**facts) for path, text in files.items()}, folder)
+    return list(files)
+
+
+def _write(files: dict[Path, str], folder: Path) -> None:
     try:
-        for path in paths:
+        for path in files:
             if path.exists():
                 raise UsageError(f"{path} exists and is never overwritten; choose another name or folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, template in zip(paths, (METHOD_TEMPLATE, TEST_TEMPLATE), strict=True):
-            path.write_text(template.format(**facts), "utf-8")
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"cannot write to {folder}: {reason}; choose another folder with --out DIR") from error
-    return paths

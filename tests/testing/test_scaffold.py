@@ -1,9 +1,18 @@
 """``new method`` where it cannot write: a message with the folder and what to do."""
 
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from itertools import islice
+
 import pytest
 
-from mmda_bench.errors import UsageError
-from mmda_bench.testing.scaffold import new_method
+from mmda_bench import Dataset, Method, register_backbone, register_dataset, register_method
+from mmda_bench.errors import ContractError, UsageError
+from mmda_bench.registry import BACKBONES, DATASETS
+from mmda_bench.testing import assert_loss_equals, check_backbone, check_dataset, check_method
+from mmda_bench.testing.scaffold import new_backbone, new_dataset, new_method
 
 
 @pytest.mark.parametrize("below", ["", "x", "x/y"])
@@ -25,3 +34,81 @@ def test_a_name_with_a_plus_is_a_file_and_a_class_without_one(tmp_path):
     paths = new_method("mine+e", tmp_path)
     assert [path.name for path in paths] == ["mine_e.py", "test_mine_e.py"]
     assert "class MineE(Method)" in paths[0].read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("new", [new_method, new_dataset, new_backbone])
+def test_what_is_written_passes_its_own_test_and_runs_its_checks_only_then(tmp_path, new):
+    file, test = new("freshly-made", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    collected = subprocess.run([*command, "--collect-only"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "Rehearsal" not in collected.stderr
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    file.write_text(file.read_text().replace("return {", "return {'label': target.labels.float().mean(), ", 1))
+    if new is new_method:  # a method that asks for target labels fails in the case that says so, at run time
+        broken = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert "no target label is asked for or within reach" in broken.stdout
+
+
+@pytest.mark.parametrize(
+    ("new", "kind"), [(new_method, "method"), (new_dataset, "dataset"), (new_backbone, "backbone")]
+)
+def test_a_package_has_an_entry_point_for_its_class(tmp_path, kind, new):
+    paths = new("in-a-box", tmp_path, package=True)
+    facts = tomllib.loads(paths[0].read_text())
+    assert facts["project"]["entry-points"][f"mmda_bench.{kind}s"] == {"in-a-box": "in_a_box:InABox"}
+    assert [path.relative_to(tmp_path / "mmda-bench-in-a-box").as_posix() for path in paths[1:]] == [
+        "in_a_box.py",
+        "tests/test_in_a_box.py",
+    ]
+    assert "load_plugin" not in paths[2].read_text()
+
+
+def test_the_checks_of_a_dataset_and_a_backbone_find_what_is_planted():
+    """A reader that changes its order, and a backbone whose prefix is left in train mode."""
+    whole, tiny = DATASETS.get("avatars"), BACKBONES.get("tiny")
+
+    @register_dataset("shuffled-here", title="Shuffled")
+    class Shuffled(Dataset):
+        card = replace(whole.card, name="shuffled-here")
+        turn = 0
+
+        def utterances(self, root):
+            Shuffled.turn += 1
+            return list(islice(whole().utterances(root), 120))[:: 1 if Shuffled.turn % 2 else -1]
+
+    @register_backbone("training-here", title="Training")
+    class Training(tiny):
+        def encoder(self, modality):
+            return super().encoder(modality).train()
+
+    faults = {c.title: c.detail for c in [*check_dataset(Shuffled), *check_backbone(Training)] if not c.passed}
+    assert "another order" in faults["a second reading gives the same"]
+    assert "train mode" in faults["its three encoders load, in eval mode"]
+
+
+def test_a_loss_is_held_against_an_oracle():
+    class Gap(Method):
+        def __init__(self, ctx, *, weight: float = 2.0):
+            super().__init__(ctx)
+            self.weight = weight
+
+        def loss(self, source, target, progress):
+            return {"gap": self.weight * progress * (source.z["V"].mean() - target.z["V"].mean()).abs()}
+
+    register_method("gap-here", title="Gap", paper="nobody")(Gap)
+
+    def oracle(factor):
+        def mean(batch):
+            rows = batch.z["V"].tolist()
+            return sum(map(sum, rows)) / len(rows) / len(rows[0])
+
+        return lambda source, target, progress: {"gap": factor * progress * abs(mean(source) - mean(target))}
+
+    assert_loss_equals(Gap, oracle(3.0), weight=3.0, progress=0.25)
+    with pytest.raises(AssertionError, match=r"term gap: .* the oracle says"):
+        assert_loss_equals(Gap, oracle(3.0))
+    with pytest.raises(ContractError, match=r"has no parameter wieght; it has weight"):
+        assert_loss_equals(Gap, oracle(3.0), wieght=3.0)
+    assert all(check.passed for check in check_method(Gap))
