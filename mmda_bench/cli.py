@@ -74,7 +74,9 @@ def common(
 @app.command()
 def run(
     dataset: Annotated[str, typer.Option(help="A corpus; see: mmda-bench list datasets.")] = "avatars",
-    methods: Annotated[str, typer.Option(help="all | ablation | name,name | all,-daln | a3d2[gamma1=5,-add]")] = "all",
+    methods: Annotated[
+        str, typer.Option(help="all | everything | multimodal | ablation | name,name | all,-daln | a3d2[gamma1=5,-add]")
+    ] = "all",
     anchors: Annotated[str, typer.Option(help="Anchor modalities.")] = "A,L,V",
     seeds: Annotated[str, typer.Option(help="3 (a count), 0-2 (a range) or 0,5 (a list).")] = "3",
     data_root: DataRoot = None,
