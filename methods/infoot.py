@@ -31,11 +31,12 @@ class InfoOT(Method):
         self, ctx: Context, *, weight: float = 1.0, information: float = 100.0, bandwidth: float = 0.5, rounds: int = 50
     ) -> None:
         super().__init__(ctx)
-        self.weight = weight
-        self.options = {"information": information, "bandwidth": bandwidth}
-        self.rounds = rounds
+        self.weight, self.information, self.bandwidth, self.rounds = weight, information, bandwidth, rounds
 
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
         z = source.z["joint"].float(), target.z["joint"].float()
-        plan = information_plan(*z, source.labels, rounds=self.rounds, **self.options)
-        return {"transport": self.weight * (plan * squared_distances(*z).clamp_min(1e-12).sqrt()).sum()}
+        plan = information_plan(
+            *z, source.labels, information=self.information, bandwidth=self.bandwidth, rounds=self.rounds
+        )
+        distance = squared_distances(*z).clamp_min(1e-12).sqrt()
+        return {"transport": self.weight * (distance * plan).sum()}

@@ -57,10 +57,13 @@ class JointTransport(Method):
     ) -> None:  # fmt: skip
         super().__init__(ctx)
         self.plan = option("plan", plan, PLANS)
-        self.weights = {"feature_weight": feature_weight, "label_weight": label_weight}
-        self.limits = {"regularisation": regularisation, "marginal": marginal, "mass": mass}
+        self.feature_weight, self.label_weight = feature_weight, label_weight
+        self.regularisation, self.marginal, self.mass = regularisation, marginal, mass
 
     def loss(self, source: Source, target: Target, progress: float) -> dict[str, Tensor]:
-        z = source.z["joint"], target.z["joint"]
-        cost = joint_cost(*z, source.labels, target.logits["joint"], **self.weights)
-        return {"transport": (cost * joint_plan(cost, self.plan, **self.limits)).sum()}
+        cost = joint_cost(
+            source.z["joint"], target.z["joint"], source.labels, target.logits["joint"],
+            feature_weight=self.feature_weight, label_weight=self.label_weight,
+        )  # fmt: skip
+        plan = joint_plan(cost, self.plan, regularisation=self.regularisation, marginal=self.marginal, mass=self.mass)
+        return {"transport": (cost * plan).sum()}

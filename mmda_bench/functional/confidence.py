@@ -38,7 +38,8 @@ def batch_nuclear_norm(probs: Tensor) -> Tensor:
     >>> round(batch_nuclear_norm(torch.eye(4)).item(), 5)
     1.0
     """
-    return torch.linalg.matrix_norm(probs, "nuc") / len(probs)
+    norm: Tensor = torch.linalg.matrix_norm(probs, "nuc")
+    return norm / len(probs)
 
 
 @full_precision

@@ -153,7 +153,8 @@ def information_plan(
     Fused InfoOT, Chuang et al. 2023, by projected gradients [official]: D the Euclidean distance; the density of pairs
     K_s π K_t against K_s1/n and K_t1/m, kernels exp(−(d/(h·s))²/2) with s² = mean d²/2, h = ``bandwidth``; source
     utterances of different ``labels`` (n,) stand 5,000 further apart; λ = ``information``; ``rounds`` steps, each a
-    Sinkhorn plan with ε = ``regularisation``. [ours] at most 100 iterations a plan (official: 1,000).
+    Sinkhorn plan with ε = ``regularisation``. [ours] at most 100 iterations a plan (official: 1,000), and no further
+    step once a step moves less than 1e-6 of the mass, which takes some 5 of the official 50.
 
     >>> z = torch.tensor([[0.0], [5.0]])
     >>> (2 * information_plan(z, z, torch.tensor([0, 1]))).round().tolist()
@@ -177,9 +178,12 @@ def information_plan(
         cost = distance - information * slope
         cost -= cost.min(1, keepdims=True)  # moves no plan, and keeps every row and column of the kernel from 0
         cost -= cost.min(0, keepdims=True)
+        before = plan
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             plan = ot.bregman.sinkhorn_knopp(a, b, cost, regularisation, numItermax=100, warn=False)
+        if np.abs(plan - before).sum() < 1e-6:
+            break
     return torch.from_numpy(plan).to(z_source)
 
 
