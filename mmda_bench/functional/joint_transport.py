@@ -110,6 +110,7 @@ def class_gaussians(z: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     >>> weight.tolist(), mean.tolist(), round(deviation[0].item(), 3)
     ([1.0, 0.0], [[1.0], [0.0]], 1.0)
     """
+    shares = shares.to(z)
     count = shares.sum(0)
     divisor = count.clamp_min(1e-8).unsqueeze(1)
     mean = shares.T @ z / divisor
