@@ -39,7 +39,10 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A YAML or TOML file of these options; what is typed here wins.")
 ]
 Methods = Annotated[
-    str, typer.Option("--methods", help="Which methods: all, ablation, dt,dann or all,-daln or a3d2[gamma1=5,-add].")
+    str,
+    typer.Option(
+        "--methods", help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add]."
+    ),
 ]
 Anchors = Annotated[str, typer.Option("--anchors", help="The modalities that do not shift, such as A,V.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]

@@ -17,7 +17,8 @@ NAME = re.compile(r"[a-z][a-z0-9]*([-+_][a-z0-9]+)*")
 NAME_RULE = "lower-case letters and digits, with single - + or _ in between, beginning with a letter"
 
 
-RESERVED = ("all", "ablation", SUPERVISED)  # these mean something else in --methods and in the tables
+FAMILIES = ("multimodal", "adversarial", "moment", "transport", "self-training", "baselines")  # groups of methods
+RESERVED = ("all", "ablation", "everything", *FAMILIES, SUPERVISED)  # other words of --methods and of the tables
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def register_method(
 ) -> Callable[[type], type]:
     """Register a :class:`~mmda_bench.method.Method` under ``name``.
 
-    ``groups``: "all" puts it into ``--methods all``. ``overrides``: other defaults, for a variant registered by a
-    second decorator on the same class. ``ours``: what this project decided where the sources leave it open. All
-    arguments must be literals: they are listed without importing the file.
+    ``groups``: the words of ``--methods`` that select it: "all" for the paper's ten, or a family. ``overrides``: other
+    defaults, for a variant registered by a second decorator on the same class. ``ours``: what this project decided
+    where the sources leave it open. All arguments must be literals: they are listed without importing the file.
     """
     facts = {"title": title, "paper": paper, "doi": doi, "groups": groups, "overrides": overrides or {}, "ours": ours}
     return _register("methods", name, facts)

@@ -99,6 +99,10 @@ class Registry:
         usable = [entry for entry in self.entries().values() if entry.reason is None]
         return [entry.name for entry in usable if group is None or group in entry.groups]
 
+    def groups(self) -> list[str]:
+        """The groups that usable entries declare, in alphabetical order."""
+        return sorted({group for name in self.names() for group in self.entries()[name].groups})
+
     def entry(self, name: str) -> Entry:
         """The entry of ``name``. Raises :class:`UsageError` with a suggestion, or with the plug-in's reason."""
         known = self.entries()

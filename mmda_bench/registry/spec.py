@@ -1,6 +1,8 @@
 """A method with its settings, as it is typed: ``name``, ``name[param=value,-component]``, ``all``, ``ablation``.
 
-A list is separated by commas, and ``-name`` takes a method out of it again: ``all,-daln``."""
+The name of a group (``all``, ``multimodal``, …) and ``everything`` select its methods. A list is separated by commas,
+and ``-name`` takes a method or a group out of it again: ``all,-daln`` or ``dt,a3d2[gamma1=5],a3d2[-add]``.
+"""
 
 import ast
 import math
@@ -34,23 +36,28 @@ def parse_methods(text: str) -> list[Spec]:
     chosen: list[Spec] = []
     for item in split_outside_brackets(text):
         if item.startswith("-"):
-            name = METHODS.entry(item[1:]).name
-            kept = [spec for spec in chosen if spec.method != name]
+            out = members(item[1:]) or [METHODS.entry(item[1:]).name]
+            kept = [spec for spec in chosen if spec.method not in out]
             if len(kept) == len(chosen):
                 raise UsageError(f"--methods {text}: {item} takes out nothing; write it after what it is taken from")
             chosen = kept
-        elif item == "all":
-            chosen += [parse_spec(name) for name in METHODS.names("all")]
         elif item == SUPERVISED:
             chosen.append(Spec(SUPERVISED))
         elif item == "ablation":
             chosen += [parse_spec(spec) for spec in split_outside_brackets(ABLATION)]
         else:
-            chosen.append(parse_spec(item))
+            chosen += [parse_spec(name) for name in members(item) or [item]]
     once = [spec for position, spec in enumerate(chosen) if spec not in chosen[:position]]
     if not once:
         raise UsageError(f"--methods {text!r} selects no method; try --methods all")
     return sorted(once, key=lambda spec: table_rank(spec.method))
+
+
+def members(group: str) -> list[str]:
+    """The usable methods of a group, all of them for ``everything``; none where a method or nothing has this name."""
+    if group in METHODS.entries():
+        return []
+    return METHODS.names(None if group == "everything" else group)
 
 
 def split_outside_brackets(text: str) -> list[str]:
@@ -74,7 +81,8 @@ def parse_spec(text: str) -> Spec:
     name, bracket, settings = text.partition("[")
     if bracket and not settings.endswith("]"):
         raise UsageError(f"{text!r}: nothing may follow the bracket")
-    if name not in METHODS.entries() and (hint := suggest(name, [*METHODS.names(), "all", "ablation"])):
+    words = [*METHODS.names(), *METHODS.groups(), "everything", "ablation"]
+    if name not in METHODS.entries() and (hint := suggest(name, words)):
         raise UsageError(f"unknown method {name!r}{hint}")
     entry = METHODS.entry(name)
     params, off = dict(entry.parameters), set[str]()

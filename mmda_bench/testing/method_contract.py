@@ -84,14 +84,15 @@ def terms(entry: Entry) -> str:
 
 
 def gradients(entry: Entry) -> str:
-    rehearsal = Rehearsal(entry)
-    if rehearsal.method.target_views == 0:
+    if Rehearsal(entry).method.target_views == 0:
         return "the method uses no target: nothing to align"
-    if not any(g.abs().max() > 0 for g in _gradients(rehearsal, "z")):
-        raise ContractError(
-            "no term has a gradient to any representation at progress 0.5; is something detached by mistake?"
-        )
-    return ""
+    for remark, factor in (("", 1.0), ("only where predictions are sure", 20.0)):
+        rehearsal = Rehearsal(entry, shape=lambda logits, factor=factor: factor * logits)  # type: ignore[misc]
+        if any(g.abs().max() > 0 for g in _gradients(rehearsal, "z")):
+            return remark
+    raise ContractError(
+        "no term has a gradient to any representation at progress 0.5; is something detached by mistake?"
+    )
 
 
 def own_parameters(entry: Entry) -> str:

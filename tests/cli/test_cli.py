@@ -54,7 +54,7 @@ def run(call, *arguments, **options):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--methods", "dan"], "unknown method 'dan': did you mean dann?"),
+        (["--methods", "danns"], "unknown method 'danns': did you mean dann?"),
         (["--methods", "a3d2[gama1=5]"], "did you mean gamma1?"),
         (["--dataset", "avatar"], "did you mean avatars?"),
         (["--backbone", "tinny"], "did you mean tiny?"),
@@ -203,7 +203,7 @@ def test_check_reports_every_point_of_the_contract(call, monkeypatch):
     answer = call("check", "dann")
     assert answer.exit_code == 3
     assert "FAILED  gradients: none reach encoder A" in answer.output
-    assert call("check", "dan").exit_code == 2
+    assert call("check", "danns").exit_code == 2
 
 
 def test_doctor_says_what_to_do_and_needs_a_writable_results_folder(call, tmp_path):

@@ -38,7 +38,7 @@ def test_lists_exclusions_settings_and_repetitions():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dan", "unknown method 'dan': did you mean dann"),
+        ("danns", "unknown method 'danns': did you mean dann"),
         ("ablatoin", "did you mean ablation"),
         ("a3d2[gama1=5]", "no parameter 'gama1': did you mean gamma1"),
         ("a3d2[-ad]", "no component 'ad': did you mean add"),

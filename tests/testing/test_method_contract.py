@@ -197,7 +197,7 @@ def test_a_component_that_cannot_be_off_is_found(plant: Planter) -> None:
 
 def test_unknown_names_are_refused_with_a_suggestion() -> None:
     with pytest.raises(UsageError, match="did you mean dann"):
-        check_method("dan")
+        check_method("danns")
 
 
 def test_checking_leaves_the_random_state_alone() -> None:
