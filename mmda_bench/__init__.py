@@ -23,6 +23,7 @@ _PUBLIC = {
     "Choice": "registry",
     "register_method": "registry",
     "register_dataset": "registry",
+    "register_validator": "registry",
     "Protocol": "protocol",
     "Cell": "protocol",
     "run_cell": "training",
@@ -43,6 +44,7 @@ __all__ = [
     "Utterance",
     "register_dataset",
     "register_method",
+    "register_validator",
     "run_cell",
 ]
 
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from mmda_bench.dataset import Card, Dataset, Shift, Utterance
     from mmda_bench.method import Context, Method, Source, Target
     from mmda_bench.protocol import Cell, Protocol
-    from mmda_bench.registry import Choice, LogUniform, Uniform, register_dataset, register_method
+    from mmda_bench.registry import Choice, LogUniform, Uniform, register_dataset, register_method, register_validator
     from mmda_bench.training import run_cell
 
 

@@ -27,7 +27,7 @@ from mmda_bench.cli_options import (
 )
 from mmda_bench.cli_reports import reports, write_and_print
 from mmda_bench.output import count, say
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 
 if TYPE_CHECKING:
     from mmda_bench.protocol import Cell
@@ -52,6 +52,7 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     backbones = "backbones"
+    validators = "validators"
 
 
 class Listing(StrEnum):
@@ -184,11 +185,11 @@ def list_(
     as_json: AsJson = False,
     form: Annotated[Listing, typer.Option("--format", help="text, or md for a README.")] = Listing.text,
 ) -> None:
-    """What there is: methods, datasets, backbones, and what a broken plug-in said."""
+    """What there is: methods, datasets, backbones or validators, and what a broken plug-in said."""
     from mmda_bench import catalogue
 
     load(plugin)
-    registry = {"methods": METHODS, "datasets": DATASETS, "backbones": BACKBONES}[kind.value]
+    registry = {one.kind: one for one in (METHODS, DATASETS, BACKBONES, VALIDATORS)}[kind.value]
     show = catalogue.as_json if as_json else {"text": catalogue.as_text, "md": catalogue.as_markdown}[form.value]
     typer.echo(show(registry))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmda_bench.dataset import DataError
 from mmda_bench.disk import free_bytes
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, UsageError
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS, UsageError
 from mmda_bench.schedule import cpu_count
 from mmda_bench.store import Store, StoreError
 
@@ -218,7 +218,7 @@ def _results(results: Path) -> Check:
 
 
 def _plugins() -> Iterator[Check]:
-    for registry in (METHODS, DATASETS, BACKBONES):
+    for registry in (METHODS, DATASETS, BACKBONES, VALIDATORS):
         broken = [entry for entry in registry.entries().values() if entry.reason is not None]
         for entry in broken:
             advice = f"repair or uninstall {entry.origin}"

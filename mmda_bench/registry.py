@@ -1,8 +1,8 @@
-"""Names to classes: methods, datasets and backbones, built in or brought by a plug-in.
+"""Names to classes and functions: methods, datasets, backbones and validators, built in or brought by a plug-in.
 
 Listing must be instant, so the facts of a built-in entry (title, paper, hyper-parameters) are read from its source
 without importing it; only an entry that is used is imported, and torch with it. Plug-ins come from the entry-point
-groups ``mmda_bench.methods``, ``mmda_bench.datasets``, ``mmda_bench.backbones``, or from files given with ``--plugin``.
+groups ``mmda_bench.methods``, ``.datasets``, ``.backbones`` and ``.validators``, or from files given with ``--plugin``.
 Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
 """
 
@@ -12,6 +12,8 @@ import importlib.util
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 from mmda_bench.declarations import (
     Choice,
@@ -24,11 +26,13 @@ from mmda_bench.declarations import (
     register_backbone,
     register_dataset,
     register_method,
+    register_validator,
 )
 
 __all__ = [
-    "BACKBONES", "DATASETS", "METHODS", "Choice", "Entry", "LogUniform", "Registry", "Uniform", "UsageError",
-    "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset", "register_method", "suggest",
+    "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
+    "UsageError", "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset",
+    "register_method", "register_validator", "suggest",
 ]  # fmt: skip
 
 
@@ -44,7 +48,7 @@ class Registry:
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] | None = None
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, Any] = {}
 
     @property
     def singular(self) -> str:
@@ -69,7 +73,7 @@ class Registry:
                 self._add(found)
         return self._entries
 
-    def _add(self, found: list[Entry], cls: type | None = None) -> None:
+    def _add(self, found: list[Entry], cls: type | FunctionType | None = None) -> None:
         entries = self.entries()
         for entry in found:
             if entry.kind != self.kind:
@@ -100,8 +104,8 @@ class Registry:
             raise UsageError(f"{self.singular} {name} cannot be used: {known[name].reason}")
         return known[name]
 
-    def get(self, name: str) -> type:
-        """The class of ``name``, imported now if it was not before."""
+    def get(self, name: str) -> Any:
+        """The class of ``name``, or the function of a validator, imported now if it was not before."""
         entry = self.entry(name)
         if name not in self._classes:
             self._classes[name] = getattr(importlib.import_module(entry.module), entry.attribute)
@@ -123,6 +127,7 @@ def _broken(name: str, kind: str, origin: str, module: str, error: BaseException
 METHODS = Registry("methods", "mmda_bench.methods")
 DATASETS = Registry("datasets", "mmda_bench.datasets")
 BACKBONES = Registry("backbones", "mmda_bench.backbone")
+VALIDATORS = Registry("validators", "mmda_bench.validators")
 
 
 def load_plugin(file: str | Path) -> None:
@@ -140,8 +145,8 @@ def load_plugin(file: str | Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-        classes = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
-        found = [(cls, read_class(cls, f"plug-in {path.name}")) for cls in classes]
+        values = [value for value in vars(module).values() if isinstance(value, (type, FunctionType))]
+        found = [(v, read_class(v, f"plug-in {path.name}")) for v in values if v.__module__ == name]
     except UsageError as error:
         del sys.modules[name]
         raise UsageError(f"plug-in {file}: {error}") from error
@@ -149,7 +154,8 @@ def load_plugin(file: str | Path) -> None:
         del sys.modules[name]
         raise UsageError(f"plug-in {file} failed to import: {type(error).__name__}: {error}") from error
     if not any(entries for _, entries in found):
-        raise UsageError(f"plug-in {file} registers nothing; decorate a class with @register_method(...)")
+        raise UsageError(f"plug-in {file} registers nothing; decorate a class with @register_method(...), or a "
+                         "function with @register_validator(...)")  # fmt: skip
     for cls, entries in found:
-        for registry in (METHODS, DATASETS, BACKBONES):
+        for registry in (METHODS, DATASETS, BACKBONES, VALIDATORS):
             registry._add(entries, cls)
