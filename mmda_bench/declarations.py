@@ -294,7 +294,7 @@ def read_class(cls: type | FunctionType, origin: str) -> list[Entry]:
     """Entries of an imported class or function. Raises :class:`UsageError` for a method whose hyper-parameters cannot
     be used."""
     entries = []
-    for name, (kind, facts) in cls.__dict__.get("__mmda_registered__", {}).items():
+    for name, (kind, facts) in getattr(cls, "__dict__", {}).get("__mmda_registered__", {}).items():
         method = kind == "methods"
         try:
             parameters = hyper_parameters(*_signature(cls), facts) if method else {}

@@ -33,5 +33,5 @@ def class_ami(*, target_probs: np.ndarray, target_z: np.ndarray) -> float:
     centres = np.stack([z[predicted == one].mean(axis=0) for one in classes])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different representations than classes
-        clusters = KMeans(len(classes), init=centres, n_init=1).fit(z).labels_
+        clusters = KMeans(len(classes), init=centres, n_init=1, tol=0.0).fit(z).labels_
     return float(adjusted_mutual_info_score(predicted, clusters))
