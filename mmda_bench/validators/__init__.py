@@ -19,10 +19,10 @@ def score(name: str, seen: Mapping[str, Any], *, oracle: bool = False) -> float:
     """The score of the validator ``name``, higher is better. It may be no finite number, for a validator of a plug-in.
 
     ``seen``: arrays by the names of :data:`~mmda_bench.validator.ARRAYS`; None counts as absent. Of these the validator
-    is handed the ones that its parameters name, and no others, as copies that it cannot write to. It runs in a thread of
-    its own, so that neither its arguments nor its callers lead back to ``seen``. (Python hides nothing from code that
-    searches the whole process: labels are safe for good only where they have not been loaded.) ``oracle``: allow a
-    validator that reads ``target_labels``.
+    is handed the ones that its parameters name, and no others, as copies that it cannot write to. It runs in a thread
+    of its own, so that neither its arguments nor its callers lead back to ``seen``. (Python hides nothing from code
+    that searches the whole process: labels are safe for good only where they have not been loaded.) ``oracle``: allow
+    a validator that reads ``target_labels``.
 
     Raises :class:`UsageError` for an unknown name, an oracle that was not asked for, and arrays that are lacking or
     that do not fit together.
