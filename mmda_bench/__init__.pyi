@@ -38,5 +38,6 @@ from mmda_bench.registry import Uniform as Uniform
 from mmda_bench.registry import register_backbone as register_backbone
 from mmda_bench.registry import register_dataset as register_dataset
 from mmda_bench.registry import register_method as register_method
+from mmda_bench.registry import register_validator as register_validator
 from mmda_bench.training import run_cell as run_cell
 from mmda_bench.version import __version__ as __version__

@@ -10,11 +10,11 @@ FLOORS = (  # lowest first
     {"errors", "version", "units"},
     {"dataset", "machine", "functional"},
     {"protocol"},
-    {"metrics", "published", "shifts"},
+    {"metrics", "published", "shifts", "validator"},
     {"registry"},
     {"method", "data", "backbone", "store"},
-    {"modules", "features", "report", "sweep"},  # report and sweep never import each other
-    {"training"},
+    {"modules", "features", "report", "sweep", "validators"},  # report and sweep never import each other
+    {"training", "selection"},
     {"testing"},
     {"config"},
     {"api"},

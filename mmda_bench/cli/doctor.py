@@ -12,7 +12,7 @@ from pathlib import Path
 from mmda_bench.errors import DataError, StoreError, UsageError
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import free_bytes
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 from mmda_bench.store import Store
 
 NEEDED = ("torch", "ray", "numpy", "scipy", "sklearn", "ot", "safetensors", "matplotlib", "tabulate", "rich")
@@ -218,7 +218,7 @@ def _results(results: Path) -> Check:
 
 
 def _plugins() -> Iterator[Check]:
-    for registry in (METHODS, DATASETS, BACKBONES):
+    for registry in (METHODS, DATASETS, BACKBONES, VALIDATORS):
         broken = [entry for entry in registry.entries().values() if entry.reason is not None]
         for entry in broken:
             advice = f"repair or uninstall {entry.origin}"

@@ -25,7 +25,7 @@ from mmda_bench.cli.options import (
 )
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 
 if TYPE_CHECKING:
     pass
@@ -48,6 +48,7 @@ class Kind(StrEnum):
     methods = "methods"
     datasets = "datasets"
     backbones = "backbones"
+    validators = "validators"
 
 
 class Listing(StrEnum):
@@ -74,11 +75,14 @@ def list_(
     as_json: AsJson = False,
     form: Annotated[Listing, typer.Option("--format", help="text, or md for a README.")] = Listing.text,
 ) -> None:
-    """What there is: methods, datasets, backbones, and what a broken plug-in said."""
+    """List what there is: methods, datasets, backbones or validators, and what a broken plug-in said.
+
+    Example: mmda-bench list methods --json
+    """
     from mmda_bench.registry import catalogue
 
     load(plugin)
-    registry = {"methods": METHODS, "datasets": DATASETS, "backbones": BACKBONES}[kind.value]
+    registry = {one.kind: one for one in (METHODS, DATASETS, BACKBONES, VALIDATORS)}[kind.value]
     show = catalogue.as_json if as_json else {"text": catalogue.as_text, "md": catalogue.as_markdown}[form.value]
     typer.echo(show(registry))
 

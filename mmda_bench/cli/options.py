@@ -40,9 +40,7 @@ ConfigFile = Annotated[
 ]
 Methods = Annotated[
     str,
-    typer.Option(
-        "--methods", help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add]."
-    ),
+    typer.Option("--methods", help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add]."),
 ]
 Anchors = Annotated[str, typer.Option("--anchors", help="The modalities that do not shift, such as A,V.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]

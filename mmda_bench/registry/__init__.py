@@ -1,4 +1,4 @@
-"""Names to classes: methods, datasets and backbones, built in or brought by a plug-in."""
+"""Names to classes and functions: methods, datasets, backbones and validators, built in or brought by a plug-in."""
 
 from mmda_bench.errors import UsageError
 from mmda_bench.registry.declare import (
@@ -9,12 +9,14 @@ from mmda_bench.registry.declare import (
     register_backbone,
     register_dataset,
     register_method,
+    register_validator,
 )
 from mmda_bench.registry.read import read_class, read_source
 from mmda_bench.registry.registry import (
     BACKBONES,
     DATASETS,
     METHODS,
+    VALIDATORS,
     Registry,
     by_value,
     load_plugin,
@@ -23,22 +25,7 @@ from mmda_bench.registry.registry import (
 )
 
 __all__ = [
-    "BACKBONES",
-    "DATASETS",
-    "METHODS",
-    "Choice",
-    "Entry",
-    "LogUniform",
-    "Registry",
-    "Uniform",
-    "UsageError",
-    "by_value",
-    "load_plugin",
-    "read_class",
-    "read_source",
-    "register",
-    "register_backbone",
-    "register_dataset",
-    "register_method",
-    "suggest",
+    "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
+    "UsageError", "by_value", "load_plugin", "read_class", "read_source", "register", "register_backbone",
+    "register_dataset", "register_method", "register_validator", "suggest",
 ]  # fmt: skip

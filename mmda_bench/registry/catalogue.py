@@ -9,8 +9,9 @@ from mmda_bench.registry.spec import table_rank
 
 
 def entries(registry: Registry) -> list[Entry]:
-    """In table order, the broken last."""
-    return sorted(registry.entries().values(), key=lambda entry: (entry.reason is not None, table_rank(entry.name)))
+    """In table order, oracles after the others, the broken last."""
+    found = registry.entries().values()
+    return sorted(found, key=lambda entry: (entry.reason is not None, entry.oracle, table_rank(entry.name)))
 
 
 def objective(entry: Entry) -> str:
@@ -21,6 +22,12 @@ def objective(entry: Entry) -> str:
 def parameters(entry: Entry) -> str:
     """'gamma1=10 [1…100, log], hidden=256'."""
     return ", ".join(f"{name}={_value(default)}{_searched(entry, name)}" for name, default in entry.parameters.items())
+
+
+def sees(entry: Entry) -> str:
+    """'target_probs, weights (optional)', of a validator; marked where these include the labels of the target."""
+    names = [name if needed else f"{name} (optional)" for name, needed in entry.sees.items()]
+    return ", ".join(names) + (": an ORACLE, it reads the labels of the target" if entry.oracle else "")
 
 
 def _value(value: Any) -> str:
@@ -48,12 +55,14 @@ def as_text(registry: Registry) -> str:
         facts = {
             "paper": entry.facts.get("paper"),
             "adds": objective(entry) if registry.kind == "methods" else None,
+            "score": objective(entry) if registry.kind == "validators" else None,
+            "sees": sees(entry),
             "parameters": parameters(entry),
             "components": ", ".join(entry.components),
             "ours": entry.facts.get("ours"),
         }
         lines += [f"    {name}: {value}" for name, value in facts.items() if value]
-        if registry.kind != "methods" and entry.doc:
+        if registry.kind not in ("methods", "validators") and entry.doc:
             lines.append(f"    {objective(entry)}")
         blocks.append("\n".join(lines))
     return "\n".join(blocks)
@@ -76,6 +85,9 @@ def as_markdown(registry: Registry) -> str:
             ]
             for e in usable
         ]
+    elif registry.kind == "validators":
+        header = ["name", "paper", "score (higher is better)", "sees", "what is ours"]
+        rows = [[f"`{e.name}`", e.facts.get("paper"), objective(e), sees(e), e.facts.get("ours")] for e in usable]
     else:
         header = ["name", "title", "what it is"]
         rows = [[f"`{e.name}`", e.title, objective(e)] for e in usable]
@@ -99,6 +111,7 @@ def as_json(registry: Registry) -> str:
             "parameters": dict(entry.parameters),
             "search_space": {name: {type(r).__name__: vars(r)} for name, r in entry.search_space.items()},
             "components": list(entry.components),
+            **({"sees": dict(entry.sees), "oracle": entry.oracle} if registry.kind == "validators" else {}),
             "ours": entry.facts.get("ours"),
             "unusable": entry.reason,
         }

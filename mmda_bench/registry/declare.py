@@ -1,4 +1,4 @@
-"""How methods, datasets and backbones declare themselves."""
+"""How methods, datasets, backbones and validators declare themselves."""
 
 import inspect
 import json
@@ -6,10 +6,15 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import SUPERVISED
+from mmda_bench.validator import ARRAYS, ORACLE
+
+Declared = TypeVar("Declared", bound=Callable[..., Any])
+
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-+_][a-z0-9]+)*")
 
@@ -46,8 +51,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a name without importing its class. ``facts`` are the decorator's keyword arguments;
-    ``parameters`` the hyper-parameters with their defaults; ``reason`` why the entry cannot be used, if so."""
+    """What is known of a name without importing what it names. ``facts`` are the decorator's keyword arguments;
+    ``parameters`` the hyper-parameters with their defaults; ``sees`` the arrays that a validator is handed, each with
+    whether it needs it; ``reason`` why the entry cannot be used, if so."""
 
     name: str
     kind: str
@@ -58,6 +64,7 @@ class Entry:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     search_space: Mapping[str, Any] = field(default_factory=dict)
     components: tuple[str, ...] = ()
+    sees: Mapping[str, bool] = field(default_factory=dict)
     doc: str = ""
     reason: str | None = None
 
@@ -69,21 +76,35 @@ class Entry:
     def groups(self) -> tuple[str, ...]:
         return tuple(self.facts.get("groups", ()))
 
+    @property
+    def oracle(self) -> bool:
+        """Whether it is a validator that reads the labels of the target."""
+        return ORACLE in self.sees
 
-def _register(kind: str, name: str, facts: dict[str, Any]) -> Callable[[type], type]:
+
+def _register(kind: str, name: str, facts: dict[str, Any]) -> Callable[[Declared], Declared]:
     """Raises :class:`UsageError` for a name that cannot be a folder, a word of ``--methods`` and a row of a table."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a {kind.removesuffix('s')}; use {NAME_RULE}")
     if name in RESERVED:
         raise UsageError(f"{name!r} cannot name a {kind.removesuffix('s')}: it is reserved; choose another name")
 
-    def mark(cls: type) -> type:
-        registered = dict(cls.__dict__.get("__mmda_registered__", {}))
+    def mark(declared: Declared) -> Declared:
+        if not isinstance(declared, FunctionType if kind == "validators" else type):
+            raise UsageError(f"{kind.removesuffix('s')} {name}: {form_of(kind)}")
+        if kind == "validators":
+            arrays_seen(*signature_of(declared))
+        registered = dict(declared.__dict__.get("__mmda_registered__", {}))
         registered[name] = (kind, facts)
-        cls.__mmda_registered__ = registered  # type: ignore[attr-defined]
-        return cls
+        declared.__mmda_registered__ = registered  # type: ignore[union-attr]
+        return declared
 
     return mark
+
+
+def form_of(kind: str) -> str:
+    """What the decorator of ``kind`` is for."""
+    return f"@register_{kind.removesuffix('s')} decorates a {'function' if kind == 'validators' else 'class'}"
 
 
 def register_method(
@@ -94,19 +115,21 @@ def register_method(
     doi: str | None = None,
     groups: tuple[str, ...] = (),
     overrides: Mapping[str, Any] | None = None,
+    own_validators: tuple[str, ...] = (),
     ours: str = "",
-) -> Callable[[type], type]:
+) -> Callable[[Declared], Declared]:
     """Register a :class:`~mmda_bench.method.Method` under ``name``.
 
     ``groups``: the words of ``--methods`` that select it: "all" for the paper's ten, or a family. ``overrides``: other
-    defaults, for a variant registered by a second decorator on the same class. ``ours``: what this project decided
-    where the sources leave it open. All arguments must be literals: they are listed without importing the file.
+    defaults, for a variant registered by a second decorator on the same class. ``own_validators``: those that compute
+    a loss of this method, and therefore never choose its settings. ``ours``: what this project decided where the
+    sources leave it open. All arguments must be literals: they are listed without importing the file.
     """
     facts = {"title": title, "paper": paper, "doi": doi, "groups": groups, "overrides": overrides or {}, "ours": ours}
-    return _register("methods", name, facts)
+    return _register("methods", name, {**facts, "own_validators": own_validators})
 
 
-def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable[[type], type]:
+def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable[[Declared], Declared]:
     """Register a :class:`~mmda_bench.dataset.Dataset` under ``name``.
 
     ``layout``: the class defines ``export`` and so offers ``data export --layout`` under its name.
@@ -114,9 +137,25 @@ def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable
     return _register("datasets", name, {"title": title, "layout": layout})
 
 
-def register_backbone(name: str, *, title: str) -> Callable[[type], type]:
-    """Register a :class:`~mmda_bench.backbone.spec.Backbone` under ``name``."""
+def register_backbone(name: str, *, title: str) -> Callable[[Declared], Declared]:
+    """Register a :class:`~mmda_bench.backbone.base.Backbone` under ``name``."""
     return _register("backbones", name, {"title": title})
+
+
+def register_validator(
+    name: str, *, title: str, paper: str, doi: str | None = None, ours: str = ""
+) -> Callable[[Declared], Declared]:
+    """Register a function of arrays as a validator under ``name``; see :mod:`mmda_bench.validator`.
+
+    Raises :class:`UsageError` for a name that cannot be one, and for a function that asks for what no validator may
+    see. All arguments must be literals: they are listed without importing the file.
+
+    >>> @register_validator("confidence", title="Confidence", paper="none")
+    ... def confidence(*, target_probs):
+    ...     return float(target_probs.max(axis=1).mean())
+    """
+    facts = {"title": title, "paper": paper, "doi": doi, "ours": ours}
+    return _register("validators", name, facts)
 
 
 def hyper_parameters(positional: Sequence[str], named: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,6 +176,25 @@ def hyper_parameters(positional: Sequence[str], named: Mapping[str, Any], facts:
     return defaults
 
 
+def arrays_seen(positional: Sequence[str], named: Mapping[str, Any]) -> dict[str, bool]:
+    """The arrays that a validator is handed, by name, each with whether it needs it.
+
+    ``positional``: what of its parameters is not keyword-only; ``named``: those that are, with their defaults. Raises
+    :class:`UsageError` for whatever is not in :data:`~mmda_bench.validator.ARRAYS`.
+    """
+    if positional:
+        rule = "write a validator as in def name(*, target_probs, source_probs)"
+        raise UsageError(f"{positional[0]!r} is not keyword-only, so that it would not name what is seen; {rule}")
+    if not named:
+        raise UsageError(f"a validator that sees nothing scores nothing; it may see: {', '.join(ARRAYS)}")
+    for name, default in named.items():
+        if name not in ARRAYS:
+            raise UsageError(f"a validator may not see {name!r}; it may see: {', '.join(ARRAYS)}")
+        if default is not inspect.Parameter.empty and default is not None:
+            raise UsageError(f"the default of {name!r} is {reprlib.repr(default)}; expected none, or None")
+    return {name: default is inspect.Parameter.empty for name, default in named.items()}
+
+
 def is_json(value: Any) -> bool:
     """Whether a record can hold the value and give it back as it was."""
     try:
@@ -144,3 +202,13 @@ def is_json(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return type(back) is type(value) and back == value
+
+
+def signature_of(declared: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
+    """As :func:`_init_parameters`, of an imported class, or :func:`_function_parameters`, of a function."""
+    of_class = isinstance(declared, type)
+    parameters = inspect.signature(declared.__init__ if of_class else declared).parameters.values()
+    catching = () if of_class else (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    wanted = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, *catching)
+    positional = [p.name for p in parameters if p.kind in wanted]
+    return positional, {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -1,16 +1,23 @@
-"""How methods, datasets and backbones declare themselves, and what can be read from a declaration.
-
-A declaration is read from its source without importing it, so that listing is instant, or from an imported class.
-"""
+"""What can be read from a declaration, without importing it, so that listing is instant, or from what was imported."""
 
 import ast
 import inspect
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from mmda_bench.errors import UsageError
-from mmda_bench.registry.declare import Choice, Entry, LogUniform, Uniform, hyper_parameters
+from mmda_bench.registry.declare import (
+    Choice,
+    Entry,
+    LogUniform,
+    Uniform,
+    arrays_seen,
+    form_of,
+    hyper_parameters,
+    signature_of,
+)
 
 _RANGES = {"Uniform": Uniform, "LogUniform": LogUniform, "Choice": Choice}
 
@@ -35,10 +42,20 @@ def _init_parameters(node: ast.ClassDef) -> tuple[list[str], dict[str, Any]]:
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             given = statement.args
-            pairs = zip(given.kwonlyargs, given.kw_defaults, strict=True)
-            named = {arg.arg: _literal(value) if value else inspect.Parameter.empty for arg, value in pairs}
-            return [arg.arg for arg in (*given.posonlyargs, *given.args)], named
+            return [arg.arg for arg in (*given.posonlyargs, *given.args)], _keyword_only(given)
     return [], {}
+
+
+def _function_parameters(node: ast.FunctionDef) -> tuple[list[str], dict[str, Any]]:
+    """Of a function: the names that are not keyword-only, and those that are with their defaults."""
+    given = node.args
+    catching = [arg for arg in (given.vararg, given.kwarg) if arg is not None]
+    return [arg.arg for arg in (*given.posonlyargs, *given.args, *catching)], _keyword_only(given)
+
+
+def _keyword_only(given: ast.arguments) -> dict[str, Any]:
+    pairs = zip(given.kwonlyargs, given.kw_defaults, strict=True)
+    return {arg.arg: _literal(value) if value else inspect.Parameter.empty for arg, value in pairs}
 
 
 def read_source(path: Path, module: str, origin: str) -> list[Entry]:
@@ -46,7 +63,7 @@ def read_source(path: Path, module: str, origin: str) -> list[Entry]:
     text = path.read_text("utf-8")
     tree = ast.parse(text, str(path))
     entries = []
-    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+    for node in (node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))):
         for call in _registrations(node):
             try:
                 entries.append(_entry_of_source(node, call, module, origin, ast.get_docstring(tree)))
@@ -58,17 +75,21 @@ def read_source(path: Path, module: str, origin: str) -> list[Entry]:
     return entries
 
 
-def _registrations(node: ast.ClassDef) -> list[ast.Call]:
-    """The decorators that register a class."""
+def _registrations(node: ast.ClassDef | ast.FunctionDef) -> list[ast.Call]:
+    """The decorators that register a class or a function."""
     calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
     return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id.startswith("register_")]
 
 
-def _entry_of_source(node: ast.ClassDef, call: ast.Call, module: str, origin: str, doc: str | None) -> Entry:
-    """``doc``: of the module, for a class that has none."""
+def _entry_of_source(
+    node: ast.ClassDef | ast.FunctionDef, call: ast.Call, module: str, origin: str, doc: str | None
+) -> Entry:
+    """``doc``: of the module, for a class or function that has none."""
     kind = call.func.id.removeprefix("register_") + "s"  # type: ignore[attr-defined]
     facts = {keyword.arg: _literal(keyword.value) for keyword in call.keywords if keyword.arg}
-    method = kind == "methods"
+    if isinstance(node, ast.FunctionDef) != (kind == "validators"):
+        raise UsageError(form_of(kind))
+    method = node if kind == "methods" and isinstance(node, ast.ClassDef) else None
     return Entry(
         name=_literal(call.args[0]),
         kind=kind,
@@ -76,20 +97,22 @@ def _entry_of_source(node: ast.ClassDef, call: ast.Call, module: str, origin: st
         module=module,
         attribute=node.name,
         facts=facts,
-        parameters=hyper_parameters(*_init_parameters(node), facts) if method else {},
-        search_space=_class_attribute(node, "search_space", {}) if method else {},
-        components=_class_attribute(node, "components", ()) if method else (),
+        parameters=hyper_parameters(*_init_parameters(method), facts) if method else {},
+        search_space=_class_attribute(method, "search_space", {}) if method else {},
+        components=_class_attribute(method, "components", ()) if method else (),
+        sees=arrays_seen(*_function_parameters(node)) if isinstance(node, ast.FunctionDef) else {},
         doc=ast.get_docstring(node) or doc or "",
     )
 
 
-def read_class(cls: type, origin: str) -> list[Entry]:
-    """Entries of an imported class. Raises :class:`UsageError` for a method whose hyper-parameters cannot be used."""
+def read_class(cls: type | FunctionType, origin: str) -> list[Entry]:
+    """Entries of an imported class or function. Raises :class:`UsageError` for a method whose hyper-parameters cannot
+    be used."""
     entries = []
-    for name, (kind, facts) in cls.__dict__.get("__mmda_registered__", {}).items():
+    for name, (kind, facts) in getattr(cls, "__dict__", {}).get("__mmda_registered__", {}).items():
         method = kind == "methods"
         try:
-            parameters = hyper_parameters(*_signature(cls), facts) if method else {}
+            parameters = hyper_parameters(*signature_of(cls), facts) if method else {}
         except UsageError as error:
             raise UsageError(f"method {name}: {error}") from error
         entries.append(
@@ -103,14 +126,8 @@ def read_class(cls: type, origin: str) -> list[Entry]:
                 parameters=parameters,
                 search_space=dict(getattr(cls, "search_space", {})) if method else {},
                 components=tuple(getattr(cls, "components", ())) if method else (),
+                sees=arrays_seen(*signature_of(cls)) if kind == "validators" else {},
                 doc=inspect.cleandoc(cls.__doc__ or sys.modules[cls.__module__].__doc__ or ""),
             )
         )
     return entries
-
-
-def _signature(cls: type) -> tuple[list[str], dict[str, Any]]:
-    """As :func:`_init_parameters`, of an imported class."""
-    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return positional, {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -1,8 +1,8 @@
-"""Names to classes: methods, datasets and backbones, built in or brought by a plug-in.
+"""Names to classes and functions: methods, datasets, backbones and validators, built in or brought by a plug-in.
 
 Listing must be instant, so the facts of a built-in entry (title, paper, hyper-parameters) are read from its source
 without importing it; only an entry that is used is imported, and torch with it. Plug-ins come from the entry-point
-groups ``mmda_bench.methods``, ``mmda_bench.datasets``, ``mmda_bench.backbones``, or from files given with ``--plugin``.
+groups ``mmda_bench.methods``, ``.datasets``, ``.backbones`` and ``.validators``, or from files given with ``--plugin``.
 Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
 """
 
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 from mmda_bench.errors import UsageError
 from mmda_bench.registry.declare import (
@@ -24,12 +26,14 @@ from mmda_bench.registry.declare import (
     register_backbone,
     register_dataset,
     register_method,
+    register_validator,
 )
 from mmda_bench.registry.read import read_class, read_source
 
 __all__ = [
-    "BACKBONES", "DATASETS", "METHODS", "Choice", "Entry", "LogUniform", "Registry", "Uniform", "UsageError",
-    "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset", "register_method", "suggest",
+    "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
+    "UsageError", "by_value", "load_plugin", "read_class", "read_source", "register", "register_backbone",
+    "register_dataset", "register_method", "register_validator", "suggest",
 ]  # fmt: skip
 
 
@@ -45,7 +49,7 @@ class Registry:
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] | None = None
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, Any] = {}
 
     @property
     def singular(self) -> str:
@@ -72,7 +76,7 @@ class Registry:
                 self._add(found)
         return self._entries
 
-    def _add(self, found: list[Entry], cls: type | None = None) -> None:
+    def _add(self, found: list[Entry], cls: type | FunctionType | None = None) -> None:
         entries = self.entries()
         for entry in found:
             if entry.kind != self.kind:
@@ -113,8 +117,8 @@ class Registry:
             raise UsageError(f"{self.singular} {name} cannot be used: {known[name].reason}")
         return known[name]
 
-    def get(self, name: str) -> type:
-        """The class of ``name``, imported now if it was not before."""
+    def get(self, name: str) -> Any:
+        """The class of ``name``, or the function of a validator, imported now if it was not before."""
         entry = self.entry(name)
         if name not in self._classes:
             self._classes[name] = getattr(importlib.import_module(entry.module), entry.attribute)
@@ -136,6 +140,8 @@ def _broken(name: str, kind: str, origin: str, module: str, error: BaseException
 METHODS = Registry("methods", "mmda_bench.methods")
 DATASETS = Registry("datasets", "mmda_bench.datasets")
 BACKBONES = Registry("backbones", "mmda_bench.backbone")
+VALIDATORS = Registry("validators", "mmda_bench.validators")
+REGISTRIES = (METHODS, DATASETS, BACKBONES, VALIDATORS)
 SESSION = "this session"  # the origin of a class that was handed to :func:`register`
 
 
@@ -152,7 +158,7 @@ def load_plugin(file: str | Path) -> None:
     if known is not None and getattr(known, "__file__", None) == str(path):
         if getattr(known, "__mmda_digest__", None) == digest:
             return
-        for registry in (METHODS, DATASETS, BACKBONES):
+        for registry in REGISTRIES:
             registry._forget(name)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -162,8 +168,8 @@ def load_plugin(file: str | Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-        classes = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
-        found = [(cls, read_class(cls, f"plug-in {path.name}")) for cls in classes]
+        values = [value for value in vars(module).values() if isinstance(value, (type, FunctionType))]
+        found = [(v, read_class(v, f"plug-in {path.name}")) for v in values if v.__module__ == name]
     except UsageError as error:
         del sys.modules[name]
         raise UsageError(f"plug-in {file}: {error}") from error
@@ -171,9 +177,12 @@ def load_plugin(file: str | Path) -> None:
         del sys.modules[name]
         raise UsageError(f"plug-in {file} failed to import: {type(error).__name__}: {error}") from error
     if not any(entries for _, entries in found):
-        raise UsageError(f"plug-in {file} registers nothing; decorate a class with @register_method(...)")
+        raise UsageError(
+            f"plug-in {file} registers nothing; decorate a class with @register_method(...), or a function with "
+            "@register_validator(...)"
+        )
     for cls, entries in found:
-        for registry in (METHODS, DATASETS, BACKBONES):
+        for registry in REGISTRIES:
             registry._add(entries, cls)
 
 
@@ -196,7 +205,7 @@ def register(cls: type) -> type:
         raise UsageError(
             f"{cls.__name__} is not decorated; write @register_method(name, title=..., paper=...) above it"
         )
-    for registry in (METHODS, DATASETS, BACKBONES):
+    for registry in REGISTRIES:
         registry._add(found, cls)
     return cls
 
@@ -205,7 +214,7 @@ def by_value(names: Iterable[str]) -> tuple[bytes, ...]:
     """The classes of this session among ``names`` (of any registry), pickled with their code for another process."""
     classes = {
         registry.get(name)
-        for registry in (METHODS, DATASETS, BACKBONES)
+        for registry in REGISTRIES
         for name in names
         if name in registry.entries() and registry.entry(name).origin == SESSION
     }
