@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TypeVar
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Dataset, ExportTask
 from mmda_bench.errors import ResourceError, UsageError
+from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.registry import DATASETS, suggest
 
 Progress = Callable[[int, int], None]  # (utterances written, utterances in all)
@@ -123,14 +122,8 @@ def each(
         yield from _counted(map(write, items), items, task, size)
         return
     chunk = max(1, min(16, len(items) // (4 * task.jobs)))
-    try:
-        with ProcessPoolExecutor(task.jobs) as pool:
-            yield from _counted(pool.map(write, items, chunksize=chunk), items, task, size)
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a process that writes was killed: for want of memory, or by a clip that the decoder does not survive; "
-            "nothing was left; repeat the command with fewer --jobs"
-        ) from error
+    with deaths_explained("a process that writes", left="nothing was left"), process_pool(task.jobs) as pool:
+        yield from _counted(pool.map(write, items, chunksize=chunk), items, task, size)
 
 
 def _counted(

@@ -2,11 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,8 @@ from mmda_bench import registry
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
 from mmda_bench.dataset import NAMES, Card, Utterance, substitutions, tally
-from mmda_bench.errors import ClipError, DataError, ResourceError
+from mmda_bench.errors import ClipError, DataError
+from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.protocol import name_hash
 
 SHOWN = 20  # entries of a list in the report for people; the other form has all
@@ -145,25 +143,16 @@ def _decoded(
     utterances: Sequence[Utterance], chosen: Sequence[int], jobs: int, progress: Progress | None, plugins: Sequence[str]
 ) -> Iterator[tuple[int, Clip]]:
     """(position, what was found) in order, in ``jobs`` processes."""
-    pool = None
-    if jobs > 1 and len(chosen) > 1:
-        start = partial(_load_plugins, plugins)
-        pool = ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=start)
-    try:
-        rows = [utterances[i] for i in chosen]
-        clips = pool.map(decode, rows, chunksize=8) if pool else map(decode, rows)
+    rows = [utterances[i] for i in chosen]
+    with ExitStack() as stack:
+        clips: Iterator[Clip] = map(decode, rows)
+        if jobs > 1 and len(chosen) > 1:
+            stack.enter_context(deaths_explained("a process that decodes"))
+            clips = stack.enter_context(process_pool(jobs, _load_plugins, plugins)).map(decode, rows, chunksize=8)
         for done, (position, clip) in enumerate(zip(chosen, clips, strict=True), start=1):
             if progress is not None:
                 progress(done, len(chosen))
             yield position, clip
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a process that decodes was killed: for want of memory, or by a clip that the decoder does not survive; "
-            "repeat the command with fewer --jobs"
-        ) from error
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
 
 
 def _load_plugins(plugins: Sequence[str]) -> None:

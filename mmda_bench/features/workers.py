@@ -1,12 +1,7 @@
 """Encodes shards in this process or in several, which share the GPUs; stops at once, and dies with its driver."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,6 +12,7 @@ from mmda_bench import registry
 from mmda_bench.errors import ResourceError
 from mmda_bench.features.encode import Shard, encode_shard, load_encoder
 from mmda_bench.machine.memory import ran_out
+from mmda_bench.machine.pool import CONTEXT, deaths_explained, process_pool
 
 WORKERS_PER_GPU = 4  # enough to decode while another encodes; each holds one encoder and a CUDA context
 STARTED, DONE, STOP = range(3)  # of the board: workers started, utterances encoded, whether to stop
@@ -42,10 +38,8 @@ def encoding(jobs: int, plugins: Sequence[str]) -> Iterator[Encode]:
             load_encoder.cache_clear()
             torch.cuda.empty_cache()  # what this process keeps, a cell on the same GPU lacks
         return
-    context = multiprocessing.get_context("forkserver")
-    board = context.Array("q", 3)
-    start = (board, tuple(plugins))
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=start) as pool:
+    board = CONTEXT.Array("q", 3)
+    with process_pool(jobs, _start_worker, board, tuple(plugins)) as pool:
         yield partial(_in_others, pool, board)
 
 
@@ -81,12 +75,10 @@ def _in_others(pool: ProcessPoolExecutor, board: Any, shards: Sequence[Shard], t
 @contextmanager
 def _memory_errors() -> Iterator[None]:
     try:
-        yield
-    except BrokenProcessPool as error:
-        raise ResourceError(
-            "a process that encodes was killed, most likely for want of memory; what is finished is kept: repeat the "
-            "command with fewer --jobs"
-        ) from error
+        with deaths_explained("a process that encodes"):
+            yield
+    except ResourceError:
+        raise
     except Exception as error:
         if not ran_out(error):
             raise
@@ -97,21 +89,11 @@ def _memory_errors() -> Iterator[None]:
 
 def _start_worker(board: Any, plugins: Sequence[str]) -> None:
     global _board, _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the driver hears it and stops the others
-    threading.Thread(target=_die_with_driver, daemon=True).start()
     with board.get_lock():
         _board, _worker = board, board[STARTED]
         board[STARTED] += 1
     for plugin in plugins:
         registry.load_plugin(plugin)
-
-
-def _die_with_driver() -> None:
-    """A driver killed with -9 tells nobody; without this its workers would wait for it for ever."""
-    driver = multiprocessing.parent_process()
-    if driver is not None:
-        driver.join()
-        os._exit(1)
 
 
 def _work(shard: Shard) -> None:

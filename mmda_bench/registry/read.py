@@ -3,6 +3,7 @@
 import ast
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -19,12 +20,17 @@ from mmda_bench.registry.declare import (
     signature_of,
 )
 
-_RANGES = {"Uniform": Uniform, "LogUniform": LogUniform, "Choice": Choice}
+_RANGES: dict[str, Callable[..., Any]] = {"Uniform": Uniform, "LogUniform": LogUniform, "Choice": Choice}
 
 
 def _literal(node: ast.expr) -> Any:
-    """Value of a literal expression, in which the range classes may be called."""
-    return eval(compile(ast.Expression(node), "<registry>", "eval"), {"__builtins__": {}, **_RANGES, "range": range})
+    """Value of a literal, of a range class called with literals, or of a tuple or dictionary of such; nothing runs."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _RANGES:
+        named = {part.arg: _literal(part.value) for part in node.keywords if part.arg}
+        return _RANGES[node.func.id](*map(_literal, node.args), **named)
+    if isinstance(node, ast.Dict):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+    return ast.literal_eval(node)
 
 
 def _class_attribute(node: ast.ClassDef, name: str, default: Any) -> Any:

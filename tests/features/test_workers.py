@@ -61,7 +61,7 @@ def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_
 @pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_preparation_with_advice(tmp_path):
     root = noise.lay_out(tmp_path / "root", 200, killer=130)
-    with pytest.raises(ResourceError, match=r"killed, most likely for want of memory.*fewer --jobs"):
+    with pytest.raises(ResourceError, match=r"was killed: for want of memory.*kept.*fewer --jobs"):
         noisy(root, tmp_path, jobs=2)
     assert noisy(noise.lay_out(root, 200), tmp_path).parts
 

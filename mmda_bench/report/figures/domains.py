@@ -16,7 +16,7 @@ import numpy as np
 from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.protocol import HALVES
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import DOMAINS, INK, MUTED, Look, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import DOMAINS, INK, MUTED, Style, head, legend_entries, panels, short, styled
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def _measure(record: Record, store: Store, classes: int) -> dict[str, float]:
 
 @styled
 def category_distances(
-    title: str, measured: Mapping[str, tuple[Look, Mapping[str, Mapping[str, Sequence[float]]]]], anchors: Sequence[str]
+    title: str,
+    measured: Mapping[str, tuple[Style, Mapping[str, Mapping[str, Sequence[float]]]]],
+    anchors: Sequence[str],
 ) -> "Figure":
     """Figure 4: the mean distance between the domains' class centres, a panel per scenario, bars by modality.
 

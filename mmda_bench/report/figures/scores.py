@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmda_bench.dataset import NAMES
-from mmda_bench.report.figures.style import INK, MUTED, RULE, Look, head, legend_entries, panels, short, spread, styled
+from mmda_bench.report.figures.style import INK, MUTED, RULE, Style, head, legend_entries, panels, short, spread, styled
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -30,7 +30,7 @@ class Line:
     """A method in a figure. ``scores`` by column (a scenario's anchor, or the average); a hole has no entry."""
 
     title: str
-    look: Look
+    look: Style
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     minutes: float | None = None
 
@@ -67,7 +67,7 @@ def f1_by_scenario(title: str, lines: Sequence[Line], bounds: Sequence[Line], co
     return figure
 
 
-def _interval(ax: "Axes", y: float, estimate: Estimate, look: Look) -> None:
+def _interval(ax: "Axes", y: float, estimate: Estimate, look: Style) -> None:
     if estimate.low is not None and estimate.high is not None:
         ax.plot([estimate.low, estimate.high], [y, y], color=look.colour, lw=2.2, solid_capstyle="butt", zorder=2)
     ax.plot(estimate.seeds, [y - 0.27] * len(estimate.seeds), "|", mec=MUTED, ms=3.5, mew=0.8, zorder=3)
@@ -113,7 +113,7 @@ def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
 
 @styled
 def f1_against_severity(
-    title: str, lines: Mapping[str, Sequence[tuple[str, Look, Sequence[tuple[float, Estimate]]]]]
+    title: str, lines: Mapping[str, Sequence[tuple[str, Style, Sequence[tuple[float, Estimate]]]]]
 ) -> "Figure":
     """Mean weighted F1 against the severity of the shift, a panel per scenario; small marks are single seeds.
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from mmda_bench.published import PAPER_ORDER
+from mmda_bench.registry import METHODS
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -54,24 +57,17 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # titles come from plug-ins: a dollar sign is a dollar sign
 }
 
-# Colours differ in hue or lightness for every kind of colour vision (Okabe and Ito's, extended); DT is neutral.
-_LOOKS = {
-    "dt": ("#707780", "s"),
-    "dann": ("#0072b2", "o"),
-    "cdan": ("#4aa8dd", "D"),
-    "mada": ("#009e73", "^"),
-    "daln": ("#e69f00", "v"),
-    "pcl": ("#9a6a3c", "P"),
-    "fdd": ("#cc79a7", "X"),
-    "luhp": ("#7a5bd0", "p"),
-    "dada": ("#a8a100", "h"),
-    "a3d2": ("#d55e00", "*"),
-}
-_COMPONENTS = {("add",): ("#f2a36b", "<"), ("aa",): ("#8c3a00", ">")}
+# By position in the paper's table, the row of no adaptation first and neutral. Colours differ in hue or lightness for
+# every kind of colour vision (Okabe and Ito's, extended).
+_LOOKS = (
+    ("#707780", "s"), ("#0072b2", "o"), ("#4aa8dd", "D"), ("#009e73", "^"), ("#e69f00", "v"), ("#9a6a3c", "P"),
+    ("#cc79a7", "X"), ("#7a5bd0", "p"), ("#a8a100", "h"), ("#d55e00", "*"),
+)  # fmt: skip
+_PARTS = (("#8c3a00", ">"), ("#f2a36b", "<"))  # of a method without its first or second component
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How a method is drawn, everywhere. ``marker`` as in matplotlib."""
 
     colour: str
@@ -83,15 +79,19 @@ class Look:
         return {"*": 10.5, "D": 5.8}.get(self.marker, 7.0)
 
 
-def look(method: str, off: tuple[str, ...] = ()) -> Look:
-    """The look of a method, or of A3D2 without a component; other methods get one derived from their name."""
-    if method == "a3d2" and off in _COMPONENTS:
-        return Look(*_COMPONENTS[off])
-    if method in _LOOKS:
-        return Look(*_LOOKS[method])
+def look(method: str, off: tuple[str, ...] = ()) -> Style:
+    """The style of a row: by its place in the paper's table, of an ablation by the component that is off.
+
+    Other methods get one derived from their name.
+    """
+    entry = METHODS.entries().get(method)
+    if entry is not None and len(off) == 1 and off[0] in entry.components[: len(_PARTS)]:
+        return Style(*_PARTS[entry.components.index(off[0])])
+    if method in PAPER_ORDER:
+        return Style(*_LOOKS[PAPER_ORDER.index(method)])
     number = sum(method.encode())
     colours = ("#3b6e8f", "#8a4f7d", "#5f7f2e", "#b0566a")
-    return Look(colours[number % len(colours)], "d8H<>"[number % 5])
+    return Style(colours[number % len(colours)], "d8H<>"[number % 5])
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from mmda_bench.protocol import Cell, format_seeds
 from mmda_bench.published import PAPER_ORDER
-from mmda_bench.registry import DATASETS, METHODS, Entry, catalogue
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
 from mmda_bench.report.boards import AVERAGE, Board, Row, variants
 from mmda_bench.report.figures.gallery import Plate
 from mmda_bench.report.figures.style import for_both_themes
@@ -143,13 +143,13 @@ def _with_average(board: Board) -> list[Row]:
 def protocol_in_words(board: Board) -> list[tuple[str, str]]:
     """Every choice behind the numbers: a name and a sentence, in the order of the signature."""
     p = board.protocol
-    entry = DATASETS.entries().get(board.dataset)
+    entry, backbone = DATASETS.entries().get(board.dataset), BACKBONES.entries().get(p.backbone)
     shift = {"paper": "the paper's strengths, as variances", "released": "the same numbers as standard deviations"}
     words = {
         "Corpus": catalogue.objective(entry) if entry and entry.doc else board.dataset,
         "Split": f"each domain is half of the corpus, drawn with split seed {p.split}, the same for every method",
         "Shift": f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}",
-        "Backbone": f"{p.backbone}; all layers but the last three frozen",
+        "Backbone": f"{p.backbone}: {catalogue.objective(backbone) if backbone else 'not registered here'}",
         "Training": f"{p.epochs} epochs, {p.batch} utterances per domain in a step, weight of log|Σ| {p.beta:g}",
         "Model": "that of the last epoch; target labels take no part in choosing it",
         "Seeds": f"{format_seeds(board.seeds)}; the mean over them is scored",

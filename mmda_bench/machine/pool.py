@@ -1,0 +1,54 @@
+"""The one kind of process pool: forked from a clean server, never from a process that has threads.
+
+Its workers leave Ctrl-C to the driver and die with it, even where that was killed with -9 and could tell nobody.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from mmda_bench.errors import ResourceError
+
+CONTEXT = multiprocessing.get_context("forkserver")
+
+
+@contextmanager
+def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool of ``jobs`` processes, each of which calls ``start(*arguments)`` first; nothing is left waiting in it."""
+    pool = ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=_start, initargs=(start, arguments))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def deaths_explained(what: str, *, left: str = "what is finished is kept") -> Iterator[None]:
+    """A worker that is killed in the body becomes a :class:`ResourceError`. ``what``: "a process that decodes"."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            f"{what} was killed: for want of memory, or by a clip that the decoder does not survive; {left}: "
+            "repeat the command with fewer --jobs"
+        ) from error
+
+
+def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the driver hears it and stops the others
+    threading.Thread(target=_die_with_driver, daemon=True).start()
+    if start is not None:
+        start(*arguments)
+
+
+def _die_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
