@@ -14,6 +14,8 @@ SPLITS = ("train", "validation", "test")
 HALVES = ("source", "target")
 SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
 
+REFERENCES = ("anchor-head", "detected-anchor", "mean-of-heads")  # rows that the cells of DT give without training
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -39,6 +41,15 @@ class Protocol:
         """Factor on both learning rates in ``epoch`` (from 0): the released code's 1 1 1 1 .8 .6 .4 .2, stretched."""
         half = (self.epochs + 1) // 2
         return 1.0 if epoch < half else 1.0 - 0.8 * (epoch - half + 1) / (self.epochs - half)
+
+    @property
+    def late_epochs(self) -> range:
+        """The last quarter of the epochs (from 0), of several at least two: there it is seen whether a run oscillates.
+
+        >>> list(Protocol(backbone="tiny", epochs=8).late_epochs), list(Protocol(backbone="tiny", epochs=1).late_epochs)
+        ([6, 7], [0])
+        """
+        return range(max(0, self.epochs - max(2, -(-self.epochs // 4))), self.epochs)
 
     def signature(self, dataset: str, version: str, seeds: Sequence[int] | None = None) -> str:
         """One line to print under a table or to paste into a paper."""

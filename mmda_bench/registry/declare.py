@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from mmda_bench.errors import UsageError
-from mmda_bench.protocol import SUPERVISED
+from mmda_bench.protocol import REFERENCES, SUPERVISED
 from mmda_bench.validator import ARRAYS, ORACLE
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
@@ -23,7 +23,14 @@ NAME_RULE = "lower-case letters and digits, with single - + or _ in between, beg
 
 
 FAMILIES = ("multimodal", "adversarial", "moment", "transport", "self-training", "baselines")  # groups of methods
-RESERVED = ("all", "ablation", "everything", *FAMILIES, SUPERVISED)  # other words of --methods and of the tables
+RESERVED = (
+    "all",
+    "ablation",
+    "everything",
+    *FAMILIES,
+    SUPERVISED,
+    *REFERENCES,
+)  # other words of --methods and of the tables
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ every one of its cells does. Formats are in :mod:`mmda_bench.report.formats.mark
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -17,6 +17,8 @@ from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import Spec, label, table_rank
 from mmda_bench.report.missing import Hole, Runs, find_holes
 from mmda_bench.report.paired_tests import Difference
+from mmda_bench.report.reference_rows import PREFERRED, TITLES, reference_runs
+from mmda_bench.report.steadiness import MARK, oscillates, spreads
 from mmda_bench.store import Record
 
 AVERAGE = "ave."
@@ -54,8 +56,10 @@ class Row:
     """A line of a table. ``records``: what it is made from, of any status, by anchor and seed; ``parameters``: trained.
 
     By column, in percent and only where predictions are stored (:mod:`mmda_bench.report.significance`): ``intervals``;
-    ``from_best``, the difference from the best row; ``bold``, the columns where it is in the bold set; ``trust``, the
-    expected calibration error and the area under the curve of detecting errors (:mod:`mmda_bench.report.calibration`).
+    ``from_best``, the difference from the best row; ``best``, the columns where it is that row; ``bold``, the columns
+    where it is in the bold set; ``trust``, the expected calibration error and the area under the curve of
+    detecting errors (:mod:`mmda_bench.report.calibration`).
+    ``macro``: F1 averaged over classes alike, by column; empty where the records lack the F1 of classes.
     """
 
     method: str
@@ -67,10 +71,22 @@ class Row:
     memory_mb: float | None
     records: Sequence[Record] = ()
     parameters: int | None = None
+    best: frozenset[str] = frozenset()
     bold: frozenset[str] = frozenset()
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     from_best: Mapping[str, Difference] = field(default_factory=dict)
     trust: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    macro: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def steady(self) -> bool:
+        """Whether its seeds and its last epochs lie close enough together for the row to be set in bold."""
+        return not spreads(score.sd for score in self.scores.values()) and not oscillates(self.records)
+
+    @property
+    def marked(self) -> str:
+        """The title, with a dagger where the row is not steady."""
+        return self.title if self.steady else f"{self.title} {MARK}"
 
 
 @dataclass(frozen=True)
@@ -87,10 +103,12 @@ class Failure:
 @dataclass(frozen=True)
 class Board:
     """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
-    ``references``: bounds, which are no methods; ``extra``: seeds beyond the board's, left out;
-    ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
+    ``references``: bounds and what the heads of DT give, which are no methods; ``extra``: seeds beyond the board's,
+    left out; ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
     ``external``: submitted predictions, which are no runs of ours. ``untested``: why a column has no bold set;
-    ``pairs``: differences of the average of every two rows, tested among themselves."""
+    ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
+    (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
+    and column, how far a row is above the best label-free reference, Holm-adjusted within the column."""
 
     dataset: str
     signature: str
@@ -107,6 +125,16 @@ class Board:
     external: Sequence[Row] = ()
     untested: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+    ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    gains: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+
+    @property
+    def best_reference(self) -> Row | None:
+        """The label-free reference with the highest average; None where none has one. Of equal ones the first of
+        :data:`~mmda_bench.report.reference_rows.PREFERRED`."""
+        by_label = {row.label: row for row in self.references if row.scores[AVERAGE].complete}
+        whole = [by_label[name] for name in PREFERRED if name in by_label]
+        return max(whole, key=lambda row: row.scores[AVERAGE].mean or 0.0, default=None)
 
     @property
     def lines(self) -> list[Row]:
@@ -173,7 +201,13 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     def titled(name: str) -> Row:
         return row(name, titles[name])
 
-    references = [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
+    references = [
+        _row(Spec(which), which, TITLES[which], made, seeds, "target_test")
+        for name in order
+        if labels[name] == BASELINE
+        for which, made in reference_runs(runs[name]).items()
+    ]
+    references += [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
     references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
     ablation, components = _ablations({name: specs[name] for name in methods})
     baseline = [name for name in methods if labels[name] == BASELINE]
@@ -269,22 +303,29 @@ def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
     return list(max(counted.items(), key=lambda item: (item[1], len(item[0]), item[0]))[0])
 
 
-def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
+def _columns(runs: Runs, seeds: Sequence[int], score: Callable[[Record], float]) -> dict[str, Score]:
+    """Scores by column. ``score``: of a record that is ok, in [0, 1]."""
     scores: dict[str, Score] = {}
     for anchor in MODALITIES:
         mine = {seed: runs[anchor][seed] for seed in seeds if seed in runs[anchor]}
-        values = {s: 100 * r["metrics"][split]["weighted_f1"] for s, r in mine.items() if r["status"] == "ok"}
+        values = {s: 100 * score(r) for s, r in mine.items() if r["status"] == "ok"}
         failed = tuple(r["status"] for r in mine.values() if r["status"] != "ok")
         scores[anchor] = Score(values, len(seeds), failed)
     whole = all(score.complete for score in scores.values())
     averages = {seed: fmean(scores[anchor].seeds[seed] for anchor in MODALITIES) for seed in seeds} if whole else {}
-    scores[AVERAGE] = Score(averages, len(seeds))
+    return {**scores, AVERAGE: Score(averages, len(seeds))}
+
+
+def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
+    scores = _columns(runs, seeds, lambda record: record["metrics"][split]["weighted_f1"])
     ok = [r for by_seed in runs.values() for r in by_seed.values() if r["status"] == "ok"]
+    by_class = ok and all(r["metrics"][split].get("per_class_f1") for r in ok)
+    macro = _columns(runs, seeds, lambda record: fmean(record["metrics"][split]["per_class_f1"])) if by_class else {}
     times = [r["times"]["train_s"] / 60 for r in ok if r.get("times") and "train_s" in r["times"]]
     memory = [r["memory_mb"] for r in ok if r.get("memory_mb") is not None]
     return Row(
         method=spec.method, label=name, title=title, off=spec.off, scores=scores,
         minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,
         parameters=max((r.get("trainable_parameters") or 0 for r in ok), default=0) or None,
-        records=[runs[anchor][seed] for anchor in MODALITIES for seed in seeds if seed in runs[anchor]],
+        records=[runs[anchor][seed] for anchor in MODALITIES for seed in seeds if seed in runs[anchor]], macro=macro,
     )  # fmt: skip

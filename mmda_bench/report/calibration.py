@@ -6,7 +6,8 @@ from statistics import fmean
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.metrics import error_detection, expected_calibration_error
-from mmda_bench.report.boards import AVERAGE, Board, Row
+from mmda_bench.report.boards import AVERAGE, SOURCE_BOUND, Board, Row
+from mmda_bench.report.reference_rows import answers
 from mmda_bench.report.significance import Predictions
 
 
@@ -20,6 +21,10 @@ def with_trust(board: Board, predictions: Predictions) -> Board:
         board,
         rows=added(board.rows),
         external=added(board.external),
+        references=[
+            row if row.title == SOURCE_BOUND else replace(row, trust=_trust(row, predictions))
+            for row in board.references
+        ],
         ablation={method: added(rows) for method, rows in board.ablation.items()},
     )
 
@@ -30,10 +35,12 @@ def _trust(row: Row, predictions: Predictions) -> Mapping[str, tuple[float, floa
     for anchor in MODALITIES:
         if not row.scores[anchor].complete:
             continue
-        arrays = [predictions(record) for record in row.records if record["key"]["anchor"] == anchor]
-        pairs = [(a["target_test/probabilities"], a["target_test/labels"]) for a in arrays if a is not None]
+        records = [record for record in row.records if record["key"]["anchor"] == anchor]
+        stored = [(record, arrays) for record in records if (arrays := predictions(record)) is not None]
+        answered = [(answers(record, arrays), arrays["target_test/labels"]) for record, arrays in stored]
+        pairs = [(p, y) for p, y in answered if p is not None]
         areas = [area for p, y in pairs if (area := error_detection(p, y)) is not None]
-        if arrays and len(areas) == len(arrays):
+        if records and len(areas) == len(records):
             found[anchor] = (100 * fmean(expected_calibration_error(p, y) for p, y in pairs), 100 * fmean(areas))
     if len(found) == len(MODALITIES):
         found[AVERAGE] = (fmean(f[0] for f in found.values()), fmean(f[1] for f in found.values()))

@@ -12,7 +12,7 @@ from mmda_bench.report.boards import COLUMNS, EXTERNAL, Board, Row
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
 from mmda_bench.report.missing import Hole
-from mmda_bench.report.paired_tests import DRAWS, Difference, differences
+from mmda_bench.report.paired_tests import DRAWS, LEAST_SEEDS, Difference, differences
 from mmda_bench.report.significance import Predictions, Samples, sample
 
 
@@ -52,9 +52,9 @@ def compare(
 
 
 def competitors(board: Board) -> list[Row]:
-    """The rows that have a name of their own: methods, ablations, the target-supervised run, submissions."""
-    supervised = [row for row in board.references if row.label not in {line.label for line in board.lines}]
-    return [*board.lines, *supervised, *board.external]
+    """The rows that have a name of their own: methods, ablations, references, submissions."""
+    references = [row for row in board.references if row.label not in {line.label for line in board.lines}]
+    return [*board.lines, *references, *board.external]
 
 
 def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
@@ -122,8 +122,9 @@ def as_text(comparisons: Sequence[Comparison]) -> str:
         lines += [f"  hole: {hole.cells}: {hole.command}" for hole in comparison.holes]
         blocks.append("\n".join(lines))
     note = (
-        "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others. Paired bootstrap\n"
-        f"over the target test utterances, {DRAWS:,} draws, the seeds' own spread added."
+        "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others. Paired t test on the\n"
+        f"mean over seeds: its variance is that of {DRAWS:,} bootstrap draws over the target test utterances plus\n"
+        f"that between seeds. With fewer than {LEAST_SEEDS} seeds it calls equal methods different too often."
     )
     return "\n\n".join([*blocks, note])
 

@@ -1,8 +1,10 @@
 """Which differences of a board are more than noise: from stored predictions to intervals, differences, the bold set.
 
 The bold set of a column is made among the rows that are complete in it, if the predictions of all of them are stored: a
-test among the others would put in bold what was merely the best of those that could be tested. A reference is no
-competitor, and neither is a submitted row, whose training nobody here has seen: these have intervals and no bold.
+test among the others would put in bold what was merely the best of those that could be tested. Fewer than five seeds
+give intervals and differences, but no bold and no ranks. A row that is not steady
+(:mod:`mmda_bench.report.steadiness`) is compared like the others and is never in bold. A reference is no competitor,
+and neither is a submitted row, whose training nobody here has seen: these have intervals and no bold.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,18 +16,22 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.report.paired_tests import (
     DRAWS,
+    LEAST_SEEDS,
+    Difference,
     Sample,
     all_pairs,
     average,
+    differences,
     from_the_best,
     interval,
+    rank_ranges,
     resampled_f1,
     weighted_f1,
 )
+from mmda_bench.report.reference_rows import answers
 from mmda_bench.store import Record
 
 Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]
-MOST_PAIRED = 20  # rows of the matrix: 190 comparisons, so that 10,000 draws can still tell two of them apart
 LARGEST_GAP = 0.01  # percent between the score of a record and that of its predictions: only rounding
 
 
@@ -59,7 +65,7 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
                 if reason := _unusable(board, record, arrays, first):
                     result.missing[row.label, anchor] = f"{reason} (anchor {anchor}, seed {record['key']['seed']})"
                     break
-                found.append(_predicted(arrays))
+                found.append(_predicted(record, arrays))
             else:
                 runs[row.label, anchor] = np.stack(found)
     if first is not None and runs:
@@ -67,25 +73,26 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
         labels, answers = first["target_test/labels"], np.concatenate(list(runs.values()))
         scores = 100 * resampled_f1(labels, answers, classes=_classes(first), names=names, draws=draws)
         parts = np.split(scores, np.cumsum([len(one) for one in runs.values()])[:-1], axis=1)
-        _add(result, rows, dict(zip(runs, parts, strict=True)))
+        _add(result, rows, dict(zip(runs, parts, strict=True)), len(labels))
     return result
 
 
-def _add(result: Samples, rows: Sequence[Row], draws: Mapping[tuple[str, str], np.ndarray]) -> None:
+def _add(result: Samples, rows: Sequence[Row], draws: Mapping[tuple[str, str], np.ndarray], utterances: int) -> None:
     """Samples from draws (B, K) by row and anchor, and of the average where a row has every scenario."""
     for row in rows:
         for anchor in MODALITIES:
             if (row.label, anchor) in draws:
                 values = np.array(list(row.scores[anchor].seeds.values()))
-                result.found[row.label, anchor] = Sample(values, draws[row.label, anchor])
+                result.found[row.label, anchor] = Sample(values, draws[row.label, anchor].mean(1), utterances)
         parts = [result.found[row.label, anchor] for anchor in MODALITIES if (row.label, anchor) in result.found]
         if len(parts) == len(MODALITIES) and row.scores[AVERAGE].complete:
             result.found[row.label, AVERAGE] = average(parts)
 
 
-def _predicted(arrays: Mapping[str, np.ndarray] | None) -> np.ndarray:
-    assert arrays is not None
-    return arrays["target_test/probabilities"].argmax(1)
+def _predicted(record: Record, arrays: Mapping[str, np.ndarray] | None) -> np.ndarray:
+    probabilities = None if arrays is None else answers(record, arrays)
+    assert probabilities is not None, "what is not stored is unusable"
+    return probabilities.argmax(1)
 
 
 def _classes(arrays: Mapping[str, np.ndarray]) -> int:
@@ -100,42 +107,46 @@ def _unusable(
         return "the corpus changed between the cells of this table"
     if arrays is None or first is None:
         return "its predictions are not stored"
+    if answers(record, arrays) is None:
+        return "the probabilities of its heads are not stored"
     if any(not np.array_equal(arrays[name], first[name]) for name in ("target_test/ids", "target_test/labels")):
         return "its predictions are of other utterances"
     labels, once = arrays["target_test/labels"], np.ones((1, len(arrays["target_test/labels"])))
-    found = 100 * weighted_f1(labels, _predicted(arrays)[None], once, classes=_classes(arrays)).item()
+    found = 100 * weighted_f1(labels, _predicted(record, arrays)[None], once, classes=_classes(arrays)).item()
     if abs(found - 100 * record["metrics"]["target_test"]["weighted_f1"]) > LARGEST_GAP:
         return "its predictions do not give the score of its record"
     return ""
 
 
 def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) -> Board:
-    """The board with intervals, differences from the best, bold sets and the comparison of all pairs."""
-    supervised = [row for row in board.references if row.records and row.title != SOURCE_BOUND]
-    samples = sample(board, predictions, [*board.lines, *supervised, *board.external], draws=draws)
-    untested: dict[str, str] = {}
-
-    def tested(rows: Sequence[Row], *, compete: bool = True, note: bool = False) -> list[Row]:
-        done = [_with_intervals(row, samples) for row in rows]
-        for column in COLUMNS if compete else ():
-            reason = _obstacle(rows, samples, column)
-            if reason and note:
-                untested[column] = reason
-            if not reason:
-                done = _with_bold(done, samples, column)
-        return done
-
+    """The board with intervals, differences from the best and from the references, bold sets, and all pairs."""
+    tested = [row for row in board.references if row.records and row.title != SOURCE_BOUND]
+    samples = sample(board, predictions, [*board.lines, *tested, *board.external], draws=draws)
+    bold = len(board.seeds) >= LEAST_SEEDS
+    obstacles = {column: _obstacle(board.rows, samples, column) for column in COLUMNS}
+    rows = _compared(board.rows, samples, bold=bold)
     whole = {row.label: found for row in board.rows if (found := samples.found.get((row.label, AVERAGE)))}
-    leading = sorted(whole, key=lambda label: -whole[label].mean)[:MOST_PAIRED]
+    pairs = all_pairs(whole)
     return replace(
         board,
-        rows=tested(board.rows, note=True),
-        ablation={method: tested(rows) for method, rows in board.ablation.items()},
-        references=[_with_intervals(row, samples) if row in supervised else row for row in board.references],
-        external=tested(board.external, compete=False),
-        untested=untested,
-        pairs=all_pairs({label: one for label, one in whole.items() if label in leading}),
+        rows=rows,
+        ablation={method: _compared(mine, samples, bold=bold) for method, mine in board.ablation.items()},
+        references=[_reference(row, rows, samples) if row in tested else row for row in board.references],
+        external=[_with_intervals(row, samples) for row in board.external],
+        untested={column: reason for column, reason in obstacles.items() if reason},
+        pairs=pairs,
+        ranks=rank_ranges(pairs) if bold else {},
+        gains=_gains(board, samples),
     )
+
+
+def _compared(rows: Sequence[Row], samples: Samples, *, bold: bool) -> list[Row]:
+    """Rows of one table with intervals and, in every column that can be tested, their differences from the best."""
+    done = [_with_intervals(row, samples) for row in rows]
+    for column in COLUMNS:
+        if not _obstacle(rows, samples, column):
+            done = _from_best(done, samples, column, bold=bold)
+    return done
 
 
 def _obstacle(rows: Sequence[Row], samples: Samples, column: str) -> str:
@@ -153,16 +164,40 @@ def _with_intervals(row: Row, samples: Samples) -> Row:
     return replace(row, intervals={c: (max(0.0, low), min(100.0, high)) for c, (low, high) in limits.items()})
 
 
-def _with_bold(rows: Sequence[Row], samples: Samples, column: str) -> list[Row]:
+def _from_best(rows: Sequence[Row], samples: Samples, column: str, *, bold: bool) -> list[Row]:
     best, others = from_the_best(
         {row.label: samples.found[row.label, column] for row in rows if row.scores[column].complete}
     )
-    bold = {best} | {label for label, difference in others.items() if not difference.significant}
+    level = {best} | {label for label, difference in others.items() if not difference.significant}
     return [
         replace(
             row,
-            bold=row.bold | {column} if row.label in bold else row.bold,
+            best=row.best | {column} if row.label == best else row.best,
+            bold=row.bold | {column} if bold and row.label in level and row.steady else row.bold,
             from_best={**row.from_best, column: others[row.label]} if row.label in others else row.from_best,
         )
         for row in rows
     ]
+
+
+def _reference(row: Row, rows: Sequence[Row], samples: Samples) -> Row:
+    """A reference with intervals and its differences from the best method; each is a comparison of its own."""
+    found: dict[str, Difference] = {}
+    for best in rows:
+        for column in (c for c in best.best if (row.label, c) in samples.found):
+            found[column] = differences([samples.found[row.label, column] - samples.found[best.label, column]])[0]
+    return replace(_with_intervals(row, samples), from_best=found)
+
+
+def _gains(board: Board, samples: Samples) -> dict[tuple[str, str], Difference]:
+    """How far the rows of Table 1 are above the best label-free reference, Holm-adjusted within the column."""
+    found: dict[tuple[str, str], Difference] = {}
+    reference = board.best_reference
+    for column in COLUMNS:
+        base = None if reference is None else samples.found.get((reference.label, column))
+        if base is None:
+            continue
+        mine = {row.label: one for row in board.rows if (one := samples.found.get((row.label, column))) is not None}
+        gained = differences([one - base for one in mine.values()])
+        found |= {(label, column): one for label, one in zip(mine, gained, strict=True)}
+    return found

@@ -83,7 +83,13 @@ COUNT = _leaf("a whole number, 0 or more", _is_whole)
 ANYTHING = _leaf("", lambda value: True)
 NOTE = _leaf("[id, reason]", lambda value: isinstance(value, list) and [type(part) for part in value] == [str, str])
 
-SCORES = _fields(weighted_f1=_nullable(SHARE), per_class_f1=_list(SHARE), confusion=_list(_list(COUNT)))
+MODALITY = _leaf(f"one of {', '.join(MODALITIES)}", lambda value: value in MODALITIES)
+SCORES = _fields(
+    weighted_f1=_nullable(SHARE),
+    per_class_f1=_list(SHARE),
+    confusion=_list(_list(COUNT)),
+    heads=_nullable(_mapping(_nullable(SHARE))),
+)
 MEASURED = _fields(
     *REQUIRED,
     reason=_nullable(TEXT),
@@ -93,9 +99,13 @@ MEASURED = _fields(
         _fields(
             **{f"{half}_test": _nullable(SCORES) for half in HALVES},
             category_distance=_nullable(_mapping(_nullable(NUMBER))),
+            detected_anchor=_nullable(_fields("modality", modality=MODALITY, accuracy=_mapping(SHARE))),
+            references=_nullable(_mapping(SCORES)),
         )
     ),
-    curves=_nullable(_fields(terms=_nullable(_mapping(_list(_nullable(NUMBER)))))),
+    curves=_nullable(
+        _fields(terms=_nullable(_mapping(_list(_nullable(NUMBER)))), target_f1=_nullable(_list(_nullable(SHARE))))
+    ),
     times=_nullable(_fields("total_s", total_s=MEASURE, train_s=MEASURE)),
     memory_mb=_nullable(MEASURE),
     trainable_parameters=_nullable(COUNT),
@@ -115,7 +125,7 @@ SCENARIO = {
     "method": TEXT,
     "dataset": TEXT,
     "version": TEXT,
-    "anchor": _leaf(f"one of {', '.join(MODALITIES)}", lambda value: value in MODALITIES),
+    "anchor": MODALITY,
     "seed": COUNT,
 }
 PROTOCOL = _fields(
@@ -182,10 +192,12 @@ def measured_fault(record: Mapping[str, Any], *splits: str) -> str:
         return reason.lstrip(".: ")
     if record["status"] == "ok" and not scored(record, *splits):
         return f"status ok without the scores of {' and '.join(splits)}"
-    classes = (record["dataset"] or {}).get("classes")
-    for split in splits if record["metrics"] else ():
-        if not _same_classes(record["metrics"].get(split) or {}, classes):
-            return f"metrics.{split}: the scores by class and the classes are of different numbers"
+    classes, metrics = (record["dataset"] or {}).get("classes"), record["metrics"] or {}
+    by_class = {split: metrics.get(split) for split in splits}
+    by_class |= {f"references.{name}": scores for name, scores in (metrics.get("references") or {}).items()}
+    for name, scores in by_class.items():
+        if not _same_classes(scores or {}, classes):
+            return f"metrics.{name}: the scores by class and the classes are of different numbers"
     return ""
 
 

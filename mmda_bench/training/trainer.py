@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,11 @@ from mmda_bench.functional.objective import information_bottleneck
 from mmda_bench.machine import memory
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.metrics import distances, evaluate
+from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
 from mmda_bench.store.provenance import empty_record, now, source_digest
 from mmda_bench.training.batches import Batch, Loader, augmented, join
+from mmda_bench.training.late_answers import LateAnswers, reference_metrics
 
 EVALUATION_BATCH = 128
 
@@ -100,8 +102,9 @@ def _run(
     trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
     record["times"]["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    late = LateAnswers(trainer)
     try:
-        trainer.train()
+        trainer.train(after_epoch=late.keep)
     finally:
         record["curves"], record["steps"] = {"terms": trainer.curves}, trainer.step
     record["times"]["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
@@ -114,11 +117,16 @@ def _run(
         if not np.isfinite(probabilities).all():
             raise DivergedError(f"predictions for {half} test are not finite after the last step")
         probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
-        record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, logits)
+        heads = head_probabilities(logits)
+        record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, by_head(heads))
         outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
         outputs[f"{half}_test/labels"] = labels.astype(np.int16)
         outputs[f"{half}_test/probabilities"] = probabilities
         outputs |= {f"{half}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
+        if half == "target":
+            outputs["target_test/head_probabilities"] = heads
+            record["metrics"] |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
+            record["curves"]["target_f1"] = late.scores(labels, probabilities)
     record["metrics"]["category_distance"] = distances(outputs, classes=len(corpus.classes))
     record["times"]["evaluate_s"] = time.perf_counter() - clock
     return outputs
@@ -181,8 +189,11 @@ class Trainer:
         """Mixed precision where the device and the backbone have it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
-    def train(self) -> None:
-        """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite."""
+    def train(self, after_epoch: Callable[[int], None] = lambda epoch: None) -> None:
+        """All epochs. Raises :class:`DivergedError`, naming the term and the step, when the loss is not finite.
+
+        ``after_epoch`` is called with the number of each epoch, from 0, when it is over.
+        """
         protocol = self.cell.protocol
         if type(self.method).on_start is not Method.on_start:
             # made beforehand, so that nothing of the engine hangs on what a method is handed
@@ -213,6 +224,7 @@ class Trainer:
                     sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach()
             for name, value in sums.items():
                 self.curves.setdefault(name, []).append(value.item() / self.steps_per_epoch)
+            after_epoch(epoch)
 
     def _losses(self, loaded: Batch, progress: float, augment: np.random.Generator) -> dict[str, Tensor]:
         source_rows, target_rows, batch, target_batch = loaded

@@ -25,11 +25,11 @@ def boards(tmp_path_factory):
     """Everything that a board can have: ablation, bounds, failures, holes, predictions."""
     store = Store(tmp_path_factory.mktemp("store"))
     rng = np.random.default_rng(2)
-    labels = rng.integers(0, 4, 60)
+    labels = rng.integers(0, 4, 150)
     variants = [("dt", (), 0.5), ("dann", (), 0.7), ("a3d2", (), 0.75), ("a3d2", ("add",), 0.6), (SUPERVISED, (), 0.9)]
     for method, off, accuracy in variants:
         for anchor in "ALV":
-            for seed in range(3):
+            for seed in range(5):
                 cell = make_cell(method, anchor, seed, off=off)
                 predicted = erring(rng, labels, accuracy)
                 store.write(cell, scored_record(cell, labels, predicted), make_outputs(labels, predicted))
@@ -173,7 +173,7 @@ def test_wins_and_differences_of_a_pair_are_seen_from_both_sides(boards):
     assert one.bold == other.bold
     assert one.text.replace("−", "+").partition(" ")[0] == other.text.partition(" ")[0]
     won = [int(text.partition("(")[2].partition("/")[0]) for text in (one.text, other.text)]
-    assert sum(won) <= 9
+    assert sum(won) <= 15
     assert table.rows[first][first + 1].text == ""
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from mmda_bench.protocol import name_hash
 from mmda_bench.report import paired_tests as st
 
 CLASSES = 4
@@ -23,7 +24,7 @@ def samples(labels, models, *, draws, names=("test",)):
     ones = np.ones((1, len(labels)))
     parts = np.split(scores, np.cumsum([len(m) for m in models])[:-1], axis=1)
     return [
-        st.Sample(st.weighted_f1(labels, m, ones, classes=CLASSES)[0], part)
+        st.Sample(st.weighted_f1(labels, m, ones, classes=CLASSES)[0], part.mean(1), len(labels))
         for m, part in zip(models, parts, strict=True)
     ]
 
@@ -36,36 +37,27 @@ def slow_draws(labels, model, rows):
     return np.array([[slow_f1(labels[row], seed[row]) for seed in model] for row in rows])
 
 
-def slow_distribution(values, draws):
-    """Means over seeds of every draw, with a normal deviate for what utterances leave of the variance of seeds.
-
-    Its sign is that of the statistic.
-    """
+def slow_estimate(values, draws, utterances):
+    """Mean, its error and its degrees of freedom, term by term; ``draws``: a list per resample, a number per seed."""
     seeds = len(values)
     means = [sum(row) / seeds for row in draws]
+    centre = sum(means) / len(means)
+    by_utterances = sum((m - centre) ** 2 for m in means) / (len(means) - 1)
+    mean = sum(values) / seeds
     if seeds == 1:
-        return np.array(means)
-    centred = draws - draws.mean(0)
-    spread = [row - row.mean() for row in centred]  # how far the seeds of a draw part, for reasons of utterances
-    by_utterances = sum((row**2).sum() for row in spread) / (seeds - 1) / (len(draws) - 1)
-    observed = sum((v - sum(values) / seeds) ** 2 for v in values) / (seeds - 1)
-    error = (max(0.0, observed - by_utterances) / seeds) ** 0.5
-    noise = np.random.default_rng(name_hash("seeds", seeds, len(draws))).standard_normal(len(draws))
-    sign = 1 if sum(values) >= 0 else -1
-    return np.array([mean + sign * error * z for mean, z in zip(means, noise, strict=True)])
+        return mean, by_utterances**0.5, utterances - 1
+    by_seeds = sum((v - mean) ** 2 for v in values) / (seeds - 1) / seeds
+    total = by_utterances + by_seeds
+    df = total**2 / (by_utterances**2 / (utterances - 1) + by_seeds**2 / (seeds - 1))
+    return mean, total**0.5, df
 
 
-def slow_percentile(values, share):
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+def slow_interval(mean, error, df):
+    return stats.t.interval(0.95, df, loc=mean, scale=error)
 
 
-def slow_p(distribution):
-    below, above = sum(d <= 0 for d in distribution), sum(d >= 0 for d in distribution)
-    return min(1.0, 2 * (min(below, above) + 1) / (len(distribution) + 1))
+def slow_p(mean, error, df):
+    return 2 * stats.t.sf(abs(mean) / error, df)
 
 
 def holm_rejects(p_values, level):
@@ -104,33 +96,58 @@ def test_a_class_that_is_nowhere_counts_as_scikit_learn_counts_it():
 
 def test_intervals_p_values_and_the_bold_set_equal_a_slow_computation(hand_made):
     labels, models = hand_made
-    draws = 200
-    rows = st.resamples(len(labels), names=["test"], draws=draws)
+    draws, size = 40, len(labels)
+    rows = st.resamples(size, names=["test"], draws=draws)
     values = {name: np.array([slow_f1(labels, seed) for seed in model]) for name, model in models.items()}
     drawn = {name: slow_draws(labels, model, rows) for name, model in models.items()}
     fast = dict(zip(models, samples(labels, list(models.values()), draws=draws), strict=True))
-
     for name in models:
-        slow = slow_distribution(values[name], drawn[name])
-        limits = [slow_percentile(slow, 0.025), slow_percentile(slow, 0.975)]
-        np.testing.assert_allclose(st.interval(fast[name]), limits, rtol=1e-5)
+        slow = slow_estimate(values[name], drawn[name], size)
+        np.testing.assert_allclose(st.interval(fast[name]), slow_interval(*slow), rtol=1e-5)
 
     best, found = st.from_the_best(fast)
     assert best == max(values, key=lambda name: values[name].mean())
     others = [name for name in models if name != best]
-    slow = {n: slow_distribution(values[n] - values[best], drawn[n] - drawn[best]) for n in others}
-    p_values = [slow_p(slow[n]) for n in others]
+    slow = {n: slow_estimate(values[n] - values[best], drawn[n] - drawn[best], size) for n in others}
+    p_values = [slow_p(*slow[n]) for n in others]
     for name, p in zip(others, p_values, strict=True):
-        limits = [slow_percentile(slow[name], 0.025), slow_percentile(slow[name], 0.975)]
+        limits = slow_interval(*slow[name])
         np.testing.assert_allclose([found[name].low, found[name].high], limits, rtol=1e-4, atol=1e-6)
-        assert found[name].p == pytest.approx(p)
+        assert found[name].p == pytest.approx(p, rel=1e-4)
     for level in (0.01, 0.03, 0.05, 0.2, 0.5):
         rejected = {others[i] for i in holm_rejects(p_values, level)}
         assert {name for name in others if found[name].adjusted <= level} == rejected
     bold = {best} | {name for name in others if not found[name].significant}
     assert bold == set(models) - {others[i] for i in holm_rejects(p_values, st.ALPHA)}
     assert best in "ab"
-    assert {"c"} == set(models) - bold, "the weak one is out; the unstable one cannot be told from the best"
+    assert "c" not in bold, "the weak one is out"
+    assert "d" in bold, "the unstable one cannot be told from the best"
+
+
+@given(
+    mean=floats(-50, 50), by_utterances=floats(1e-3, 100), by_seeds=floats(0, 400),
+    seeds=integers(2, 12), utterances=integers(20, 2000),
+)  # fmt: skip
+def test_the_degrees_of_freedom_lie_between_those_of_their_parts(mean, by_utterances, by_seeds, seeds, utterances):
+    one = st.estimate(mean, by_utterances, by_seeds, utterances=utterances, seeds=seeds)
+    parts = sorted((seeds - 1, utterances - 1))
+    assert parts[0] * (1 - 1e-9) <= one.df <= (parts[0] + parts[1]) * (1 + 1e-9)
+    assert one.error == pytest.approx((by_utterances + by_seeds / seeds) ** 0.5)
+    low, high = one.interval()
+    assert (one.p_value < 0.05) == (low > 0 or high < 0) or abs(one.p_value - 0.05) < 1e-6
+
+
+def test_of_a_variance_of_the_seeds_alone_it_is_the_t_test_over_seeds():
+    values = np.array([1.0, 2.0, 4.5, 3.0])
+    found = st.p_value(st.Sample(values, np.full(10, values.mean()), 750))
+    assert found == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+
+
+def test_one_seed_leaves_the_utterances_alone():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.02, 0.01, 400)
+    found = st.estimate_of(st.Sample(np.array([0.02]), draws, 750))
+    assert (found.error, found.df) == (pytest.approx(draws.std(ddof=1)), pytest.approx(749))
 
 
 def test_all_pairs_are_one_family(hand_made):
@@ -150,28 +167,29 @@ def test_draws_depend_on_their_names_alone_and_not_on_what_else_is_compared(hand
     assert not np.array_equal(alone, st.resampled_f1(labels, models["a"], classes=CLASSES, names=["y"], draws=30))
 
 
-def test_the_difference_of_two_methods_is_the_mirror_image_of_that_the_other_way_round():
-    rng = np.random.default_rng(0)
-    a, b = (st.Sample(rng.normal(0.5, 0.05, 3), rng.normal(0.5, 0.02, (1000, 3))) for _ in range(2))
-    assert st.seed_error(a - b) > 0
-    (there, back) = (st.differences([one])[0] for one in (a - b, b - a))
-    assert (there.low, there.high, there.p) == (-back.high, -back.low, back.p)
+@given(integers(0, 10_000), integers(1, 6))
+def test_the_difference_of_two_methods_is_exactly_the_mirror_image_of_that_the_other_way_round(number, seeds):
+    rng = np.random.default_rng(number)
+    a, b = (st.Sample(rng.normal(0.5, 0.05, seeds), rng.normal(0.5, 0.02, 300), 750) for _ in range(2))
+    there, back = (st.differences([one])[0] for one in (a - b, b - a))
+    assert (there.mean, there.low, there.high, there.p) == (-back.mean, -back.high, -back.low, back.p)
 
 
 def test_the_average_column_is_averaged_within_seeds_and_draws():
     rng = np.random.default_rng(0)
-    parts = [st.Sample(rng.random(3), rng.random((50, 3))) for _ in range(3)]
+    parts = [st.Sample(rng.random(3), rng.random(50), 750) for _ in range(3)]
     joint = st.average(parts)
     assert joint.values.tolist() == pytest.approx([sum(p.values[k] for p in parts) / 3 for k in range(3)])
-    assert joint.draws[7, 1] == pytest.approx(sum(p.draws[7, 1] for p in parts) / 3)
+    assert joint.draws[7] == pytest.approx(sum(p.draws[7] for p in parts) / 3)
+    assert joint.utterances == 750
 
 
 def test_what_has_fewer_seeds_is_averaged_before_the_difference():
     rng = np.random.default_rng(0)
-    two, three = (st.Sample(rng.random(k), rng.random((10, k))) for k in (2, 3))
+    two, three = (st.Sample(rng.random(k), rng.random(10), 750) for k in (2, 3))
     for found, sign in ((three - two, 1), (two - three, -1)):
         assert found.values == pytest.approx(sign * (three.values - two.values.mean()))
-        assert found.draws[4] == pytest.approx(sign * (three.draws[4] - two.draws[4].mean()))
+        assert found.draws[4] == pytest.approx(sign * (three.draws[4] - two.draws[4]))
 
 
 def test_equal_predictions_differ_by_nothing_with_p_one(hand_made):
@@ -183,71 +201,23 @@ def test_equal_predictions_differ_by_nothing_with_p_one(hand_made):
 
 def test_what_differs_by_the_order_of_adding_alone_counts_as_equal():
     """Else p would depend on the processor."""
-    noise = np.random.default_rng(0).choice([-1e-13, 1e-13], (200, 1))
-    assert st.p_value(st.Sample(np.zeros(1), noise)) == 1
+    noise = np.random.default_rng(0).choice([-1e-13, 1e-13], 200)
+    assert st.p_value(st.Sample(noise[:3], noise, 750)) == 1
 
 
-def test_the_error_of_the_seeds_is_what_utterances_do_not_explain():
-    rng = np.random.default_rng(1)
-    noise = rng.normal(0, 0.02, (20_000, 3))
-    assert st.seed_error(st.Sample(np.array([0.5]), noise[:, :1])) == 0
-    assert st.seed_error(st.Sample(np.array([0.50, 0.51, 0.49]), 0.5 + noise)) == 0, "less than utterances alone give"
-    values = np.array([0.3, 0.5, 0.7])
-    expected = np.sqrt((0.04 - 0.02**2) / 3)
-    assert st.seed_error(st.Sample(values, values + noise)) == pytest.approx(expected, rel=1e-3)
+def test_what_differs_by_the_same_in_every_draw_and_seed_is_certain():
+    assert st.p_value(st.Sample(np.full(3, 2.0), np.full(50, 2.0), 750)) == 0
+    assert st.interval(st.Sample(np.full(3, 2.0), np.full(50, 2.0), 750)) == (2, 2)
 
 
-def rejections(repetitions, *, accuracies, seeds, size, spread=0.0, draws=400):
-    """Share of simulated comparisons of two methods that are called different at 5 %."""
-    rng = np.random.default_rng(5)
-    rejected = 0
-    for repetition in range(repetitions):
-        labels = rng.integers(0, CLASSES, size)
-        models = [
-            np.concatenate([answers(rng, labels, a + spread * rng.standard_normal()) for _ in range(seeds)])
-            for a in accuracies
-        ]
-        first, second = samples(labels, models, draws=draws, names=(repetition,))
-        rejected += st.p_value(first - second) < st.ALPHA
-    return rejected / repetitions
+def test_ranges_of_ranks_say_who_is_surely_above_and_below():
+    def pair(mean, adjusted):
+        return st.Difference(mean, mean - 1, mean + 1, adjusted, adjusted)
 
-
-def expected_rate(difference, accuracies, seeds, size):
-    """Of the test with normal errors. The variance between three seeds that know nothing of each other is, over its
-    expectation, exponentially distributed; where it exceeds it, the test adds the excess to that of the utterances."""
-    error = np.sqrt(sum(a * (1 - a) for a in accuracies) / size / seeds)
-    if seeds == 1:
-        inflation, weight = np.array([1.0]), np.array([1.0])
-    else:
-        assert seeds == 3
-        share = (np.arange(2000) + 0.5) / 2000
-        inflation, weight = np.maximum(1, -np.log(1 - share)), np.full(2000, 1 / 2000)
-    z, limit = difference / error, stats.norm.isf(st.ALPHA / 2) * np.sqrt(inflation)
-    return float((weight * (stats.norm.sf(limit - z) + stats.norm.cdf(-limit - z))).sum())
-
-
-@pytest.mark.parametrize(("seeds", "nominal"), [(1, 0.05), (3, 0.038)])
-def test_two_equal_methods_are_called_different_at_the_nominal_rate(seeds, nominal):
-    assert expected_rate(0.0, (0.7, 0.7), seeds, 300) == pytest.approx(nominal, abs=1e-3)
-    rate = rejections(800, accuracies=(0.7, 0.7), seeds=seeds, size=300)
-    assert abs(rate - nominal) < 3.3 * np.sqrt(nominal * (1 - nominal) / 800), rate
-
-
-@pytest.mark.parametrize(("seeds", "accuracies"), [(1, (0.65, 0.75)), (3, (0.68, 0.74))])
-def test_a_true_difference_is_found_as_often_as_the_formula_says(seeds, accuracies):
-    power = expected_rate(accuracies[1] - accuracies[0], accuracies, seeds, 300)
-    assert 0.5 < power < 0.9
-    rate = rejections(300, accuracies=accuracies, seeds=seeds, size=300)
-    assert abs(rate - power) < 0.02 + 3.3 * np.sqrt(power * (1 - power) / 300), (rate, power)
-
-
-def test_a_spread_over_seeds_is_not_taken_for_a_difference(monkeypatch):
-    """Not at the nominal rate, which three seeds cannot give, but far from what ignoring them would."""
-    with_seeds = rejections(200, accuracies=(0.7, 0.7), seeds=3, size=300, spread=0.06)
-    monkeypatch.setattr(st, "seed_error", lambda sample: 0.0)
-    without = rejections(200, accuracies=(0.7, 0.7), seeds=3, size=300, spread=0.06)
-    assert with_seeds < 0.26
-    assert without > 2 * with_seeds
+    pairs = {("a", "b"): pair(-3, 0.2), ("a", "c"): pair(5, 0.01), ("a", "d"): pair(9, 0.001),
+             ("b", "c"): pair(8, 0.002), ("b", "d"): pair(12, 0.001), ("c", "d"): pair(4, 0.06)}  # fmt: skip
+    assert st.rank_ranges(pairs) == {"a": (1, 2), "b": (1, 2), "c": (3, 4), "d": (3, 4)}
+    assert st.rank_ranges({("a", "b"): pair(-3, 0.01)}) == {"a": (2, 2), "b": (1, 1)}
 
 
 def test_a_method_that_is_truly_best_is_seldom_left_out_of_the_bold_set():

@@ -16,6 +16,8 @@ from mmda_bench.report.boards import AVERAGE, BASELINE, COLUMNS, Board, Row, var
 from mmda_bench.report.figures import diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.scores import Estimate, Line
+from mmda_bench.report.formats.captions import dagger
+from mmda_bench.report.formats.tables import label_free
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:
@@ -119,23 +121,25 @@ def _makers(
     yield "curves", "Terms of the loss during training", lambda: _curves(board)
 
 
-def line(row: Row) -> Line:
+def line(row: Row, *, reference: bool = False) -> Line:
     """A row of a table as a figure shows it."""
     scores = {}
     for column, score in row.scores.items():
         if score.mean is not None:
             low, high = row.intervals.get(column, (None, None))
             scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
-    return Line(row.title, style.look(row.method, row.off), scores, row.minutes)
+    title = f"{row.marked} (reference)" if reference else row.marked
+    return Line(title, style.look(row.method, row.off), scores, row.minutes)
 
 
 def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
     lines = [line(row) for row in _leading(board)]
-    lines += [line(row) for row in board.external]
+    lines += [line(row) for row in board.external] + [line(row, reference=True) for row in label_free(board)]
     if not any(one.scores for one in lines):
         raise LackingError("no cell of this board has a score")
     title = f"Weighted F1 on the target test set: {board.title}{f', {variant}' if variant else ''}"
-    figure = figures.f1_by_scenario(title, lines, [line(row) for row in board.references], COLUMNS)
+    bounds = [replace(line(row), title=row.title) for row in board.references if row not in label_free(board)]
+    figure = figures.f1_by_scenario(title, lines, bounds, COLUMNS)
     ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
     alt = "Weighted F1 by method, best average first: " + ", ".join(
         f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
@@ -143,14 +147,18 @@ def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
     caption = f"Best average on top; the same numbers as in Table 1.{_of_many(board)}"
     if any(score.mean is not None and not score.complete for row in board.rows for score in row.scores.values()):
         caption += " Some scores are of fewer seeds than the others, as Table 1 says."
-    if board.references:
+    if label_free(board):
+        caption += " Hollow: references made from the heads of DT, without training."
+    if bounds:
         caption += " Vertical lines: reference runs, which are no methods."
-    return figure, caption, f"{alt}."
+    return figure, f"{caption} {dagger(board)}".strip(), f"{alt}."
 
 
 def _cost(board: Board) -> tuple["Figure", str, str]:
-    lines = [one for one in map(line, _leading(board)) if one.minutes is not None and AVERAGE in one.scores]
-    if len(lines) < 2:
+    rows = [line(row) for row in _leading(board)]
+    rows += [line(row, reference=True) for row in label_free(board) if row == board.best_reference]
+    lines = [one for one in rows if one.minutes is not None and AVERAGE in one.scores]
+    if sum(not one.look.hollow for one in lines) < 2:
         raise LackingError("fewer than two methods have an average and a training time")
     figure = figures.f1_against_cost(f"Weighted F1 against cost: {board.title}", lines, AVERAGE)
     hardware = {(record.get("hardware") or {}).get("gpu") for row in board.rows for record in row.records}
@@ -159,21 +167,24 @@ def _cost(board: Board) -> tuple["Figure", str, str]:
     caption += _of_many(board)
     if len(hardware) > 1:
         caption += " The cells ran on different machines: compare times with care."
-    return figure, caption, f"{alt}."
+    return figure, f"{caption} {dagger(board)}".strip(), f"{alt}."
 
 
 def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str]:
     """From the boards whose protocols differ from this one's in the severity alone."""
     family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
     points: dict[str, dict[str, list[tuple[float, Estimate]]]] = {anchor: {} for anchor in MODALITIES}
-    looks = {row.title: style.look(row.method, row.off) for other in family.values() for row in other.rows}
-    drawn = {row.title for row in _leading(board)}
+    best = board.best_reference
+    drawn = {row.label: row.title for row in _leading(board)}
+    drawn |= {} if best is None else {best.label: f"{best.title} (reference)"}
+    looks = {}
     for severity, other in sorted(family.items()):
-        for row in (row for row in other.rows if row.title in drawn):
-            scores = line(row).scores
+        for row in (row for row in (*other.rows, *label_free(other)) if row.label in drawn):
+            scores, title = line(row).scores, drawn[row.label]
+            looks[title] = style.look(row.method, row.off)
             for anchor in MODALITIES:
                 if anchor in scores:
-                    points[anchor].setdefault(row.title, []).append((severity, scores[anchor]))
+                    points[anchor].setdefault(title, []).append((severity, scores[anchor]))
     lines = {
         anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
         for anchor, by_title in points.items()
@@ -186,6 +197,8 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     caption = (
         "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the paper's shift; 0 would be none."
     )
+    if best is not None:
+        caption += " Dashed: the best label-free reference, made from the heads of DT."
     return figure, f"{caption}{_of_many(board)}", alt
 
 

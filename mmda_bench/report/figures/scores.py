@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmda_bench.dataset import NAMES
-from mmda_bench.report.figures.style import INK, MUTED, RULE, Style, head, legend_entries, panels, short, spread, styled
+from mmda_bench.report.figures.style import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    Style,
+    head,
+    legend_entries,
+    panels,
+    short,
+    spread,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -71,7 +83,7 @@ def _interval(ax: "Axes", y: float, estimate: Estimate, look: Style) -> None:
     if estimate.low is not None and estimate.high is not None:
         ax.plot([estimate.low, estimate.high], [y, y], color=look.colour, lw=2.2, solid_capstyle="butt", zorder=2)
     ax.plot(estimate.seeds, [y - 0.27] * len(estimate.seeds), "|", mec=MUTED, ms=3.5, mew=0.8, zorder=3)
-    ax.plot(estimate.mean, y, look.marker, color=look.colour, ms=look.size, zorder=4)
+    ax.plot(estimate.mean, y, look.marker, **look.face, ms=look.size, zorder=4)
 
 
 def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequence[Line]) -> None:
@@ -80,6 +92,8 @@ def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequenc
 
     shown = [estimate for line in rows for estimate in line.scores.values()]
     handles: list[Artist] = [Line2D([], [], marker="o", ls="", color=MUTED, label="mean over seeds")]
+    if any(line.look.hollow for line in rows):
+        handles.append(Line2D([], [], marker="o", ls="", mfc=PAPER, mec=MUTED, mew=1.2, label="reference, no method"))
     if any(estimate.low is not None for estimate in shown):
         handles.append(Line2D([], [], color=MUTED, lw=2.2, label="95 % interval"))
     if any(len(estimate.seeds) > 1 for estimate in shown):
@@ -99,7 +113,7 @@ def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
         estimate, look = line.scores[column], line.look
         if estimate.low is not None and estimate.high is not None:
             ax.plot([line.minutes] * 2, [estimate.low, estimate.high], color=look.colour, lw=1.2, alpha=0.6)
-        ax.plot(line.minutes, estimate.mean, look.marker, color=look.colour, ms=look.size + 1)
+        ax.plot(line.minutes, estimate.mean, look.marker, **look.face, ms=look.size + 1)
         names.append((line.minutes, estimate.mean, short(line.title), look.colour))
     ax.set_xlim(left=0)
     ax.margins(x=0.04)
@@ -125,7 +139,8 @@ def f1_against_severity(
         for name, look, points in methods:
             xs, scores = zip(*points, strict=True)
             means = [score.mean for score in scores]
-            ax.plot(xs, means, marker=look.marker, color=look.colour, label=short(name), ms=look.size - 2, lw=1.4)
+            dashes = "--" if look.hollow else "-"
+            ax.plot(xs, means, dashes, marker=look.marker, label=short(name), ms=look.size - 2, lw=1.4, **look.face)
             for x, score in points:
                 ax.plot([x] * len(score.seeds), score.seeds, "_", mec=look.colour, ms=9, mew=1.2, zorder=3)
         ax.set_title(column_title(anchor))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from mmda_bench.protocol import REFERENCES
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.registry import METHODS
 
@@ -63,20 +64,27 @@ _LOOKS = (
     ("#707780", "s"), ("#0072b2", "o"), ("#4aa8dd", "D"), ("#009e73", "^"), ("#e69f00", "v"), ("#9a6a3c", "P"),
     ("#cc79a7", "X"), ("#7a5bd0", "p"), ("#a8a100", "h"), ("#d55e00", "*"),
 )  # fmt: skip
+_REFERENCES = "oDs"  # hollow, by place among the references: they are no methods
 _PARTS = (("#8c3a00", ">"), ("#f2a36b", "<"))  # of a method without its first or second component
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a method is drawn, everywhere. ``marker`` as in matplotlib."""
+    """How a method is drawn, everywhere. ``marker`` as in matplotlib; ``hollow``: of a reference."""
 
     colour: str
     marker: str
+    hollow: bool = False
 
     @property
     def size(self) -> float:
         """Of the marker, in points: a star looks smaller than a disc of its width."""
         return {"*": 10.5, "D": 5.8}.get(self.marker, 7.0)
+
+    @property
+    def face(self) -> dict[str, Any]:
+        """Colours of the marker, as keyword arguments of ``plot``."""
+        return {"color": self.colour} | ({"mfc": PAPER, "mec": self.colour, "mew": 1.2} if self.hollow else {})
 
 
 def look(method: str, off: tuple[str, ...] = ()) -> Style:
@@ -87,6 +95,8 @@ def look(method: str, off: tuple[str, ...] = ()) -> Style:
     entry = METHODS.entries().get(method)
     if entry is not None and len(off) == 1 and off[0] in entry.components[: len(_PARTS)]:
         return Style(*_PARTS[entry.components.index(off[0])])
+    if method in REFERENCES:
+        return Style(MUTED, _REFERENCES[REFERENCES.index(method)], hollow=True)
     if method in PAPER_ORDER:
         return Style(*_LOOKS[PAPER_ORDER.index(method)])
     number = sum(method.encode())

@@ -1,10 +1,17 @@
 """The words and numbers of the tables as people read them: cells, captions, and how the bold face was earned."""
 
-from mmda_bench.report.boards import Board, Score, fingerprints
-from mmda_bench.report.paired_tests import ALPHA, DRAWS, Difference
+from collections.abc import Mapping
+
+from mmda_bench.report.boards import AVERAGE, BASELINE, Board, Score, fingerprints
+from mmda_bench.report.paired_tests import ALPHA, DRAWS, LEAST_SEEDS, Difference
+from mmda_bench.report.steadiness import MARK, MOST
 from mmda_bench.store import Record
 
 ABSENT = "–"
+# Percent at most, of results/simulation.md: two equal methods called different by three seeds; tables of ten equal
+# methods, by seeds at least, in which some one is left out of the bold set, or gets another place than the others.
+CALLED_DIFFERENT = 8
+LEFT_OUT, MISPLACED = {5: 22, 10: 16}, {5: 17, 10: 6}
 
 
 def score_text(score: Score) -> str:
@@ -68,25 +75,106 @@ def caption(board: Board) -> str:
         text += f" (k/{n}): only k of the seeds have run."
     if any(score.mean is None for score in scores):
         text += f" {ABSENT}: no average over missing or failed cells."
-    return " ".join(part for part in (not_comparable(board), text, losses(board), bold_rule(board)) if part)
+    parts = (not_comparable(board), text, losses(board), bold_rule(board), dagger(board), places(board), beaten(board))
+    return " ".join(part for part in parts if part)
 
 
 def bold_rule(board: Board) -> str:
     """How the bold face was earned, or why there is none."""
     reasons = "; ".join(f"{column} ({reason})" for column, reason in board.untested.items())
-    if not any(row.bold for row in board.lines):
+    seeds = len(board.seeds)
+    if not any(row.from_best for row in board.lines):
         why = f": {reasons}" if reasons else ""
         return f"Nothing is set in bold, as nothing was tested{why}; small differences may be noise."
-    seeds = (
-        "one seed, so that the test is of the trained models only"
-        if len(board.seeds) == 1
-        else f"all {len(board.seeds)} seeds in every draw and their own spread added"
-    )
-    text = (
-        f"Bold: the best of a column and every method whose paired difference from it is not significant at "
-        f"{ALPHA:.0%} (bootstrap over the target test utterances, {DRAWS:,} draws; {seeds}; Holm over the comparisons)."
-    )
+    if seeds < LEAST_SEEDS:
+        text = f"Nothing is set in bold: {few_seeds(seeds)}"
+    else:
+        text = (
+            "Bold: the best of a column, and every method whose paired difference from it is not significant at "
+            f"{ALPHA:.0%} (Holm over the comparisons). {test_in_words(seeds)}"
+        )
     return f"{text} Without a test: {reasons}." if reasons else text
+
+
+def few_seeds(seeds: int) -> str:
+    """Why a test of fewer than :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds gives no bold set."""
+    if seeds == 1:
+        return (
+            "one seed does not show how a method varies from seed to seed. Intervals and p are about the trained "
+            f"models, not about the methods: their variance is that of {DRAWS:,} bootstrap draws over the target test "
+            "utterances."
+        )
+    return (
+        f"{seeds} seeds are fewer than {LEAST_SEEDS}, and with so few the test calls equal methods different too often "
+        f"(in simulation in up to {CALLED_DIFFERENT} % of the cases, where it says {ALPHA:.0%}). {test_in_words(seeds)}"
+    )
+
+
+def test_in_words(seeds: int) -> str:
+    """Which test is behind intervals and p. ``seeds``: 2 or more."""
+    return (
+        f"Intervals and p: t test on the mean over {seeds} seeds. Its variance is that of {DRAWS:,} bootstrap draws "
+        "over the target test utterances plus that between the seeds; its degrees of freedom are Satterthwaite's."
+    )
+
+
+def dagger(board: Board) -> str:
+    """What the dagger means, where some row has it; else ''."""
+    if all(row.steady for row in (*board.lines, *board.references, *board.external)):
+        return ""
+    return (
+        f"{MARK}: not steady, and therefore never in bold: the standard deviation over seeds is above {MOST:g} points "
+        f"in some column, or the scores after the last quarter of the epochs lie more than {MOST:g} points apart (mean "
+        "over the seeds of an anchor)."
+    )
+
+
+def places(board: Board) -> str:
+    """What the ranks mean, where there are any; else ''."""
+    if not board.ranks:
+        return ""
+    return (
+        "Rank: the places that the tests leave open for the average. The first is one more than the number of methods "
+        f"that are significantly better; the last is {len(board.ranks)} less the number that are significantly worse "
+        f"(paired tests of all pairs, Holm over all of them, {ALPHA:.0%}). In simulation ten equal methods get "
+        f"different places in up to {_at_most(MISPLACED, board)} % of tables."
+    )
+
+
+def picked(board: Board) -> str:
+    """What it means that the best is picked on the same data; '' where there is no bold set."""
+    if len(board.seeds) < LEAST_SEEDS:
+        return ""
+    return (
+        "The best is picked on the same data: in simulation at least one of ten equal methods is left out of the bold "
+        f"set in up to {_at_most(LEFT_OUT, board)} % of tables. A method that spreads widely over seeds is hard to "
+        "tell from the best: bold means not told apart."
+    )
+
+
+def _at_most(simulated: Mapping[int, int], board: Board) -> int:
+    """Of the largest number of seeds that the board reaches."""
+    return simulated[max(seeds for seeds in simulated if seeds <= len(board.seeds))]
+
+
+def beaten(board: Board) -> str:
+    """How many methods are better than the best label-free reference, by the paired test if there is one."""
+    reference = board.best_reference
+    methods = [row for row in board.rows if row.label != BASELINE and row.scores[AVERAGE].complete]
+    if reference is None or not methods:
+        return ""
+    level = reference.scores[AVERAGE].mean or 0.0
+    name = f"the {reference.title}, the best label-free reference ({level:.1f} on average)"
+    gains = [board.gains[row.label, AVERAGE] for row in methods if (row.label, AVERAGE) in board.gains]
+    if not gains:
+        higher = sum((row.scores[AVERAGE].mean or 0.0) > level for row in methods)
+        have = "has" if higher == 1 else "have"
+        text = f"{higher} of {len(methods)} methods {have} a higher average than {name}"
+        return f"{text}; this could not be tested, as the predictions are not stored."
+    better = sum(gain.significant and gain.mean > 0 for gain in gains)
+    are = "is" if better == 1 else "are"
+    text = f"{better} of {len(gains)} methods {are} significantly better than {name}"
+    return f"{text}; paired test, Holm over the rows of the table."
 
 
 def hardware(board: Board) -> str:

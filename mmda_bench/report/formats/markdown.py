@@ -13,7 +13,7 @@ from tabulate import tabulate
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.boards import COLUMNS, Board, Row, variants
-from mmda_bench.report.formats.captions import bold_rule, not_comparable
+from mmda_bench.report.formats.captions import beaten, bold_rule, not_comparable
 from mmda_bench.report.formats.tables import Table, per_class, references, table_1, tables, wins
 from mmda_bench.store import Damaged
 
@@ -25,6 +25,7 @@ CSV_COLUMNS = (
     *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
     *("difference", "difference_low", "difference_high", "p", "p_adjusted"),
     *("seeds_ok", "seeds_expected", "failed", "train_minutes", "memory_mb", "parameters", "signature"),
+    *("steady", "rank_first", "rank_last"),
 )
 
 
@@ -122,7 +123,8 @@ def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """One flat dictionary per table, row and column: what the CSV holds.
 
     ``column`` is an anchor or the average; with a measure before it in the tables "trust" (``ece:A``) and "class"
-    (``happy:A``); the other row's name in "pairs". In "published", ``mean`` is the paper's number.
+    (``happy:A``); the other row's name in "pairs". In "published", ``mean`` is the paper's number; in "gain",
+    ``difference`` is that from the best label-free reference.
     """
     return [
         {"dataset": board.dataset, **line, "signature": board.signature} for board in boards for line in _lines(board)
@@ -133,7 +135,17 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
     named = [("main", board.rows), *((f"ablation:{m}", rows) for m, rows in board.ablation.items())]
     for table, rows in [*named, ("reference", board.references), ("external", board.external)]:
         for row in rows:
-            yield from ({"table": table, **_name(row), "column": c, **_score_line(row, c)} for c in COLUMNS)
+            found = board.ranks.get(row.label, ()) if table == "main" else ()
+            places = dict(zip(("rank_first", "rank_last"), found, strict=False))
+            yield from ({"table": table, **_name(row), "column": c, **_score_line(row, c), **places} for c in COLUMNS)
+    for row in (*board.lines, *board.references, *board.external):
+        for column, score in row.macro.items():
+            shown = {"mean": _rounded(score.mean), "sd": _rounded(score.sd)}
+            yield {"table": "macro", **_name(row), "column": column, **shown}
+    for row in board.rows:
+        for column in (c for c in COLUMNS if (row.label, c) in board.gains):
+            gain = _difference_line(board.gains[row.label, column])
+            yield {"table": "gain", **_name(row), "column": column, **gain}
     for row in board.lines:
         for column, measures in row.trust.items():
             for name, value in zip(("ece", "auroc"), measures, strict=True):
@@ -163,6 +175,7 @@ def _score_line(row: Row, column: str) -> dict[str, Any]:
         "low": _rounded(low),
         "high": _rounded(high),
         "bold": int(column in row.bold),
+        "steady": int(row.steady),
         **_difference_line(row.from_best.get(column)),
         "seeds_ok": len(score.seeds),
         "seeds_expected": score.expected,
@@ -198,11 +211,15 @@ def _board_json(board: Board) -> dict[str, Any]:
         "fingerprints": list(board.fingerprints),
         "significance": bold_rule(board),
         "untested": dict(board.untested),
+        "best_reference": board.best_reference.label if board.best_reference else None,
+        "against_best_reference": beaten(board),
+        "ranks": {label: list(places) for label, places in board.ranks.items()},
         "table1": [_row_json(row) for row in board.rows],
         "table2": {method: [_row_json(row) for row in rows] for method, rows in board.ablation.items()},
         "references": [_row_json(row) for row in board.references],
         "external": [_row_json(row) for row in board.external],
         "pairs": [_pair_json(board, *pair) for pair in board.pairs],
+        "gains": [{"method": m, "column": c, **_difference_line(one)} for (m, c), one in board.gains.items()],
         "published": {
             label: {c: {**asdict(one), "difference": _rounded(one.difference)} for c, one in columns.items()}
             for label, columns in published.items()
@@ -230,6 +247,7 @@ def _row_json(row: Row) -> dict[str, Any]:
             "complete": score.complete,
             "interval": [_rounded(limit) for limit in row.intervals[column]] if column in row.intervals else None,
             "bold": column in row.bold,
+            "macro": _rounded(row.macro[column].mean) if row.macro else None,
             "from_best": _difference_line(row.from_best.get(column)) or None,
             "trust": dict(zip(("ece", "auroc"), map(_rounded, row.trust[column]), strict=True))
             if column in row.trust
@@ -243,6 +261,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "method": row.label,
         "title": row.title,
         "off": list(row.off),
+        "steady": row.steady,
         "scores": scores,
         **costs,
         "parameters": row.parameters,

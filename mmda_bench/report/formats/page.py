@@ -22,6 +22,8 @@ from mmda_bench.report.boards import AVERAGE, Board, Row, variants
 from mmda_bench.report.figures.gallery import Plate
 from mmda_bench.report.figures.style import for_both_themes
 from mmda_bench.report.formats import tables as sections
+from mmda_bench.report.formats.captions import beaten
+from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.store import Damaged, Record, Store, submissions
 
 DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -106,16 +108,24 @@ def summary(board: Board) -> str:
         return "Fewer than two methods have a complete average: nothing to compare yet."
     best = ranked[0]
     text = f"{best.title} has the best average, {best.scores[AVERAGE].mean:.1f} percent weighted F1."
-    bold = [row.title for row in ranked[1:] if AVERAGE in row.bold]
-    if AVERAGE not in best.bold:
-        return f"{text} No test could be applied: differences may be noise."
-    if not bold:
-        return f"{text} Every other method that has an average is significantly worse."
-    return f"{text} Not significantly worse: {', '.join(bold)}."
+    tested = [row for row in ranked if AVERAGE in row.from_best]
+    if not tested:
+        parts = [text, "No test could be applied: differences may be noise.", beaten(board)]
+    elif len(board.seeds) < LEAST_SEEDS:
+        parts = [
+            text,
+            f"It takes {LEAST_SEEDS} seeds to say which methods are worse: differences may be noise.",
+            beaten(board),
+        ]
+    else:
+        equal = ", ".join(row.title for row in tested if not row.from_best[AVERAGE].significant)
+        said = f"Not significantly worse: {equal}." if equal else "Every other method is significantly worse."
+        parts = [text, "It is not steady over seeds or epochs." if not best.steady else "", said, beaten(board)]
+    return " ".join(part for part in parts if part)
 
 
 def strips(board: Board) -> dict[str, Strip]:
-    """By title of the row: its average and interval on the board's common axis."""
+    """By the row's name in the table: its average and interval on the board's common axis."""
     low, high = _axis(board)
     found = {}
     for row in _with_average(board):
@@ -123,7 +133,7 @@ def strips(board: Board) -> dict[str, Strip]:
         limits = row.intervals.get(AVERAGE, (mean, mean))
         at, left, right = (round(100 * (value - low) / (high - low), 2) for value in (mean, *limits))
         text = f"{limits[0]:.1f} to {limits[1]:.1f}" if AVERAGE in row.intervals else f"{mean:.1f}"
-        found[row.title] = Strip(at, left, right, text)
+        found[row.marked] = Strip(at, left, right, text)
     return found
 
 

@@ -9,11 +9,23 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
-from mmda_bench.report.formats.captions import ABSENT, bold_rule, caption, difference_text, hardware, score_text, signed
-from mmda_bench.report.paired_tests import ALPHA
-from mmda_bench.report.significance import MOST_PAIRED
+from mmda_bench.report.formats.captions import (
+    ABSENT,
+    bold_rule,
+    caption,
+    dagger,
+    difference_text,
+    hardware,
+    picked,
+    score_text,
+    signed,
+)
+from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
+from mmda_bench.report.reference_rows import ABOUT
 
+MOST_PAIRED = 20  # rows of the matrix of pairs that can still be read
 REFERENCES = {
+    **ABOUT,
     SOURCE_BOUND: "DT on the source test set: without the shift, but other utterances, and so no ceiling.",
     SUPERVISED: "A run that also trains on target labels.",
 }
@@ -49,7 +61,7 @@ def _main(board: Board) -> Iterator[Table]:
             "external",
             "External: predictions that were submitted",
             ["name", *COLUMNS],
-            [[Cell(row.title), *_scores(row)] for row in board.external],
+            [[Cell(row.marked), *_scores(row)] for row in board.external],
             "Scored here on the same utterances, trained elsewhere: nobody here has seen how. Never in bold and never "
             "the best that others are held against; `mmda-bench compare` tells the paired differences.",
         )
@@ -60,12 +72,14 @@ def _main(board: Board) -> Iterator[Table]:
             f"Table 2: components of {plain_title(board, method)}",
             ["method", *(part.upper() for part in parts), *COLUMNS],
             [
-                [Cell(row.title), *(Cell("✓" if on else "") for on in switched_on(row, method, parts)), *_scores(row)]
+                [Cell(row.marked), *(Cell("✓" if on else "") for on in switched_on(row, method, parts)), *_scores(row)]
                 for row in rows
-            ],
-            f"Percent. {bold_rule(board)}",
+            ]
+            + [[_reference(row), *(Cell("") for _ in parts), *_scores(row)] for row in label_free(board)],
+            " ".join(part for part in ("Percent.", bold_rule(board), dagger(board)) if part),
             words=1 + len(parts),
         )
+    yield macro(board)
     yield published(board)
 
 
@@ -74,8 +88,8 @@ def table_1(board: Board) -> Table:
     return Table(
         "main",
         "Table 1: weighted F1 on the target test set by anchor modality",
-        ["method", *COLUMNS, "train min", "memory MB"],
-        [[Cell(row.title), *_scores(row), *_costs(row)] for row in board.rows],
+        ["method", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
+        [[Cell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(row)] for row in board.rows],
         caption(board),
     )
 
@@ -84,48 +98,133 @@ def references(board: Board) -> Table:
     return Table(
         "reference",
         "Bounds: references, not methods",
-        ["reference", *COLUMNS, "train min", "memory MB"],
-        [[Cell(row.title), *_scores(row), *_costs(row)] for row in board.references],
+        ["reference", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
+        [[Cell(row.marked), *_scores(row), *_rank(board, ""), *_costs(row)] for row in board.references],
         " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
     )
 
 
+def _rank_head(board: Board) -> list[str]:
+    return ["rank"] if board.ranks else []
+
+
+def _rank(board: Board, label: str) -> list[Cell]:
+    """'2', or '2–4'; what is no method has no place."""
+    return [Cell(rank_text(*board.ranks.get(label, (0, 0))))] if board.ranks else []
+
+
+def rank_text(first: int, last: int) -> str:
+    """The range of places; a dash for (0, 0), no place.
+
+    >>> rank_text(2, 4), rank_text(3, 3), rank_text(0, 0)
+    ('2–4', '3', '–')
+    """
+    return ABSENT if not first else f"{first}" if first == last else f"{first}–{last}"
+
+
+def label_free(board: Board) -> list[Row]:
+    """The references that use no target label, in the order of the board."""
+    return [row for row in board.references if row.title in ABOUT]
+
+
+def _reference(row: Row) -> Cell:
+    """Its name in a table of methods."""
+    return Cell(f"{row.marked} (reference)")
+
+
+def _named(methods: Sequence[Row], references: Sequence[Row], external: Sequence[Row] = ()) -> list[tuple[Cell, Row]]:
+    """Rows with their names in a table that has methods and others."""
+    first = [(Cell(row.marked), row) for row in methods]
+    return [*first, *((_reference(row), row) for row in references), *((Cell(row.marked), row) for row in external)]
+
+
+def macro(board: Board) -> Table:
+    """F1 averaged over classes alike; without rows where the records lack the F1 of classes."""
+    return Table(
+        "macro",
+        "Macro-F1 on the target test set",
+        ["method", *COLUMNS],
+        [
+            [name, *(Cell(score_text(row.macro[c])) for c in COLUMNS)]
+            for name, row in _named(board.lines, board.references, board.external)
+            if row.macro
+        ],
+        "Percent: the mean of the F1 of all classes, whatever their frequency; the weighted F1 above counts frequent "
+        "classes more. Nothing is tested here.",
+    )
+
+
 def _tests(board: Board) -> Iterator[Table]:
-    rows = [row for row in (*board.lines, *board.references, *board.external) if row.intervals]
+    seeds = "and other seeds " if len(board.seeds) > 1 else ""
     yield Table(
         "interval",
         "95 % intervals",
         ["method", *COLUMNS],
-        [[Cell(row.title), *(_interval(row, column) for column in COLUMNS)] for row in rows],
-        "Of the mean over seeds of weighted F1: other utterances and other seeds of the same corpus.",
+        [
+            [name, *(_interval(row, column) for column in COLUMNS)]
+            for name, row in _named(board.lines, board.references, board.external)
+            if row.intervals
+        ],
+        f"Of the mean over seeds of weighted F1: other utterances {seeds}of the same corpus.",
     )
+    yield gains(board)
     yield Table(
         "difference",
         "Difference from the best",
         ["method", *COLUMNS],
-        [[Cell(row.title), *(_from_best(row, column) for column in COLUMNS)] for row in board.rows if row.from_best],
-        "Points of weighted F1, 95 % interval (not adjusted), p adjusted by Holm within the column. The best was "
-        "picked on the same data: the one that is truly best stays in the bold set with at least the nominal "
-        "confidence, but that all of several equals stay is less certain. A method that spreads widely over seeds is "
-        "hard to tell from the best: bold means not told apart, and no rank. Where methods spread over few seeds, the "
-        "test calls equal ones different more often than the level says.",
+        [
+            [name, *(_from_best(row, column) for column in COLUMNS)]
+            for name, row in _named(board.rows, board.references)
+            if row.from_best or row.best
+        ],
+        "Points of weighted F1, 95 % interval (not adjusted), p adjusted by Holm within the column; of a reference, p "
+        f"of one comparison. {picked(board)}".strip(),
     )
     if board.pairs:
         yield _matrix(board)
 
 
+def gains(board: Board) -> Table:
+    """Every method against the best label-free reference; without rows where nothing could be tested."""
+    reference = board.best_reference
+    tested = {label for label, _ in board.gains}
+    return Table(
+        "gain",
+        f"Difference from the best label-free reference{f', {reference.title}' if reference else ''}",
+        ["method", *COLUMNS],
+        [
+            [Cell(row.marked), *(_gain(board, row, column) for column in COLUMNS)]
+            for row in board.rows
+            if row.label in tested
+        ],
+        "Points of weighted F1, 95 % interval (not adjusted), p adjusted by Holm within the column. The reference is "
+        "made from the heads of DT, without adaptation: a method below it has gained nothing from the target.",
+    )
+
+
+def _gain(board: Board, row: Row, column: str) -> Cell:
+    found = board.gains.get((row.label, column))
+    return Cell(difference_text(found) if found else ABSENT)
+
+
 def _matrix(board: Board) -> Table:
     paired = {label for pair in board.pairs for label in pair}
     rows = [row for row in board.rows if row.label in paired]
-    best = f"The {len(rows)} best by average. " if len(rows) == MOST_PAIRED else ""
+    leading = sorted(rows, key=lambda row: -(row.scores[AVERAGE].mean or 0.0))[:MOST_PAIRED]
+    chosen = {row.label for row in leading}
+    shown = [row for row in rows if row.label in chosen]
+    best = f"The {MOST_PAIRED} best by average of {len(rows)}. " if len(rows) > MOST_PAIRED else ""
+    bold = f"Bold: significant at {ALPHA:.0%} after Holm's correction over all pairs."
+    if len(board.seeds) < LEAST_SEEDS:
+        bold = f"Nothing is set in bold: that takes {LEAST_SEEDS} seeds."
     return Table(
         "pairs",
         "Method against method: average column, row minus column",
-        ["method", *(row.title for row in rows)],
-        [[Cell(a.title), *(_pair(board, a, b) for b in rows)] for a in rows],
+        ["method", *(row.title for row in shown)],
+        [[Cell(a.marked), *(_pair(board, a, b) for b in shown)] for a in shown],
         f"{best}Points of weighted F1 and, in parentheses, of how many pairs of cells (anchor, seed) the row has the "
-        f"higher score. Bold: significant at {ALPHA:.0%} after Holm's correction over all pairs. Cells of one corpus "
-        "share their utterances and are no independent trials: the counts describe, only the bootstrap tests.",
+        f"higher score. {bold} Cells of one corpus share their utterances and are no independent trials: the counts "
+        "describe, and only the test decides.",
     )
 
 
@@ -137,7 +236,8 @@ def _pair(board: Board, a: Row, b: Row) -> Cell:
     else:
         return Cell("")
     won, of = wins(a, b)
-    return Cell(f"{signed(sign * difference.mean, 1)} ({won}/{of})", difference.significant)
+    bold = difference.significant and len(board.seeds) >= LEAST_SEEDS
+    return Cell(f"{signed(sign * difference.mean, 1)} ({won}/{of})", bold)
 
 
 def wins(a: Row, b: Row) -> tuple[int, int]:
@@ -153,7 +253,7 @@ def wins(a: Row, b: Row) -> tuple[int, int]:
 def published(board: Board) -> Table:
     """The paper's numbers beside ours; without rows where nothing comparable is published."""
     marks = {True: " ✓", False: " ✗", None: ""}
-    titles = {row.label: row.title for row in board.lines}
+    titles = {row.label: row.marked for row in board.lines}
 
     def text(known: float, difference: float | None, covered: bool | None) -> Cell:
         return Cell(f"{known:.2f} ({ABSENT if difference is None else signed(difference) + marks[covered]})")
@@ -173,15 +273,14 @@ def published(board: Board) -> Table:
 
 def _details(board: Board) -> Iterator[Table]:
     yield _per_class(board)
-    rows = [row for row in (*board.lines, *board.external) if row.trust]
     yield Table(
         "trust",
         "Trust: calibration and detection of errors",
         ["method", *(f"ECE {c}" for c in COLUMNS), *(f"AUROC {c}" for c in COLUMNS)],
         [
-            [Cell(row.title)]
-            + [Cell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
-            for row in rows
+            [name] + [Cell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
+            for name, row in _named(board.lines, board.references, board.external)
+            if row.trust
         ],
         "Percent, mean over seeds. ECE: expected calibration error of the largest probability, 15 bins, lower is "
         "better. AUROC: area under the curve of telling right from wrong predictions by it; 50 is chance.",
@@ -190,19 +289,19 @@ def _details(board: Board) -> Iterator[Table]:
         "cost",
         "Cost of a cell",
         ["method", "train min", "memory MB", "trained parameters"],
-        [[Cell(r.title), *_costs(r), Cell(f"{r.parameters:,}" if r.parameters else ABSENT)] for r in board.lines],
+        [[Cell(r.marked), *_costs(r), Cell(f"{r.parameters:,}" if r.parameters else ABSENT)] for r in board.lines],
         f"Mean minutes of training, highest peak of memory. Measured on {hardware(board)}.",
     )
 
 
 def _per_class(board: Board) -> Table:
-    rows = [row for row in board.lines if row.scores[AVERAGE].complete]
-    scores = [per_class(row) for row in rows]
+    named = [(name, row) for name, row in _named(board.lines, label_free(board)) if row.scores[AVERAGE].complete]
+    scores = [per_class(row) for _, row in named]
     classes = list(dict.fromkeys(name for one in scores for name in one))
     return Table(
         "class",
         "F1 by class",
-        ["class", *(row.title for row in rows)],
+        ["class", *(name.text for name, _ in named)],
         [[Cell(c), *(Cell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
         "Percent, mean over scenarios and seeds.",
     )
@@ -248,4 +347,4 @@ def _interval(row: Row, column: str) -> Cell:
 def _from_best(row: Row, column: str) -> Cell:
     if column in row.from_best:
         return Cell(difference_text(row.from_best[column]))
-    return Cell("best" if column in row.bold else ABSENT)
+    return Cell("best" if column in row.best else ABSENT)

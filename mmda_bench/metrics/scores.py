@@ -18,7 +18,7 @@ def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[s
     """
     every = list(range(classes))
     return {
-        "weighted_f1": float(f1_score(labels, predicted, labels=every, average="weighted", zero_division=0)),
+        "weighted_f1": weighted_f1(labels, predicted, classes=classes),
         "accuracy": float(accuracy_score(labels, predicted)),
         "per_class_f1": f1_score(labels, predicted, labels=every, average=None, zero_division=0).tolist(),
         "support": np.bincount(labels, minlength=classes).tolist(),
@@ -26,12 +26,23 @@ def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[s
     }
 
 
-def evaluate(labels: np.ndarray, probabilities: np.ndarray, head_logits: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """:func:`scores` of the method's prediction, and the weighted F1 of every head alone under ``heads``."""
+def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> float:
+    """The paper's metric, in [0, 1]: F1 of every class, weighted by its support.
+
+    >>> weighted_f1(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
+    0.6666666666666666
+    """
+    return float(f1_score(labels, predicted, labels=list(range(classes)), average="weighted", zero_division=0))
+
+
+def evaluate(labels: np.ndarray, probabilities: np.ndarray, heads: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """:func:`scores` of the method's prediction, and the weighted F1 of every head alone under ``heads``.
+
+    ``labels``: (N,) class indices. ``probabilities``: (N, C). ``heads``: (N, C) probabilities or logits by head.
+    """
     classes = probabilities.shape[1]
     result = scores(labels, probabilities.argmax(1), classes=classes)
-    heads = {m: scores(labels, logits.argmax(1), classes=classes) for m, logits in head_logits.items()}
-    result["heads"] = {m: head["weighted_f1"] for m, head in heads.items()}
+    result["heads"] = {m: weighted_f1(labels, head.argmax(1), classes=classes) for m, head in heads.items()}
     return result
 
 

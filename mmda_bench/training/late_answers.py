@@ -1,0 +1,59 @@
+"""What a cell's record says beside the scores of its last epoch: the scores of the epochs before, and of references.
+
+Answers on the target test set are kept as they come; they are scored when training is over, because the labels of the
+target are not read before.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmda_bench.metrics import weighted_f1
+from mmda_bench.metrics.reference_heads import MOST_PROBED, detect_anchor, reference_scores
+from mmda_bench.protocol import name_hash
+
+if TYPE_CHECKING:
+    from mmda_bench.training import Trainer
+
+
+class LateAnswers:
+    """The classes that a model gives the target test set after each of the last epochs."""
+
+    def __init__(self, trainer: "Trainer") -> None:
+        self.trainer = trainer
+        self.by_epoch: dict[int, np.ndarray] = {}
+
+    def keep(self, epoch: int) -> None:
+        """To be called after every epoch (from 0). The very last one is evaluated anyway and is not asked here."""
+        trainer = self.trainer
+        if epoch in trainer.cell.protocol.late_epochs[:-1]:
+            probabilities = trainer.predict("target", trainer.corpus.parts["target", "test"])[2]
+            self.by_epoch[epoch] = probabilities.astype(np.float16).argmax(1)
+
+    def scores(self, labels: np.ndarray, last: np.ndarray) -> list[float | None]:
+        """Weighted F1 in [0, 1] after each epoch; None after those that were not evaluated.
+
+        ``labels``: (N,) of the target test set. ``last``: (N, C), the probabilities after the last epoch.
+        """
+        epochs = self.trainer.cell.protocol.epochs
+        answers = self.by_epoch | {epochs - 1: last.argmax(1)}
+        classes = last.shape[1]
+        return [
+            weighted_f1(labels, answers[epoch], classes=classes) if epoch in answers else None
+            for epoch in range(epochs)
+        ]
+
+
+def reference_metrics(trainer: "Trainer", heads: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Metrics of a cell of the baseline: ``detected_anchor`` and ``references`` (:mod:`mmda_bench.metrics.reference_heads`).
+
+    ``heads``: (N, 4, C), probabilities on the target test set; ``labels``: (N,), its classes. The probe sees rows of
+    the two training sets, drawn by the seed of the cell.
+    """
+    cell, z = trainer.cell, {}
+    for half, rows in (("source", trainer.source), ("target", trainer.target)):
+        order = np.random.default_rng(name_hash("probe", half, cell.seed)).permutation(len(rows))
+        z[half] = trainer.predict(half, [rows[i] for i in order[:MOST_PROBED]])[0]
+    detected = detect_anchor(z["source"], z["target"])
+    scored = reference_scores(heads, labels, anchor=cell.anchor, detected=detected["modality"])
+    return {"detected_anchor": detected, "references": scored}
