@@ -114,7 +114,7 @@ def doctor(
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="A method, a dataset or a backbone.")],
+    method: Annotated[str, typer.Argument(metavar="NAME", help="A method, a dataset or a backbone.")],
     data_root: DataRoot = None,
     weights: Weights = None,
     plugin: Plugins = None,
@@ -127,12 +127,12 @@ def check(
     from mmda_bench.testing import check_backbone, check_dataset, method_contract
 
     load(plugin)
-    if name in DATASETS.entries():
-        checks = check_dataset(name, data_root)
-    elif name in BACKBONES.entries():
-        checks = check_backbone(name, parse_weights(weights or ()))
+    if method in DATASETS.entries():
+        checks = check_dataset(method, data_root)
+    elif method in BACKBONES.entries():
+        checks = check_backbone(method, parse_weights(weights or ()))
     else:
-        checks = method_contract.check_method(name)
+        checks = method_contract.check_method(method)
     for one in checks:
         typer.echo(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
     if not all(one.passed for one in checks):

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import SUPERVISED
-from mmda_bench.published import ABLATION, PAPER_ORDER
+from mmda_bench.published import ABLATION, FAMILIES, PAPER_ORDER
 from mmda_bench.registry.declare import is_json
 from mmda_bench.registry.registry import METHODS, suggest
 
@@ -57,7 +57,8 @@ def members(group: str) -> list[str]:
     """The usable methods of a group, all of them for ``everything``; none where a method or nothing has this name."""
     if group in METHODS.entries():
         return []
-    return METHODS.names(None if group == "everything" else group)
+    usable = METHODS.names(None if group == "everything" else group)
+    return [name for name in FAMILIES.get(group, ()) if name in METHODS.names() and name not in usable] + usable
 
 
 def split_outside_brackets(text: str) -> list[str]:
@@ -81,7 +82,7 @@ def parse_spec(text: str) -> Spec:
     name, bracket, settings = text.partition("[")
     if bracket and not settings.endswith("]"):
         raise UsageError(f"{text!r}: nothing may follow the bracket")
-    words = [*METHODS.names(), *METHODS.groups(), "everything", "ablation"]
+    words = [*METHODS.names(), *METHODS.groups(), *FAMILIES, "everything", "ablation"]
     if name not in METHODS.entries() and (hint := suggest(name, words)):
         raise UsageError(f"unknown method {name!r}{hint}")
     entry = METHODS.entry(name)

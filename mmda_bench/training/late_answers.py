@@ -45,7 +45,7 @@ class LateAnswers:
 
 
 def reference_metrics(trainer: "Trainer", heads: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Metrics of a cell of the baseline: ``detected_anchor`` and ``references`` (:mod:`mmda_bench.metrics.reference_heads`).
+    """Metrics of a cell of the baseline: ``detected_anchor`` and ``references`` (see the room ``metrics``).
 
     ``heads``: (N, 4, C), probabilities on the target test set; ``labels``: (N,), its classes. The probe sees rows of
     the two training sets, drawn by the seed of the cell.

@@ -21,7 +21,7 @@ from mmda_bench.store import Store
 LABELS = np.random.default_rng(0).integers(0, 4, 150)
 HEADS = {"A": 0.55, "L": 0.5, "V": 0.6}  # accuracies of the drifts' heads
 METHODS = {"dann": 0.55, "luhp": 0.95}
-OLD = Path(__file__).parent / "fixtures" / "records-schema1"
+OLD = Path(__file__).resolve().parents[1] / "fixtures" / "records-schema1"
 
 
 def predicted(*names, accuracy):

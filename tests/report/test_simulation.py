@@ -56,7 +56,7 @@ def test_fewer_than_five_seeds_are_too_few_and_normal_quantiles_too_narrow():
 
 
 def test_captions_and_docstring_say_what_the_stored_simulation_found():
-    text = (Path(__file__).resolve().parent.parent / "results" / "simulation.md").read_text("utf-8")
+    text = (Path(__file__).resolve().parents[2] / "results" / "simulation.md").read_text("utf-8")
     tables = [section.split("**t, Satterthwaite**")[-1].split("**")[0] for section in text.split("\n## ")[1:]]
     level, _, left_out, misplaced, _ = (
         {int(line.split("|")[1]): [float(x) for x in line.split("|")[2:-1]] for line in re.findall(r"\| +\d.*", table)}
