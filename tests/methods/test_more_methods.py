@@ -1,4 +1,4 @@
-"""The methods beyond the paper's ten: their terms and gradients are those of their formulas; their groups and words."""
+"""The methods beyond the paper's ten: their terms and gradients are those of their formulas."""
 
 import itertools
 from typing import Any
@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from staging import grads, stage
+from test_groups import MORE
 from torch import Tensor, nn
 
-from mmda_bench import plan
-from mmda_bench.declarations import FAMILIES, RESERVED
 from mmda_bench.functional import PLANS, information_plan, joint_plan, transport_plan, warmup
 from mmda_bench.registry import METHODS, UsageError
 from mmda_bench.rehearsal import SCALE, Rehearsal
@@ -21,16 +20,6 @@ from mmda_bench.rehearsal import SCALE, Rehearsal
 CASES = [(2, 2), (3, 5), (6, 4)]  # (classes, batch)
 PROGRESS = 0.3
 LAMBDA = warmup(PROGRESS)
-GROUPS = {
-    "multimodal": ["amanda", "mmsada", "xmuda"],
-    "adversarial": ["cdan+mcc", "mcd", "mdd", "toalign"],
-    "moment": ["cmd", "coral", "dan", "ddc", "jan", "jdda"],
-    "transport": ["deepjdot", "gmm-otda", "infoot", "jumbot", "mpot"],
-    "self-training": ["bnm", "fixmatch", "im", "mcc"],
-    "baselines": ["anchor-teaching"],
-    "": ["cma", "mixdann"],  # what the sources could not confirm is in no group
-}
-MORE = [name for names in GROUPS.values() for name in names]
 
 
 def softmaxes(batch: Any, m: str = "joint") -> Tensor:
@@ -67,50 +56,6 @@ def test_its_card_has_a_source_and_says_what_is_ours(name: str) -> None:
     first, _, marks = entry.doc.partition("\n\n")
     assert any(sign in first for sign in "·⟨Σ"), "the first paragraph is the formula"
     assert any(word in marks for word in ("Published", "Official", "Ours", "Verified"))
-
-
-# --- Groups, and the words of --methods
-
-
-def test_the_families_hold_the_verified_methods() -> None:
-    for group, names in GROUPS.items():
-        mine = [n for n in MORE if (METHODS.entry(n).groups or ("",)) == (group,)]
-        assert sorted(mine) == names, group
-    assert set(GROUPS) - {""} == set(FAMILIES)
-    assert all("all" not in METHODS.entry(name).groups for name in MORE)
-
-
-def selected(text: str) -> list[str]:
-    return [spec.method for spec in plan.parse_methods(text)]
-
-
-@pytest.mark.parametrize("group", FAMILIES)
-def test_the_name_of_a_group_selects_its_members(group: str) -> None:
-    assert set(selected(group)) == set(METHODS.names(group)) >= set(GROUPS[group])
-
-
-def test_everything_is_every_usable_method_and_a_group_can_be_taken_out() -> None:
-    assert sorted(selected("everything")) == sorted(METHODS.names())
-    without = selected("everything,-transport,-dt")
-    assert set(METHODS.names()) - set(without) == {*METHODS.names("transport"), "dt"}
-    assert selected("moment,dt")[0] == "dt"
-
-
-@pytest.mark.parametrize(
-    ("text", "word"), [("everythin", "everything"), ("multimodel", "multimodal"), ("selftraining", "self-training")]
-)
-def test_a_word_that_is_nearly_a_group_is_answered_with_it(text: str, word: str) -> None:
-    with pytest.raises(UsageError, match=f"unknown method '{text}': did you mean {word}"):
-        plan.parse_methods(text)
-
-
-def test_a_method_comes_before_a_group_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(METHODS, "names", lambda group=None: ["mada"] if group == "dann" else ["dann", "mada"])
-    assert selected("dann") == ["dann"]
-
-
-def test_the_words_cannot_name_a_method() -> None:
-    assert {"everything", *FAMILIES} < set(RESERVED)
 
 
 # --- Modalities that teach each other
