@@ -239,7 +239,7 @@ def prepare(
 
 def verify(
     dataset: str, *, workspace: Workspace | None = None, sample: int | None = None, jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, backbone: str | None = None,
 ) -> "Verification":  # fmt: skip
     """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
     from mmda_bench.data import verify as verifying
@@ -248,8 +248,9 @@ def verify(
     _load(ws)
     with unchanged_process():
         return verifying.verify(
-            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), plugins=ws.plugins, progress=progress
-        )
+            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), plugins=ws.plugins, progress=progress,
+            backbone=backbone, weights=ws.weights,
+        )  # fmt: skip
 
 
 def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utterance]:

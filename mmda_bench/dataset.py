@@ -38,7 +38,7 @@ def substituted(reason: str) -> None:
     """For a loader to call where it gives something else than the clip holds: the utterance is used, and ``reason``
     ("resampled from 8000 Hz") is named in every record."""
     said = _substituted.get()
-    if said is not None:
+    if said is not None and reason not in said:
         said.append(reason)
 
 

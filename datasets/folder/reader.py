@@ -16,13 +16,15 @@ import hashlib
 import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.data.corpus_files import size_of
+from mmda_bench.data.corpus_files import decoded, size_of
+from mmda_bench.data.ids import EXPECTED, id_fault, inside
 from mmda_bench.data.media.files import is_picture, read_frames, read_waveform
 from mmda_bench.data.splits import split_halves
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
@@ -71,8 +73,8 @@ class Folder(Dataset):
                 id=row.name,
                 text=row.text,
                 label=card.classes.index(row.emotion),
-                waveform=partial(read_waveform, root / f"{row.name}.wav"),
-                frames=partial(read_frames, root / row.name),
+                waveform=partial(read_waveform, inside(root, row.name, ".wav")),
+                frames=partial(read_frames, inside(root, row.name)),
                 speaker=row.speaker,
                 half=row.half,
             )
@@ -137,7 +139,7 @@ def _rows(root: Path) -> list[_Row]:
 
 def _table(path: Path, half: str | None) -> Iterator[tuple[int, _Row]]:
     """(line, row) of one csv."""
-    reader = csv.reader(io.StringIO(_decoded(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(decoded(path), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]
@@ -149,37 +151,43 @@ def _table(path: Path, half: str | None) -> Iterator[tuple[int, _Row]]:
                 f"its first line must be {','.join(COLUMNS)}"
             )
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                raise DataError(
-                    f"{path} line {reader.line_num}: {len(cells)} fields, but the header has {len(header)}; "
-                    'put a text that contains a comma between double quotes: "well, no"'
-                )
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            for name in ("video_id", "clip_id", "emotion"):
-                if not row[name]:
-                    raise DataError(f"{path} line {reader.line_num}: {name} is empty; fill it in or remove the row")
-            name = f"{row['video_id']}_{row['clip_id']}"
-            yield reader.line_num, _Row(name, row["text"], row["emotion"], row.get("speaker") or None, half)
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, _row(cells, header, half, f"{path} line {reader.line_num}")
     except csv.Error as error:
+        reason = f"{error}; look for an unpaired quote"
+        if "field limit" in str(error):
+            reason = _too_long(path)
+        raise DataError(f"{path} line {reader.line_num} is not valid csv: {reason}") from error
+
+
+def _row(cells: list[str], header: list[str], half: str | None, where: str) -> _Row:
+    if len(cells) != len(header):
         raise DataError(
-            f"{path} line {reader.line_num} is not valid csv: {error}; look for an unpaired quote"
-        ) from error
+            f"{where}: {len(cells)} fields, but the header has {len(header)}; "
+            'put a text that contains a comma between double quotes: "well, no"'
+        )
+    row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    for name in ("video_id", "clip_id", "emotion"):
+        if not row[name]:
+            raise DataError(f"{where}: {name} is empty; fill it in or remove the row")
+    name = f"{row['video_id']}_{row['clip_id']}"
+    if fault := id_fault(name):
+        raise DataError(
+            f"{where}: video_id and clip_id make {name[:80]!r}, the name of a wav and a folder: {fault}; {EXPECTED}; "
+            "clips that lie elsewhere can be linked into this folder"
+        )
+    return _Row(name, row["text"], row["emotion"], row.get("speaker") or None, half)
 
 
-def _decoded(path: Path) -> str:
+def _too_long(path: Path) -> str:
+    """How long the longest field of a table is, where the csv module gave up on one."""
+    limit = csv.field_size_limit()
     try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path} line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the table as UTF-8, for example "
-            f"with: iconv -f latin1 -t utf-8 {path.name} > fixed.csv"
-        ) from error
+        csv.field_size_limit(sys.maxsize)
+        longest = max(len(cell) for row in csv.reader(io.StringIO(decoded(path), newline="")) for cell in row)
+    finally:
+        csv.field_size_limit(limit)
+    return f"a field of {longest:,} characters, at most {limit:,} are read; shorten it, or look for an unpaired quote"
 
 
 def _contents(root: Path) -> str:
@@ -259,7 +267,7 @@ def _fingerprint(root: Path, rows: list[_Row]) -> str:
         if (root / name).is_file():
             digest.update(f"{name}\n".encode() + (root / name).read_bytes())
     for row in rows:
-        wav, folder = root / f"{row.name}.wav", root / row.name
+        wav, folder = inside(root, row.name, ".wav"), inside(root, row.name)
         digest.update(f"{wav.name} {size_of(wav)}\n".encode())
         pictures = os.scandir(folder) if folder.is_dir() else ()
         sizes = sorted((entry.name, size_of(entry)) for entry in pictures if is_picture(entry.name))

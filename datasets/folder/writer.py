@@ -9,18 +9,24 @@ from pathlib import Path
 from PIL import Image
 
 from mmda_bench.data.export import each
+from mmda_bench.data.ids import inside
 from mmda_bench.data.media.write import write_wav
 from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import ExportTask, Utterance
 from mmda_bench.datasets.folder.reader import COLUMNS, TABLES
-from mmda_bench.errors import ClipError
+from mmda_bench.errors import ClipError, DataError
 
 JPEG_QUALITY = 95
+FACTS = "dataset.json"
 TABLE = {half: name for name, half in TABLES}
 
 
 def write_folder(task: ExportTask) -> dict[str, str]:
-    """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
+    """Write ``task`` in this layout; returns the reason for every utterance that could not be read.
+
+    Raises :class:`DataError` before it writes anything if the ids of the corpus are no names of files of their own.
+    """
+    _check_places(task)
     skipped: dict[str, str] = {}
     rows: dict[str, list[tuple[str, ...]]] = {TABLE[u.half]: [] for u in task.utterances}
     for utterance, reason in zip(
@@ -49,7 +55,7 @@ def write_folder(task: ExportTask) -> dict[str, str]:
         "fractions": list(card.fractions),
         "backbone": card.backbone,
     }
-    (task.out / "dataset.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (task.out / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return skipped
 
 
@@ -59,12 +65,31 @@ def _write_clip(out: Path, utterance: Utterance) -> str | None:
         waveform, frames = load_sound(utterance), load_pictures(utterance)
     except ClipError as error:
         return str(error)
-    stem = "_".join(_names(utterance.id))
-    write_wav(out / f"{stem}.wav", waveform)
-    (out / stem).mkdir()
+    sound, pictures = _places(out, utterance.id)
+    write_wav(sound, waveform)
+    pictures.mkdir()
     for i, frame in enumerate(frames):
-        Image.fromarray(frame).save(out / stem / f"{i:02d}.jpg", quality=JPEG_QUALITY, subsampling=0)
+        Image.fromarray(frame).save(pictures / f"{i:02d}.jpg", quality=JPEG_QUALITY, subsampling=0)
     return None
+
+
+def _places(out: Path, utterance_id: str) -> tuple[Path, Path]:
+    """Where the sound and the pictures of an utterance go."""
+    stem = "_".join(_names(utterance_id))
+    return inside(out, stem, ".wav"), inside(out, stem)
+
+
+def _check_places(task: ExportTask) -> None:
+    """No file of one utterance may be that of another, or a table (as with the ids ``a`` and ``a_0``)."""
+    taken = {inside(task.out, name): name for name in (*TABLE.values(), FACTS)}
+    for utterance in task.utterances:
+        for place in _places(task.out, utterance.id):
+            if place in taken:
+                raise DataError(
+                    f"the utterance {utterance.id} of {task.card.name} and {taken[place]} would both be written to "
+                    f"{place.name} in this layout; rename one of them"
+                )
+            taken[place] = utterance.id
 
 
 def _names(utterance_id: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from mmda_bench.data.corpus_files import completed, corpus_root
+from mmda_bench.data.ids import id_fault, inside
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import ONE_WORD, Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.errors import DataError
@@ -81,7 +82,7 @@ def _existing(root: Path | None) -> Path:
 
 
 def _clip(root: Path, season: str, episode: str, clip: str) -> Path:
-    return root / CLIPS / season / episode / f"{clip}.mp4"
+    return inside(inside(inside(root / CLIPS, season), episode), clip, ".mp4")
 
 
 def _read(root: Path) -> tuple[list[list[str]], list[tuple[str, str]]]:
@@ -116,5 +117,9 @@ def _fault(row: list[str], lines: dict[str, str]) -> str:
         return f"{len(row)} columns, expected {len(COLUMNS)}"
     if row[4] not in MIntRec.card.classes:
         return f"unknown label {row[4]!r}"
-    before = lines.get("_".join(row[:3]))
+    together = "_".join(row[:3])
+    for value in (*row[:3], together):
+        if fault := id_fault(value):
+            return f"{value[:80]!r} cannot be the name of a file: {fault}"
+    before = lines.get(together)
     return f"a second row of the clip in {before}" if before else ""

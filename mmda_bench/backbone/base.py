@@ -4,7 +4,7 @@ A backbone is data plus three encoders. To add one, subclass :class:`Backbone`, 
 ``@register_backbone("my-backbone", title=...)`` and pass the file with ``--plugin``; the engine needs no change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +39,10 @@ class Encoder(nn.Module):
         Acoustic: (samples,) float32 waveform. Lexical: a list of words. Visual: (T, H, W, 3) float32 normalised frames.
         """
         raise NotImplementedError
+
+    def knows(self, words: Sequence[str]) -> list[bool] | None:
+        """Of a lexical encoder: which of ``words`` have a token of their own. None, the default: it cannot tell."""
+        return None
 
     def prefix(self, tokens: Tensor) -> Tensor:
         """Frozen features of one utterance at its true length: (T, width), or (frames, N, width) for pictures."""

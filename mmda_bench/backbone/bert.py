@@ -1,5 +1,6 @@
 """BERT (Devlin et al., NAACL 2019): frozen up to its last layers, with the checkpoint's own tokenizer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,6 +45,10 @@ class BertEncoder(Encoder):
     def tokens(self, raw: list[str]) -> Tensor:
         ids = self.tokenizer(" ".join(raw), truncation=True, max_length=MAX_TOKENS)["input_ids"]
         return torch.tensor(ids)
+
+    def knows(self, words: Sequence[str]) -> list[bool]:
+        pieces = self.tokenizer(list(words), add_special_tokens=False)["input_ids"] if words else []
+        return [bool(ids) and self.tokenizer.unk_token_id not in ids for ids in pieces]
 
     def prefix(self, tokens: Tensor) -> Tensor:
         return self.frozen(tokens[None]).last_hidden_state[0]

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -120,6 +121,9 @@ class TinyEncoder(Encoder):
             return torch.tensor([word_index(word, self.vocabulary) for word in raw[:64]] or [2])
         x = torch.from_numpy(np.ascontiguousarray(raw))
         return log_mel(x) if self.modality == "A" else x.permute(0, 3, 1, 2)
+
+    def knows(self, words: Sequence[str]) -> list[bool]:
+        return [word_index(word, self.vocabulary) < len(self.vocabulary) for word in words]
 
     def prefix(self, tokens: Tensor) -> Tensor:
         x = tokens

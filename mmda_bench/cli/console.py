@@ -42,6 +42,8 @@ def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = N
     for what, notes in (("left out", corpus.skipped), ("used, but not as the files have it", corpus.substituted)):
         for name, reason in notes:
             say(f"{what}: {name}: {reason}", error=True)
+    for remark in corpus.lexical.remarks(config.backbone or "the backbone") if corpus.lexical else ():
+        say(remark, error=True)
     size = in_units(sum(values.size for values in corpus.features.values()))
     say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {size}: {corpus.folder}")
 

@@ -82,6 +82,10 @@ def verify_(
     dataset: str,
     data_root: DataRoot = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many utterances.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Count the words that this backbone does not know.")
+    ] = None,
+    weights: Weights = None,
     jobs: Jobs = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
@@ -96,10 +100,11 @@ def verify_(
     from mmda_bench.cli import output
     from mmda_bench.config import Workspace
     from mmda_bench.data.verify import as_text
+    from mmda_bench.sweep.plan import parse_weights
 
-    workspace = Workspace(data_root=data_root, plugins=plugin or ())
+    workspace = Workspace(data_root=data_root, weights=parse_weights(weights or ()), plugins=plugin or ())
     counter = output.counter(f"{dataset} decoded")
-    found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter)
+    found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter, backbone=backbone)
     typer.echo(json.dumps(found.as_json(), indent=1) if as_json else as_text(found))
     if not found.usable:
         raise typer.Exit(DATA)

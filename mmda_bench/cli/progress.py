@@ -37,6 +37,7 @@ class Progress(Listener):
         self.running: dict[str, str] = {}
         self.stage, self.quarter = "", -1
         self.dataset = cells[0].dataset if cells else ""
+        self.backbone = cells[0].protocol.backbone if cells else ""
         self.finished_cells = self.failed = 0
         self.start = time.monotonic()
         self.terminal = is_terminal(sys.stdout) if terminal is None else terminal
@@ -95,6 +96,8 @@ class Progress(Listener):
         """Say how many utterances could not be used as they are, and start the clock of the cells."""
         text = not_whole(self.dataset, skipped=len(corpus.skipped), substituted=len(corpus.substituted))
         self._line(text)
+        for remark in corpus.lexical.remarks(self.backbone) if corpus.lexical else ():
+            self._line(remark)
         self.stage = ""
         self.start = time.monotonic()
 

@@ -6,6 +6,7 @@ what a registered dataset reads and, with :meth:`~mmda_bench.dataset.Dataset.exp
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -65,10 +66,11 @@ def export(
     card = read_card(dataset, type(dataset).__name__, root)
     _check_classes(card, writer.card)
     utterances = read_utterances(dataset, card, root, limit=limit)
-    partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
+    with _writing(out):
+        partial_out.mkdir(parents=True)  # nobody else's: it is removed below
     try:
         with _writing(out):
-            partial_out.mkdir(parents=True)
             skipped = writer.export(ExportTask(card, utterances, partial_out, progress, jobs))
             partial_out.replace(out)
     finally:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mmda_bench.data.ids import EXPECTED, id_fault
 from mmda_bench.dataset import Card, Dataset, Utterance
 from mmda_bench.errors import ClipError, DataError, UsageError
 from mmda_bench.protocol import HALVES
@@ -63,6 +64,8 @@ def _check_utterances(card: Card, utterances: Sequence[Utterance]) -> None:
             raise DataError(f"{card.name}: number {position} is {_shown(utterance)}, expected an Utterance")
         if not isinstance(utterance.id, str) or not utterance.id:
             raise DataError(f"{card.name}: number {position} has the id {_shown(utterance.id)}, expected a name")
+        if fault := id_fault(utterance.id):  # it may become the name of a file
+            raise DataError(f"{card.name}: number {position} has the id {_shown(utterance.id)}: {fault}; {EXPECTED}")
         if (before := first.setdefault(utterance.id, position)) != position:
             raise DataError(
                 f"{card.name}: utterance {utterance.id} appears twice, as number {before} and {position}; every id "

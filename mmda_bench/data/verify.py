@@ -1,19 +1,24 @@
 """Looks through a corpus: what is there and what is missing, what cannot be read, and whether it can be used."""
 
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmda_bench import registry
+from mmda_bench.data.legibility import Legibility, check_legible, legibility
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
 from mmda_bench.dataset import NAMES, Card, Utterance, substitutions, tally
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.protocol import name_hash
+
+if TYPE_CHECKING:
+    from mmda_bench.backbone.base import Backbone
 
 SHOWN = 20  # entries of a list in the report for people; the other form has all
 Progress = Callable[[int, int], None]
@@ -36,7 +41,8 @@ class Verification:
     """What was found. ``counts``: name to (found, expected). ``unusable``: (where, why) of entries of the tables that
     are no utterance. ``no_sound``, ``no_pictures``: reasons by id. ``silent``: ids whose sound is silent or missing.
     ``substituted``: by id, what the loaders put in the place of what the files have.
-    ``problem``: why the corpus cannot be used, "" if it can."""
+    ``lexical``: what the shift changes of the texts and ``backbone`` knows of their words. ``warnings``: what is
+    allowed and probably not meant. ``problem``: why the corpus cannot be used, "" if it can."""
 
     dataset: str
     root: str | None
@@ -51,6 +57,9 @@ class Verification:
     no_pictures: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     substituted: dict[str, str] = field(default_factory=dict)
+    backbone: str = ""
+    lexical: Legibility | None = None
+    warnings: list[str] = field(default_factory=list)
     problem: str = ""
 
     @property
@@ -71,9 +80,13 @@ def verify(
     jobs: int = 1,
     progress: Progress | None = None,
     plugins: Sequence[str | Path] = (),
+    backbone: str | None = None,
+    weights: Mapping[str, str] | None = None,
 ) -> Verification:
     """Hold the corpus under ``root`` against its card and decode every clip, or ``sample`` of them chosen by hash.
 
+    ``backbone``, with ``weights`` where they are not its own: whose vocabulary the texts are held against; without
+    one, the corpus's own backbone is taken if it is embedded, since another would have to be downloaded.
     What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset``, and
     :class:`ResourceError` when a process is killed.
     """
@@ -91,6 +104,8 @@ def verify(
     found.counts = {name: (count, card.expected[name]) for name, count in tally(card, utterances).items()}
     labels = Counter(u.label for u in utterances)
     found.classes = {name: labels[i] for i, name in enumerate(card.classes)}
+    found.warnings = alike_classes(card.classes)
+    _read_texts(found, card, [u.text for u in utterances], backbone, weights)
     chosen = _sample(dataset, utterances, sample)
     found.decoded = len(chosen)
     unreadable = {}
@@ -112,6 +127,43 @@ def verify(
     except DataError as error:
         found.problem = found.problem or str(error)
     return found
+
+
+def alike_classes(classes: Sequence[str]) -> list[str]:
+    """A warning for each group of classes that differ in capitals, accents' form, blanks or signs alone.
+
+    >>> alike_classes(["Happy", "sad", "happy "])
+    ["the classes 'Happy' and 'happy ' differ in writing alone; if they are one, give them one name"]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+        groups.setdefault(plain or name, []).append(name)
+    return [
+        f"the classes {' and '.join(map(repr, group))} differ in writing alone; if they are one, give them one name"
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def _read_texts(
+    found: Verification, card: Card, texts: Sequence[str], backbone: str | None, weights: Mapping[str, str] | None
+) -> None:
+    """Fill in ``lexical``, and the problem where the backbone cannot read the corpus at all."""
+    found.backbone = backbone or card.backbone
+    encoder = None
+    if backbone is not None or (found.backbone in registry.BACKBONES.names() and _is_embedded(found.backbone)):
+        encoder = registry.BACKBONES.get(found.backbone)(weights).encoder("L")
+        try:
+            check_legible(texts, encoder, dataset=found.dataset, backbone=found.backbone)
+        except DataError as error:
+            found.problem = str(error)
+    found.lexical = legibility(texts, share=card.shift.masked, encoder=encoder)
+
+
+def _is_embedded(backbone: str) -> bool:
+    kind: type[Backbone] = registry.BACKBONES.get(backbone)
+    return not kind.default_weights
 
 
 def decode(utterance: Utterance) -> Clip:
@@ -185,6 +237,11 @@ def as_text(found: Verification) -> str:
     lines += _listed("whose pictures are missing or cannot be read", list(found.no_pictures.items()))
     lines += _listed("whose sound is silent or missing; silence is used", [(name, "") for name in found.silent])
     lines += _listed("used with something in the place of what the files have", list(found.substituted.items()))
+    if found.lexical is not None:
+        lines += [f"  {remark}" for remark in found.lexical.remarks(found.backbone)]
+        if found.lexical.unknown is None:
+            lines.append(f"  words that {found.backbone} does not know are counted with --backbone {found.backbone}")
+    lines += [f"  WARNING: {warning}" for warning in found.warnings]
     lost = len(set(found.no_sound) | set(found.no_pictures))
     verdict = "usable" + (f"; {lost} of its utterances will be left out and named in every record" if lost else "")
     return "\n".join([*lines, verdict if found.usable else f"NOT usable: {found.problem}"])

@@ -23,11 +23,11 @@ from mmda_bench.features import shards as ragged
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import Disk, free_bytes
 from mmda_bench.protocol import Protocol, canonical_json
-from mmda_bench.shifts import effective_shift
+from mmda_bench.shifts import effective_shift, scripts
 
 # Raise it whenever what the frozen layers give, or how it is split and stored, changes: every cache is then made anew.
 # A golden test (tests/test_frozen.py) fails when the outputs change and this number does not.
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 SHARD = 128  # utterances: some 300 MB of visual tokens of the real backbones, two or three minutes of one core
 
 
@@ -106,7 +106,7 @@ def _inside(folders: Iterable[Path]) -> list[Path]:
 
 def room_for(shards: Sequence[encode.Shard], utterances: Sequence[Utterance], folder: Path) -> Disk:
     """The room that ``shards`` take: no more than if every utterance were as long as the longest may be."""
-    words = max((utterance.text.split() for utterance in utterances), key=len, default=[])
+    words = max((scripts.all_units(utterance.text) for utterance in utterances), key=len, default=[])
     rows: Counter[encode.Job] = Counter()
     for shard in shards:
         targets = sum(is_target for *_, is_target in shard.rows)

@@ -15,15 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from mmda_bench import registry
 from mmda_bench.backbone.base import Backbone
+from mmda_bench.data.legibility import Legibility, check_legible, legibility
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, read_card, read_utterances, reading
 from mmda_bench.dataset import MODALITIES, NAMES, Card, Dataset, Utterance
 from mmda_bench.errors import DataError, ResourceError
 from mmda_bench.features.cache import SHARD, Place, damaged, discard_damaged, locked, place_of, room_for
 from mmda_bench.features.corpus import TARGET_LABELS, Corpus, read_corpus
-from mmda_bench.features.encode import Job, Shard
+from mmda_bench.features.encode import Job, Shard, load_encoder
 from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
@@ -168,6 +171,7 @@ def _missing(shards: Iterable[Shard]) -> list[Shard]:
 def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[str]) -> None:
     utterances, parts = this.read()
     check_readable(this.card, utterances, parts, {})
+    lexical = _legible(this, [u.text for u in utterances])
     shards = this.shards(utterances, parts)
     missing = _missing(shards)
     room = room_for(missing, utterances, this.place.clean.parent)
@@ -192,7 +196,18 @@ def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[s
             except DataError:
                 _forget_skipped(shards)
                 raise
-    _write_index(this, utterances, parts, shards, skipped, substituted)
+    _write_index(this, utterances, parts, shards, skipped, substituted, lexical)
+
+
+def _legible(this: Preparation, texts: Sequence[str]) -> Legibility:
+    """What the shift changes of the texts and the backbone can read of them. Raises :class:`DataError` where it can
+    read nothing, before anything is encoded."""
+    encoder = load_encoder(this.protocol.backbone, "L", this.weights, torch.device("cpu"))
+    try:
+        check_legible(texts, encoder, dataset=this.dataset, backbone=this.protocol.backbone)
+        return legibility(texts, share=effective_shift(this.card.shift, this.protocol).masked, encoder=encoder)
+    finally:
+        load_encoder.cache_clear()
 
 
 def _counting(progress: Progress, stage: str, todo: Sequence[Shard], total: int) -> Callable[[int], None]:
@@ -215,6 +230,7 @@ def _write_index(
     shards: Sequence[Shard],
     skipped: Mapping[int, str],
     substituted: Mapping[int, str],
+    lexical: Legibility,
 ) -> None:
     half_of = {p: half for (half, _), positions in parts.items() for p in positions}
     labels = {half: {p: u.label for p, u in enumerate(utterances) if half_of[p] == half} for half in HALVES}
@@ -230,6 +246,7 @@ def _write_index(
         "fingerprint": _fingerprint(utterances, this.card),
         "skipped": [*unusable, *([utterances[p].id, reason] for p, reason in sorted(skipped.items()))],
         "substituted": [[utterances[p].id, reason] for p, reason in sorted(substituted.items())],
+        "lexical": lexical.as_json(),
         "parts": [[*key, [p for p in value if p not in skipped]] for key, value in parts.items()],
         "source_labels": labels["source"],
         "shards": paths,

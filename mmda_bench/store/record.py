@@ -118,6 +118,7 @@ MEASURED = _fields(
             classes=_list(TEXT),
             skipped=_list(NOTE),
             substituted=_list(NOTE),
+            lexical=_fields(texts=COUNT, unchanged=_nullable(COUNT), words=COUNT, unknown=_nullable(COUNT)),
         )
     ),
 )

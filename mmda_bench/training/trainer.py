@@ -99,6 +99,8 @@ def _run(
         "skipped": corpus.skipped,
         "substituted": corpus.substituted,
     }
+    if corpus.lexical is not None:
+        record["dataset"]["lexical"] = corpus.lexical.as_json()
     trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
     record["times"]["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()

@@ -32,7 +32,9 @@ def failing(monkeypatch):
         return SimpleNamespace(record=make_record(cell), outputs=None)
 
     monkeypatch.setattr(training, "run_cell", run_cell)
-    monkeypatch.setattr(prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
+    monkeypatch.setattr(
+        prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[], lexical=None)
+    )
     monkeypatch.setattr(sys, "argv", ["mmda-bench", "run", "--dataset", "avatars"])
     return names
 

@@ -34,7 +34,9 @@ def results(tmp_path, monkeypatch):
         return SimpleNamespace(record=record, outputs=None)
 
     monkeypatch.setattr(training, "run_cell", run_cell)
-    monkeypatch.setattr(prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
+    monkeypatch.setattr(
+        prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[], lexical=None)
+    )
     return tmp_path / "results"
 
 

@@ -83,7 +83,7 @@ def test_a_log_whose_disk_is_full_ends_no_sweep(monkeypatch):
     ],
 )
 def test_what_of_a_corpus_cannot_be_used_is_said_once(capsys, skipped, substituted, line):
-    notes = SimpleNamespace(skipped=[["u1", "why"]] * skipped, substituted=[["u2", "why"]] * substituted)
+    notes = SimpleNamespace(skipped=[["u1", "why"]] * skipped, substituted=[["u2", "why"]] * substituted, lexical=None)
     progress = Progress([replace(make_cell(), dataset="mintrec")], terminal=False)
     progress.on_prepared(notes)
     said = capsys.readouterr().out

@@ -147,7 +147,9 @@ def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_
         return SimpleNamespace(record=make_record(cell), outputs=None)
 
     monkeypatch.setattr(training, "run_cell", run_cell)
-    monkeypatch.setattr(prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[]))
+    monkeypatch.setattr(
+        prepare, "prepare", lambda *args, **options: SimpleNamespace(skipped=[], substituted=[], lexical=None)
+    )
     monkeypatch.setattr(sys, "argv", ["mmda-bench", "run", "--methods", "dt"])
     arguments = ["run", "--methods", "dt", "--seeds", "1", "--no-bounds", "--jobs", "0", "--results", str(tmp_path)]
     answer = CliRunner().invoke(app, [*arguments, "--cache", str(tmp_path / "cache")])

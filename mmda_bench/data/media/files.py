@@ -2,17 +2,19 @@
 
 import os
 import re
-from math import gcd
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.signal import resample_poly
 
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, VIDEO_FRAMES, substituted
+from mmda_bench.data.media.file_rules import COMPLETE, check_whole
+from mmda_bench.data.media.picture_rules import read_pictures_of
+from mmda_bench.data.media.sound_rules import heard, samples_needed
+from mmda_bench.dataset import SAMPLE_RATE, VIDEO_FRAMES, substituted
 from mmda_bench.errors import ClipError
+
+WAV = ("WAV", "WAVEX", "RF64", "W64", "NIST")  # what goes by the suffix .wav
 
 
 def read_waveform(path: Path) -> NDArray[np.float32]:
@@ -23,29 +25,35 @@ def read_waveform(path: Path) -> NDArray[np.float32]:
     if not path.is_file():
         raise ClipError(f"{path} is missing")
     try:
+        check_whole(path)
         with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            needed = -(-MAX_SAMPLES * rate // SAMPLE_RATE) + rate // 10  # a little more, for the filter's edge
+            rate, kind, promised = file.samplerate, file.format, file.frames
+            needed = samples_needed(rate, name=str(path))
             channels = file.read(needed, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, RuntimeError) as error:
-        raise ClipError(f"{path} is not readable sound: {error}") from error
+        found = _sound_of_another_kind(path)
+        if found is None:
+            raise ClipError(f"{path} is not readable sound: {error}") from error
+        return found
     if not len(channels):
         raise ClipError(f"{path} has no samples (length zero)")
-    sound = channels.mean(axis=1)
-    if not np.isfinite(sound).all():
-        raise ClipError(f"{path} contains samples that are not numbers")
+    if len(channels) < COMPLETE * min(needed, promised):
+        raise ClipError(f"{path} is truncated: it promises {promised:,} samples, {len(channels):,} can be read")
+    if kind not in WAV:
+        substituted(f"{kind} content under the name {path.suffix}")
     if rate != SAMPLE_RATE:
         substituted(f"resampled from {rate} Hz")
-    return conform(sound, rate)
+    return heard(channels.T, rate, name=str(path))
 
 
-def conform(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """Mono ``sound`` at ``rate`` Hz in the form of the contract: 16 kHz, in [−1, 1], from 25 ms to 5.01 s."""
-    if rate != SAMPLE_RATE:
-        common = gcd(rate, SAMPLE_RATE)
-        sound = resample_poly(sound, SAMPLE_RATE // common, rate // common)
-    sound = np.clip(sound[:MAX_SAMPLES], -1, 1).astype(np.float32)
-    return np.pad(sound, (0, max(0, MIN_SAMPLES - len(sound))))
+def _sound_of_another_kind(path: Path) -> NDArray[np.float32] | None:
+    """The sound of a file that libsndfile does not know (an mp4 or m4a under the name .wav); None if there is none."""
+    from mmda_bench.data.media.video import read_sound
+
+    try:
+        return read_sound(path, needed=True)
+    except ClipError:
+        return None
 
 
 def read_frames(folder: Path) -> NDArray[np.uint8]:
@@ -56,18 +64,8 @@ def read_frames(folder: Path) -> NDArray[np.uint8]:
     if not names:
         raise ClipError(f"{folder} contains no jpg")
     chosen = ten_of(len(names))
-    pictures: dict[int, NDArray[np.uint8]] = {}
-    size: tuple[int, int] | None = None
-    for i in sorted(set(chosen)):
-        try:
-            with Image.open(folder / names[i]) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ClipError(f"{folder / names[i]} is not a readable picture: {error}") from error
-        size = size or picture.size
-        if picture.size != size:
-            picture = picture.resize(size, Image.Resampling.BILINEAR)
-        pictures[i] = np.asarray(picture)
+    different = sorted(set(chosen))
+    pictures = dict(zip(different, read_pictures_of([folder / names[i] for i in different]), strict=True))
     return np.stack([pictures[i] for i in chosen])
 
 

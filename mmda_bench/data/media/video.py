@@ -7,18 +7,25 @@ engine lists silent utterances itself.
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mmda_bench.data.media.files import conform, ten_of
-from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE
+from mmda_bench.data.media.file_rules import check_whole, name_format
+from mmda_bench.data.media.files import ten_of
+from mmda_bench.data.media.picture_rules import UPRIGHT, turn_of_matrix, turned
+from mmda_bench.data.media.sound_rules import heard, samples_needed
+from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, substituted
 from mmda_bench.errors import ClipError
 
 # what PyAV stumbles over in a file that holds anything at all: streams without a decoder, rates of zero, absurd sizes
@@ -26,8 +33,11 @@ DAMAGE = (av.FFmpegError, ArithmeticError, AttributeError, LookupError, OSError,
 READABLE = 0.8  # a clip of which fewer pictures than this share can be decoded is damaged
 
 
-def read_sound(path: Path) -> NDArray[np.float32]:
-    """(samples,) float32 mono at 16 kHz in [−1, 1], at most 5.01 s; zeros of the clip's length if it has no sound."""
+def read_sound(path: Path, *, needed: bool = False) -> NDArray[np.float32]:
+    """(samples,) float32 mono at 16 kHz in [−1, 1], at most 5.01 s; zeros of the clip's length if it has no sound.
+
+    With ``needed``, a clip without sound raises :class:`ClipError` as well.
+    """
     with _opened(path) as container:
         chunks: list[NDArray[np.float32]] = []
         rate = SAMPLE_RATE
@@ -35,20 +45,20 @@ def read_sound(path: Path) -> NDArray[np.float32]:
             stream = container.streams.audio[0]
             _check_known(stream, path)
             rate = stream.rate
-            missing = -(-MAX_SAMPLES * rate // SAMPLE_RATE) + rate // 10  # a little more, for the filter's edge
+            missing = samples_needed(rate, name=str(path))
             planes = av.AudioResampler(format="fltp")  # whatever the samples are, to one plane of floats per channel
             for frame in container.decode(stream):
-                chunks += [part.to_ndarray().mean(axis=0) for part in planes.resample(frame)]
+                chunks += [np.asarray(part.to_ndarray(), np.float32) for part in planes.resample(frame)]
                 missing -= frame.samples
                 if missing <= 0:
                     break
-        sound = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-        if not len(sound):
-            seconds = (container.duration or 0) / av.time_base
-            return np.zeros(min(MAX_SAMPLES, max(MIN_SAMPLES, int(seconds * SAMPLE_RATE))), np.float32)
-        if not np.isfinite(sound).all():
-            raise ClipError(f"{path} contains samples that are not numbers")
-        return conform(sound, rate)
+        channels = np.concatenate(chunks, axis=1) if chunks else np.zeros((1, 0), np.float32)
+        if channels.size:
+            return heard(channels, rate, name=str(path))
+        if needed:
+            raise ClipError(f"{path} has no sound")
+        seconds = (container.duration or 0) / av.time_base
+        return np.zeros(min(MAX_SAMPLES, max(MIN_SAMPLES, int(seconds * SAMPLE_RATE))), np.float32)
 
 
 def read_pictures(path: Path) -> NDArray[np.uint8]:
@@ -57,14 +67,16 @@ def read_pictures(path: Path) -> NDArray[np.uint8]:
         stream = _video(container, path)
         # packets are counted without decoding them; those that an edit list cuts off are not shown
         count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
-    if not count:
-        raise ClipError(f"{path} has a video stream without pictures")
-    wanted = ten_of(count)
-    with _opened(path) as container:
-        found, decoded = _take(enumerate(container.decode(_video(container, path))), wanted)
-    if not decoded or (decoded <= wanted[-1] and decoded < READABLE * count):
-        raise ClipError(f"{path} is damaged: only {decoded} of its {count} pictures can be decoded")
-    return np.stack(found)
+        if not count:
+            raise ClipError(f"{path} has a video stream without pictures")
+        wanted = ten_of(count)
+    with _opened(path, whole=False) as container:
+        taken = _take(enumerate(container.decode(_video(container, path))), wanted)
+    if taken.last < wanted[-1]:
+        if not taken.pictures or taken.last + 1 < READABLE * count:
+            raise ClipError(f"{path} is damaged: only {taken.last + 1} of its {count} pictures can be decoded")
+        substituted(f"only {taken.last + 1} of its {count} pictures can be decoded, the last one is repeated")
+    return np.stack(taken.pictures)
 
 
 def read_excerpt(
@@ -74,20 +86,23 @@ def read_excerpt(
 
     ``size``: (width, height) that the whole picture must have. The file is sought, not read from its start.
     """
-    with _opened(path) as container:
+    with _opened(path, whole=False) as container:  # a dialogue that was cut costs the utterances behind the cut
         stream = _video(container, path)
-        if (stream.width, stream.height) != size:
-            raise ClipError(f"{path} is {stream.width}×{stream.height}, expected {size[0]}×{size[1]} pixels")
         rate = stream.average_rate or Fraction(0)
         if not rate:
             raise ClipError(f"{path} does not say how many pictures a second it has")
         first = round(start * rate)
         wanted = [first + i for i in ten_of(max(1, round(end * rate) - first))]
         numbered = _numbered_from(container, stream, rate, first)
-        found, decoded = _take(numbered, wanted, box)
-    if not decoded:
+        taken = _take(numbered, wanted, box)
+    if not taken.pictures:
         raise ClipError(f"{path} ends before {start:.2f} s, where the utterance starts")
-    return np.stack(found)
+    if taken.size != size:
+        raise ClipError(f"{path} is {taken.size[0]}×{taken.size[1]}, expected {size[0]}×{size[1]} pixels")
+    if taken.last < wanted[-1]:
+        missing = float((wanted[-1] - taken.last) / rate)
+        substituted(f"the video ends {missing:.2f} s before the last picture of the utterance")
+    return np.stack(taken.pictures)
 
 
 def _numbered_from(
@@ -114,33 +129,61 @@ def _numbered_from(
             return
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """``pictures``: one for each that was wanted, or none. ``last``: number of the last one seen, −1 if none was.
+    ``size``: (width, height) of a whole picture as it is shown."""
+
+    pictures: list[NDArray[np.uint8]]
+    last: int
+    size: tuple[int, int]
+
+
 def _take(
     numbered: Iterator[tuple[int, av.VideoFrame]], wanted: Sequence[int], box: tuple[slice, slice] = (slice(None),) * 2
-) -> tuple[list[NDArray[np.uint8]], int]:
-    """The pictures of ``wanted`` (ascending), each the first of at least that number, and how many were seen.
+) -> _Taken:
+    """The pictures of ``wanted`` (ascending), each the first of at least that number, cut to ``box``.
 
     Where the pictures end too early, the last one seen is repeated.
     """
     found: list[NDArray[np.uint8]] = []
-    first = latest = None
-    seen = 0
-    for number, frame in numbered:
-        first, latest = first or frame, frame
-        seen += 1
-        if number >= wanted[len(found)]:
-            picture = _rgb(frame, first)[box]
-            while len(found) < len(wanted) and wanted[len(found)] <= number:
+    screen = latest = None
+    last = -1
+    for last, frame in numbered:
+        screen, latest = screen or _Screen(frame), frame
+        if last >= wanted[len(found)]:
+            picture = screen.show(frame)[box]
+            while len(found) < len(wanted) and wanted[len(found)] <= last:
                 found.append(picture)
             if len(found) == len(wanted):
                 break
-    if first is not None and latest is not None and len(found) < len(wanted):
-        found += [_rgb(latest, first)[box]] * (len(wanted) - len(found))
-    return found, seen
+    if screen is None or latest is None:
+        return _Taken([], -1, (0, 0))
+    if len(found) < len(wanted):
+        found += [screen.show(latest)[box]] * (len(wanted) - len(found))
+    return _Taken(found, last, screen.size)
 
 
-def _rgb(frame: av.VideoFrame, first: av.VideoFrame) -> NDArray[np.uint8]:
-    """(H, W, 3), in the size of the stream's first picture: it may change."""
-    return np.asarray(frame.to_ndarray(format="rgb24", width=first.width, height=first.height), np.uint8)
+class _Screen:
+    """How the pictures of one stream are shown: all in the size of the first, which may change, and turned as it is.
+
+    One converter serves them all. A frame would make one of its own, with threads that a process forked later waits
+    for in vain; and ``frame.side_data`` would keep the frame alive beyond its use.
+    """
+
+    def __init__(self, first: av.VideoFrame) -> None:
+        self._stored = (first.width, first.height)
+        self._convert = VideoReformatter()
+        container: Any = SideDataContainer
+        matrices = [bytes(data) for data in container(first) if data.type.name == "DISPLAYMATRIX"]
+        self._turn = turn_of_matrix(matrices[0]) if matrices else UPRIGHT
+        self.size = self._stored[::-1] if self._turn.swap else self._stored  # (width, height) as shown
+
+    def show(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+        width, height = self._stored
+        rgb = self._convert.reformat(frame, width=width, height=height, format="rgb24")
+        return turned(np.asarray(rgb.to_ndarray(), np.uint8), self._turn)
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
@@ -158,12 +201,16 @@ def _check_known(stream: AudioStream | VideoStream, path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    """The open file; whatever goes wrong inside is a :class:`ClipError` that names it."""
+def _opened(path: Path, *, whole: bool = True) -> Iterator[InputContainer]:
+    """The open file; whatever goes wrong inside is a :class:`ClipError` that names it.
+
+    ``whole``: refuse a file that was cut, wherever that is. A kind that is not that of its name is named.
+    """
     try:
-        if path.suffix.lower() == ".mp4":
-            _check_whole(path)
+        if whole:
+            check_whole(path)
         with av.open(str(path), metadata_errors="ignore") as container:
+            name_format(path, container.format.name)
             yield container
     except FileNotFoundError:
         raise ClipError(f"{path} is missing") from None
@@ -172,20 +219,3 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         if getattr(error, "errno", None) == errno.EPERM:  # of a decoder: it only says that it failed
             reason = "its content is damaged"
         raise ClipError(f"{path} cannot be decoded: {reason}") from error
-
-
-def _check_whole(path: Path) -> None:
-    """A truncated mp4 often plays up to where it ends, so its boxes are held against the size of the file."""
-    size, position = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while size - position >= 8:  # fewer bytes are no box
-            file.seek(position)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if length == 1:  # a large box: its length stands in 64 bits behind its name
-                length = int.from_bytes(header[8:16], "big")
-            elif length == 0:  # up to the end of the file
-                length = size - position
-            if length < 8 or position + length > size:
-                raise ClipError(f"{path} is truncated: its parts add up to more than its {size} bytes")
-            position += length

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mmda_bench.dataset import MODALITIES, Shift
 from mmda_bench.protocol import Protocol, name_hash
+from mmda_bench.shifts.scripts import units
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
 STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -51,11 +52,36 @@ def shift_frames(
     return dark
 
 
+def masked_count(units: int, share: float) -> int:
+    """How many of a text's ``units`` are masked: round(``share`` · units), but at least one unit always stays.
+
+    >>> [masked_count(n, 0.4) for n in (0, 1, 2, 5)]
+    [0, 0, 1, 2]
+    """
+    return max(0, min(round(share * units), units - 1))
+
+
 def mask_words(words: Sequence[str], *, share: float, mask: str, rng: np.random.Generator) -> list[str]:
-    """Replace round(``share`` · n) of the n words by ``mask``, at random positions; at least one word always stays."""
-    count = max(0, min(round(share * len(words)), len(words) - 1))
-    hidden = set(rng.permutation(len(words))[:count].tolist())
-    return [mask if position in hidden else word for position, word in enumerate(words)]
+    """Replace :func:`masked_count` of the n words by ``mask``, at random positions; at least one word always stays.
+
+    In a script without spaces the characters are masked, not the whole sentence
+    (:func:`mmda_bench.shifts.scripts.units` [ours]); what stays of it between two masks stays in one piece.
+    """
+    parts = units(words)
+    total = sum(map(len, parts))
+    hidden = set(rng.permutation(total)[: masked_count(total, share)].tolist())
+    masked: list[str] = []
+    position = 0
+    for part in parts:
+        for i, unit in enumerate(part):
+            if position in hidden:
+                masked.append(mask)
+            elif i and position - 1 not in hidden:
+                masked[-1] += unit
+            else:
+                masked.append(unit)
+            position += 1
+    return masked
 
 
 def corrupt(modality: str, raw: Any, *, shift: Shift, rng: np.random.Generator, mask: str = "[MASK]") -> Any:
