@@ -14,6 +14,15 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 
+@pytest.fixture(autouse=True)
+def registries_as_before():
+    """Plug-ins of one test are unknown to the next, whatever the order."""
+    from mmda_bench import registry
+
+    with registry.isolated():
+        yield
+
+
 @dataclass(frozen=True)
 class SmallCorpus:
     """The first utterances of ``avatars``, prepared once for all tests."""

@@ -10,10 +10,12 @@ from mmda_bench.registry.declare import (
     register_dataset,
     register_method,
 )
+from mmda_bench.registry.isolation import isolated
 from mmda_bench.registry.read import read_class, read_source
 from mmda_bench.registry.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, suggest
 
 __all__ = [
     "BACKBONES", "DATASETS", "METHODS", "Choice", "Entry", "LogUniform", "Registry", "Uniform", "UsageError",
+    "isolated",
     "load_plugin", "read_class", "read_source", "register_backbone", "register_dataset", "register_method", "suggest",
 ]  # fmt: skip
