@@ -23,6 +23,16 @@ def registries_as_before():
         yield
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are laid out and described, and not rendered, which takes most of the time of a leaderboard."""
+    from mmda_bench.report.figures import style
+
+    monkeypatch.setattr(style, "settle", lambda figure: None)
+    monkeypatch.setattr(style, "svg", lambda figure: b'<svg xmlns="http://www.w3.org/2000/svg"></svg>')
+    monkeypatch.setattr(style, "png", lambda figure: b"nothing")
+
+
 @dataclass(frozen=True)
 class SmallCorpus:
     """The first utterances of ``avatars``, prepared once for all tests."""
