@@ -33,6 +33,14 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(style, "png", lambda figure: b"nothing")
 
 
+@pytest.fixture
+def figureless(monkeypatch):
+    """Leaderboards have tables and a page, and no figures at all."""
+    from mmda_bench.report.figures import gallery
+
+    monkeypatch.setattr(gallery, "draw", lambda boards, *_: {slug: [] for slug in gallery.slugs(boards)})
+
+
 @dataclass(frozen=True)
 class SmallCorpus:
     """The first utterances of ``avatars``, prepared once for all tests."""

@@ -157,7 +157,7 @@ def test_a_record_is_linked_from_its_cell(tmp_path, undrawn):
     assert all((tmp_path / link).is_file() for link in figures)
 
 
-def test_the_command_line_makes_the_statistics_once(tmp_path, undrawn, monkeypatch):
+def test_the_command_line_makes_the_statistics_once(tmp_path, figureless, monkeypatch):
     """They take seconds, and tables, page and terminal show the same ones."""
     store, cell = Store(tmp_path), make_cell("dt", "A", 0)
     store.write(cell, full_record(cell, 0.5), None)
