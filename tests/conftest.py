@@ -14,6 +14,33 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 
+@pytest.fixture(autouse=True)
+def registries_as_before():
+    """Plug-ins of one test are unknown to the next, whatever the order."""
+    from mmda_bench import registry
+
+    with registry.isolated():
+        yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are laid out and described, and not rendered, which takes most of the time of a leaderboard."""
+    from mmda_bench.report.figures import style
+
+    monkeypatch.setattr(style, "settle", lambda figure: None)
+    monkeypatch.setattr(style, "svg", lambda figure: b'<svg xmlns="http://www.w3.org/2000/svg"></svg>')
+    monkeypatch.setattr(style, "png", lambda figure: b"nothing")
+
+
+@pytest.fixture
+def figureless(monkeypatch):
+    """Leaderboards have tables and a page, and no figures at all."""
+    from mmda_bench.report.figures import gallery
+
+    monkeypatch.setattr(gallery, "draw", lambda boards, *_: {slug: [] for slug in gallery.slugs(boards)})
+
+
 @dataclass(frozen=True)
 class SmallCorpus:
     """The first utterances of ``avatars``, prepared once for all tests."""

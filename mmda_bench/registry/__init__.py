@@ -11,6 +11,7 @@ from mmda_bench.registry.declare import (
     register_method,
     register_validator,
 )
+from mmda_bench.registry.isolation import isolated
 from mmda_bench.registry.read import read_class, read_source
 from mmda_bench.registry.registry import (
     BACKBONES,
@@ -26,6 +27,6 @@ from mmda_bench.registry.registry import (
 
 __all__ = [
     "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
-    "UsageError", "by_value", "load_plugin", "read_class", "read_source", "register", "register_backbone",
-    "register_dataset", "register_method", "register_validator", "suggest",
+    "UsageError", "by_value", "isolated", "load_plugin", "read_class", "read_source", "register",
+    "register_backbone", "register_dataset", "register_method", "register_validator", "suggest",
 ]  # fmt: skip

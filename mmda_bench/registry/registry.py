@@ -11,7 +11,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType
@@ -123,6 +124,15 @@ class Registry:
         if name not in self._classes:
             self._classes[name] = getattr(importlib.import_module(entry.module), entry.attribute)
         return self._classes[name]
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Entries and classes are afterwards those of before. :func:`mmda_bench.registry.isolated` does all kinds."""
+        entries, classes = dict(self.entries()), dict(self._classes)
+        try:
+            yield
+        finally:
+            self._entries, self._classes = entries, classes
 
 
 def _package_folder(package: str) -> Path:

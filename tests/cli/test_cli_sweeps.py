@@ -13,12 +13,14 @@ from hand_made import make_record
 from typer.testing import CliRunner
 
 import mmda_bench
-from mmda_bench import registry, training
+from mmda_bench import training
 from mmda_bench.cli import console
 from mmda_bench.cli.main import app
 from mmda_bench.features import prepare
 from mmda_bench.store import Store
 from mmda_bench.store.provenance import source_digest
+
+pytestmark = pytest.mark.usefixtures("figureless")
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_how_to_go_on_depends_on_whether_a_sweep_would_begin_anew():
         )
 
 
-def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(results, monkeypatch):
+def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(results, plugin, monkeypatch):
     from mmda_bench import report
 
     def interrupted(*arguments, **options):
@@ -88,7 +90,7 @@ def test_ctrl_c_while_the_tables_are_written_says_that_the_cells_are_stored(resu
     assert answer.exit_code == 130
     assert "every cell is stored" in answer.output
     assert "mmda-bench leaderboard --results" in answer.output
-    plugged = call(results, "--plugin", str(registered(results.parent, monkeypatch)))
+    plugged = call(results, "--plugin", str(plugin))
     assert "--plugin" in plugged.output.rpartition("mmda-bench leaderboard")[2]
 
 
@@ -151,10 +153,11 @@ def test_a_broken_pipe_that_is_not_its_output_is_an_error_and_not_the_end_of_a_r
     assert "internal error (BrokenPipeError)" in answer.output
 
 
-@pytest.mark.parametrize("kind", ["pipe", "socket"])
-@pytest.mark.parametrize("verb", [["leaderboard"], ["status"], ["list"]])
+@pytest.mark.parametrize(
+    ("verb", "kind"), [(["leaderboard"], "pipe"), (["status"], "pipe"), (["list"], "pipe"), (["list"], "socket")]
+)
 def test_a_verb_whose_reader_goes_away_ends_quietly(results, verb, kind):
-    call(results)
+    results.mkdir()  # empty: the leaderboard of more would be drawn
     arguments = [*verb, "--results", str(results)] if verb != ["list"] else verb
     if kind == "pipe":
         reading, writing = os.pipe()
@@ -162,7 +165,7 @@ def test_a_verb_whose_reader_goes_away_ends_quietly(results, verb, kind):
         reading, writing = (end.detach() for end in socket.socketpair())
     os.close(reading)
     ended = subprocess.run(
-        [sys.executable, "-m", "mmda_bench.cli", *arguments],
+        [sys.executable, "-c", "from mmda_bench.cli import main; main()", *arguments],
         stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
         env=os.environ | {"PYTHONPATH": str(Path(mmda_bench.__file__).parents[1])},
     )  # fmt: skip
@@ -180,25 +183,21 @@ class Changing(Method):
 """
 
 
-def registered(folder, monkeypatch):
-    """A plug-in file that is forgotten after the test."""
-    plugin = folder / "changing.py"
-    plugin.write_text(PLUGIN)
-    monkeypatch.setattr(registry.METHODS, "_entries", dict(registry.METHODS.entries()))
-    monkeypatch.setattr(registry.METHODS, "_classes", dict(registry.METHODS._classes))
-    return plugin
+@pytest.fixture
+def plugin(tmp_path):
+    file = tmp_path / "changing.py"
+    file.write_text(PLUGIN)
+    return file
 
 
-def test_what_a_plug_in_prints_is_no_part_of_an_answer(results, tmp_path, monkeypatch):
-    plugin = registered(tmp_path, monkeypatch)
+def test_what_a_plug_in_prints_is_no_part_of_an_answer(results, plugin):
     plugin.write_text(f"print('hello')\n{PLUGIN}")
     answer = call(results, "--methods", "changing", "--plugin", str(plugin), "--json")
     assert json.loads(answer.stdout)["failures"] == []
     assert "hello" in answer.stderr
 
 
-def test_records_of_an_edited_plug_in_are_told_from_its_own(results, tmp_path, monkeypatch):
-    plugin = registered(tmp_path, monkeypatch)
+def test_records_of_an_edited_plug_in_are_told_from_its_own(results, plugin):
     first = call(results, "--methods", "changing", "--plugin", str(plugin))
     assert first.exit_code == 0, first.output
     assert "another version" not in first.output

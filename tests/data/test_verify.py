@@ -1,40 +1,30 @@
 """``data verify`` finds what is missing or damaged, and agrees with what a run will use."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import noise as corpus_of_noise
 import numpy as np
 import pytest
 import soundfile
+import spoiled_corpus
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
 from mmda_bench.data.export import export
 from mmda_bench.data.media.write import held, write_mp4
 from mmda_bench.data.verify import as_text, verify
-from mmda_bench.dataset import Card, Dataset, Shift, Utterance, substituted
+from mmda_bench.dataset import substituted
 from mmda_bench.datasets.avatars.corpus import Avatars, AvatarsIntent
 from mmda_bench.datasets.iemocap import reader
 from mmda_bench.errors import ClipError, DataError, ResourceError, UsageError
 from mmda_bench.registry import DATASETS, load_plugin
 
-SIZE = 40
+SIZE = spoiled_corpus.SIZE
 
 
 def silence() -> np.ndarray:
     return np.zeros(400, np.float32)
-
-
-def noise() -> np.ndarray:
-    return np.full(400, 0.1, np.float32)
-
-
-def pictures() -> np.ndarray:
-    return np.zeros((10, 8, 8, 3), np.uint8)
 
 
 def broken(what: str) -> np.ndarray:
@@ -55,34 +45,14 @@ def grey() -> np.ndarray:
 
 def resampled() -> np.ndarray:
     substituted("resampled from 8000 Hz")
-    return noise()
-
-
-class Small(Dataset):
-    """40 utterances of two classes; the tests spoil some."""
-
-    card = Card(
-        name="small", title="Small", version="v1", classes=("yes", "no"), needs_root=False,
-        shift=Shift(noise=0, brightness=1, visual_noise=0, masked=0), licence="", citation="", obtain="",
-        expected={"utterances": SIZE, "yes": 20, "u1*": 10, "one-word utterances": SIZE},
-    )  # fmt: skip
-    spoiled: dict[int, dict] = {}
-
-    def utterances(self, root: Path | None) -> Iterable[Utterance]:
-        for i in range(SIZE):
-            whole = Utterance(id=f"u{i:02d}", text="word", label=i % 2, waveform=noise, frames=pictures)
-            yield replace(whole, **self.spoiled.get(i, {}))
+    return np.full(400, 0.1, np.float32)
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """The dataset ``small`` and what is wrong with its utterances."""
-    DATASETS.entries()
-    entry = replace(DATASETS.entry("avatars"), name="small", module=__name__, attribute="Small")
-    monkeypatch.setitem(DATASETS._entries, "small", entry)
-    monkeypatch.setitem(DATASETS._classes, "small", Small)
-    monkeypatch.setattr(Small, "spoiled", {})
-    return Small.spoiled
+def small():
+    """What is wrong with the utterances of the corpus ``small``, by position; the tests spoil some."""
+    load_plugin(spoiled_corpus.__file__)
+    return DATASETS.get("small").spoiled
 
 
 def test_a_good_corpus_is_usable_and_has_the_counts_of_its_card(small):
@@ -143,7 +113,7 @@ def test_a_reader_that_fails_is_an_answer(small, monkeypatch, call):
     def fail(self, root):
         raise ValueError("bad row")
 
-    monkeypatch.setattr(Small, call, fail)
+    monkeypatch.setattr(DATASETS.get("small"), call, fail)
     assert f"the reader of small failed in {call}(): ValueError: bad row" in verify("small", root=None).problem
 
 
@@ -280,7 +250,7 @@ def test_what_is_left_out_is_what_a_run_leaves_out(tmp_path):
     from mmda_bench.features.prepare import prepare
     from mmda_bench.protocol import Protocol
 
-    out = export(Avatars(), "iemocap", tmp_path / "corpus", limit=120).out
+    out = export(Avatars(), "iemocap", tmp_path / "corpus", limit=60).out
     gone = out / "Session5" / reader.VIDEO / "Ses05M_impro01.avi"
     gone.unlink()
     silent = next(out.glob(f"Session1/{reader.SOUND}/Ses01F_impro01/Ses01F_impro01_F*.wav"))
@@ -302,5 +272,5 @@ def test_a_reader_that_finds_nothing_usable_raises_nothing(small, monkeypatch):
     def refuse(self, root):
         raise DataError("nothing here")
 
-    monkeypatch.setattr(Small, "utterances", refuse)
+    monkeypatch.setattr(DATASETS.get("small"), "utterances", refuse)
     assert verify("small", root=None).problem == "nothing here"

@@ -1,7 +1,6 @@
 """What a plug-in declares is checked when it is read, and a plug-in that cannot be used is said, not crashed on."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,6 @@ from mmda_bench.protocol import SUPERVISED
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, declare, load_plugin
 
 REGISTRIES = (METHODS, DATASETS, BACKBONES)
-
-
-@pytest.fixture(autouse=True)
-def registry_as_before() -> Iterator[None]:
-    kept = [(one, dict(one.entries()), dict(one._classes)) for one in REGISTRIES]
-    modules = set(sys.modules)
-    yield
-    for one, entries, classes in kept:
-        one._entries, one._classes = entries, classes
-    for name in set(sys.modules) - modules:
-        if name.startswith("mmda_bench_plugin_"):
-            del sys.modules[name]
 
 
 @pytest.fixture
@@ -139,3 +126,35 @@ def test_a_refused_plug_in_can_be_repaired_and_loaded_in_the_same_process(plug) 
         plug(method("self, ctx, weight=1.0"))
     plug(method("self, ctx, *, weight=1.0  "))
     assert METHODS.entry("mine").parameters == {"weight": 1.0}
+
+
+def test_what_is_registered_replaced_or_removed_in_isolation_is_undone_even_by_an_error(plug, tmp_path) -> None:
+    before = {one.kind: dict(one.entries()) for one in REGISTRIES}
+    dann = METHODS.get("dann")
+
+    def everything_changes() -> None:
+        plug(method("self, ctx"))
+        DATASETS.entries().pop("avatars")
+        BACKBONES.entries()["tiny"] = BACKBONES.entry("paper")
+        raise KeyError
+
+    with pytest.raises(KeyError), registry.isolated():
+        everything_changes()
+    assert {one.kind: one.entries() for one in REGISTRIES} == before
+    assert METHODS.get("dann") is dann
+
+
+def test_a_plug_in_file_that_was_loaded_in_isolation_can_be_loaded_again_and_others_stay(plug, tmp_path) -> None:
+    plug(method("self, ctx"))
+    outside = METHODS.get("mine")
+    theirs = tmp_path / "theirs.py"
+    theirs.write_text((tmp_path / "mine.py").read_text().replace('"mine"', '"theirs"'))
+    seen = []
+    for _ in range(2):
+        with registry.isolated():
+            load_plugin(theirs)
+            seen.append(METHODS.get("theirs"))
+            plug(method("self, ctx"))
+            assert METHODS.get("mine") is outside
+        assert "theirs" not in METHODS.entries()
+    assert seen[0] is not seen[1]

@@ -113,7 +113,7 @@ def test_a_corpus_that_changed_between_cells_is_said_under_the_table():
     )
 
 
-def test_a_row_whose_seeds_are_of_different_corpora_is_named_wherever_its_means_are(tmp_path):
+def test_a_row_whose_seeds_are_of_different_corpora_is_named_wherever_its_means_are(tmp_path, figureless):
     changed = [r | {"dataset": {"fingerprint": "bbb" if r["key"]["seed"] else "aaa"}} for r in sweep("dann")]
     store = Store(tmp_path)
     for record in [r | {"dataset": {"fingerprint": "aaa"}} for r in sweep("dt")] + changed:
@@ -139,7 +139,7 @@ def test_utterances_that_were_lost_are_counted_in_the_caption():
         [record | {"dataset": lost | {"skipped": []}} for record in sweep("dt")])))  # fmt: skip
 
 
-def test_cells_of_corpora_with_other_numbers_of_classes_have_tables_and_no_confusion(tmp_path):
+def test_cells_of_corpora_with_other_numbers_of_classes_have_tables_and_no_confusion(tmp_path, undrawn):
     store = Store(tmp_path)
     for record in sweep("dt"):
         n = 2 + record["key"]["seed"]
@@ -264,7 +264,7 @@ def test_csv_and_json_hold_every_number_of_the_tables():
     assert document["boards"][0]["table1"][0]["scores"]["A"]["seeds"] == {"0": 50.0, "1": 51.0, "2": 52.0}
 
 
-def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unreadable(tmp_path):
+def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unreadable(tmp_path, figureless):
     store = Store(tmp_path)
     for record in sweep("dt") + sweep("dann"):
         cell = make_cell(record["key"]["method"], record["key"]["anchor"], record["key"]["seed"])
@@ -284,7 +284,7 @@ def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unr
 
 
 @pytest.mark.parametrize("change", ["none", "a record", "a table", "no page", "an older page"])
-def test_a_run_that_changed_nothing_draws_nothing_again(tmp_path, change):
+def test_a_run_that_changed_nothing_draws_nothing_again(tmp_path, figureless, change):
     store = Store(tmp_path)
     for record in sweep("dt"):
         store.write(Cell.from_key(record["key"]), record, None)

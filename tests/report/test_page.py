@@ -13,9 +13,9 @@ from hand_made import make_cell, make_record
 from pages import POISON, boards_of, full_record, make_page, poisoned, spoiled, sweep, with_test
 from typer.testing import CliRunner
 
-from mmda_bench import report
 from mmda_bench.cli.main import app
 from mmda_bench.registry import METHODS
+from mmda_bench.report import load
 from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures.scores import f1_against_cost
 from mmda_bench.report.figures.style import svg
@@ -64,10 +64,9 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    records = spoiled(sweep(), "L", 1, "term domain is NaN in epoch 3")
+def text(full_boards, full_plates, tmp_path_factory):
     damaged = [Damaged("runs/avatars/A/dt/seed9-0/record.json", "not readable as JSON")]
-    return make_page(boards_of(records), tmp_path_factory.mktemp("page"), damaged)
+    return make_page(full_boards, tmp_path_factory.mktemp("page"), damaged, plates=full_plates)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_it_explains_the_protocol_and_has_a_card_for_every_method(outline, text)
     assert all(entry.title in cards for entry in METHODS.entries().values())
 
 
-def test_a_record_is_linked_from_its_cell(tmp_path):
+def test_a_record_is_linked_from_its_cell(tmp_path, undrawn):
     store, cell = Store(tmp_path), make_cell("dt", "A", 0)
     store.write(cell, full_record(cell, 0.5), None)
     write_leaderboards(store)
@@ -158,12 +157,12 @@ def test_a_record_is_linked_from_its_cell(tmp_path):
     assert all((tmp_path / link).is_file() for link in figures)
 
 
-def test_the_command_line_makes_the_statistics_once(tmp_path, monkeypatch):
+def test_the_command_line_makes_the_statistics_once(tmp_path, figureless, monkeypatch):
     """They take seconds, and tables, page and terminal show the same ones."""
     store, cell = Store(tmp_path), make_cell("dt", "A", 0)
     store.write(cell, full_record(cell, 0.5), None)
     calls = []
-    monkeypatch.setattr(report, "with_tests", lambda board, _: calls.append(board) or board)
+    monkeypatch.setattr(load, "with_tests", lambda board, _: calls.append(board) or board)
     answer = CliRunner().invoke(app, ["leaderboard", "--results", str(tmp_path)])
     assert answer.exit_code == 0, answer.output
     assert "| DT " in answer.output
@@ -172,9 +171,8 @@ def test_the_command_line_makes_the_statistics_once(tmp_path, monkeypatch):
 
 def test_the_same_store_gives_the_same_bytes(tmp_path):
     store = Store(tmp_path)
-    for method in ("dt", "dann"):
-        cell = make_cell(method, "A", 0)
-        store.write(cell, full_record(cell, 0.5), None)
+    cell = make_cell("dt", "A", 0)
+    store.write(cell, full_record(cell, 0.5), None)
 
     def files():
         write_leaderboards(store)
@@ -186,7 +184,7 @@ def test_the_same_store_gives_the_same_bytes(tmp_path):
     assert files() == first
 
 
-def test_a_script_in_every_text_of_the_records_stays_text(tmp_path):
+def test_a_script_in_every_text_of_the_records_stays_text(tmp_path, undrawn):
     records = [poisoned(record) for record in spoiled(sweep(), "L", 1, "why")]
     boards = [with_test(board, ["dann"]) for board in make_boards(records)]
     text = make_page(boards, tmp_path, [Damaged(POISON, POISON)])

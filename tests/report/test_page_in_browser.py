@@ -5,6 +5,7 @@ import pytest
 from pages import POISON, boards_of, make_page, poisoned, spoiled, sweep
 
 from mmda_bench.report.boards import make_boards
+from mmda_bench.report.figures import style
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,11 +54,11 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    """Three methods and the bounds; CDAN lacks a cell and has no average."""
+def path(full_plates, tmp_path_factory):
+    """The page of ``full_boards``, DANN alone in bold."""
     folder = tmp_path_factory.mktemp("results")
-    records = spoiled(sweep(), "L", 1, "term domain is NaN in epoch 3")
-    (folder / "index.html").write_text(make_page(boards_of(records, bold=["dann"]), folder), "utf-8")
+    boards = boards_of(spoiled(sweep(), "L", 1, "term domain is NaN in epoch 3"), bold=["dann"])
+    (folder / "index.html").write_text(make_page(boards, folder, plates=full_plates), "utf-8")
     return folder / "index.html"
 
 
@@ -193,7 +194,8 @@ def test_nothing_is_fetched_and_nothing_is_complained_about(page):
     assert [e for e in page.events if e["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")] == []
 
 
-def test_a_script_in_a_record_does_not_run(browser, tmp_path):
+def test_a_script_in_a_record_does_not_run(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "png", lambda figure: b"")
     records = [poisoned(record) for record in sweep(["dt", "dann"], seeds=1)]
     (tmp_path / "index.html").write_text(make_page(make_boards(records), tmp_path), "utf-8")
     browser.open(tmp_path / "index.html")

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean
@@ -11,6 +9,8 @@ from statistics import mean
 import pytest
 
 from mmda_bench.protocol import SUPERVISED, Cell
+from mmda_bench.report import write_leaderboards
+from mmda_bench.store import Store
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 ANCHORS = ("A", "L", "V")
@@ -65,14 +65,8 @@ def without_pictures(text):
     return re.sub(r'src="data:image/svg\+xml,[^"]*"', "", text)
 
 
-def test_the_leaderboard_is_a_function_of_the_records(tmp_path):
-    """Made in a process of its own: other tests plug methods in, and the page shows every method there is."""
-    code = (
-        "import sys; from pathlib import Path; from mmda_bench.report import write_leaderboards; "
-        "from mmda_bench.store import Store; print(*write_leaderboards(Store(Path(sys.argv[1])), Path(sys.argv[2])))"
-    )
-    done = subprocess.run([sys.executable, "-c", code, RESULTS, tmp_path], capture_output=True, text=True, check=True)
-    for path in map(Path, done.stdout.split()):
+def test_the_leaderboard_is_a_function_of_the_records(tmp_path, undrawn):
+    for path in write_leaderboards(Store(RESULTS), tmp_path):
         made, stored = (file.read_text("utf-8") for file in (path, RESULTS / path.name))
         assert without_pictures(made) == without_pictures(stored), path.name
     assert names(tmp_path / "figures") == names(RESULTS / "figures")

@@ -1,7 +1,7 @@
 """A plug-in method, and a stand-in for ``run_cell`` that takes milliseconds and can be told to die.
 
 Run as a script it is a sweep in a process of its own, with a line per finished cell:
-``cheap.py RESULTS JOBS CELLS SECONDS``.
+``cheap.py RESULTS JOBS CELLS SECONDS [ADDRESS]``.
 """
 
 import importlib.util
@@ -116,6 +116,7 @@ def main():
             cache=results / "cache",
             jobs=jobs,
             gpus_per_cell=0,
+            address=next(iter(sys.argv[5:]), None),
             plugins=[__file__],
             runner=RUNNER,
             on_result=lambda cell, _: print(cell.hash, flush=True),

@@ -72,10 +72,11 @@ def with_test(board: Board, bold: Iterable[str]) -> Board:
     return replace(board, rows=[added(row) for row in board.rows], references=[*map(added, board.references)])
 
 
-def make_page(boards: list[Board], folder: Path, damaged: Iterable[Damaged] = ()) -> str:
-    """The page and its figures, for a store in ``folder``."""
+def make_page(boards: list[Board], folder: Path, damaged: Iterable[Damaged] = (), *, plates: Any = None) -> str:
+    """The page for a store in ``folder``, with these ``plates`` or with its figures drawn now."""
     store = Store(folder)
-    plates = gallery.draw(boards, store, domains.Coordinates(folder / "tsne.json"))
+    if plates is None:
+        plates = gallery.draw(boards, store, domains.Coordinates(folder / "tsne.json"))
     return page(boards, list(damaged), plates, store)
 
 

@@ -123,7 +123,7 @@ def test_status_says_how_to_continue_a_sweep_that_died(tmp_path, capsys, sweep):
     assert "1 of 4 cells run, none failed. The same command runs the others:\n  mmda-bench run --methods dt" in text
 
 
-def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_path, monkeypatch):
+def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_path, figureless, monkeypatch):
     from types import SimpleNamespace
 
     from typer.testing import CliRunner
@@ -134,8 +134,8 @@ def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_
 
     seen = []
     look = (
-        "import sys, json, pathlib; from mmda_bench import sweeps; "
-        "print(json.dumps([sweeps.as_json(s) for s in sweeps.read(pathlib.Path(sys.argv[1]))]))"
+        "import sys, json, pathlib; from mmda_bench.sweep import heartbeat as h; "
+        "print(json.dumps([h.as_json(s) for s in h.read(pathlib.Path(sys.argv[1]))]))"
     )
 
     def run_cell(cell, **options):

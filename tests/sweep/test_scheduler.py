@@ -18,18 +18,24 @@ import pytest
 
 from mmda_bench.errors import ResourceError, StoreError, UsageError
 from mmda_bench.machine import devices
-from mmda_bench.store import Store
+from mmda_bench.store import Store, unfinished
 from mmda_bench.sweep import cluster as cluster_
 from mmda_bench.sweep import placement, scheduler
 from mmda_bench.sweep import worker as worker_
 
 
-def start(results, *, jobs, count, seconds):
+def start(results, *, jobs, count, seconds, address=None, ignored=()):
+    """A sweep in a process of its own, which starts with these signals ignored and hears the others."""
+
+    def settle():  # whatever started the tests may ignore some itself
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
     command = [sys.executable, cheap.__file__, str(results), str(jobs), str(count), str(seconds)]
     environment = os.environ | {"PYTHONPATH": str(Path(scheduler.__file__).parents[2])}
     return subprocess.Popen(
-        command, cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever started the tests
+        [*command, *filter(None, [address])], cwd=results.parent, env=environment, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=settle,
     )  # fmt: skip
 
 
@@ -86,7 +92,8 @@ def test_a_method_that_ends_the_program_fails_alone(tmp_path):
     assert "SystemExit" in left["reason"]
 
 
-def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path):
+@pytest.mark.system
+def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path, cluster):
     """As a display whose terminal is gone: Tune must not take that for a failure of the cell."""
     cells = cheap.make_cells(3)
     cheap.sweep(cells, tmp_path, jobs=0)
@@ -96,7 +103,7 @@ def test_who_is_told_of_the_cells_and_fails_costs_no_record(tmp_path):
         raise BrokenPipeError(32, "Broken pipe")
 
     with pytest.raises(BrokenPipeError):
-        cheap.sweep(cells, tmp_path, jobs=1, replace=True, on_start=deaf)
+        cheap.sweep(cells, tmp_path, jobs=1, address=cluster, replace=True, on_start=deaf)
     assert {Store(tmp_path).read(cell)["status"] for cell in cells} == {"ok"}
     assert all(Store(tmp_path).stamp(cell) != before[cell.hash] for cell in cells), "all were run again"
 
@@ -114,11 +121,12 @@ def test_a_record_that_was_to_be_replaced_and_was_not_is_a_lost_one(tmp_path):
     assert (report.lost, told) == ([cell], [])
 
 
-def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path):
+@pytest.mark.system
+def test_a_record_that_this_sweep_wrote_is_not_replaced_by_it(tmp_path, cluster):
     cell = cheap.make_cells(1, do="lose-cuda")[0]
-    cheap.sweep([cell], tmp_path, jobs=1)
+    Store(tmp_path).write(cell, unfinished(cell, status="failed", reason="an earlier one"), None)
     first = Store(tmp_path).stamp(cell)
-    ((_, record),) = cheap.sweep([cell], tmp_path, jobs=1, replace=True)
+    ((_, record),) = cheap.sweep([cell], tmp_path, jobs=1, address=cluster, replace=True)
     assert record["reason"] == "told to", "and not that its worker died, which it did afterwards"
     assert Store(tmp_path).stamp(cell) != first
 
@@ -141,7 +149,7 @@ def test_an_address_where_nothing_listens_is_said_at_once(tmp_path):
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["closes", "web", "silent"])
 def test_an_address_where_something_else_listens_is_said_soon(answer, monkeypatch):
-    monkeypatch.setattr(scheduler, "REACH_S", 1)
+    monkeypatch.setattr(placement, "REACH_S", 1)
 
     def serve():
         peer, _ = listening.accept()
@@ -218,8 +226,6 @@ def test_a_folder_whose_name_is_too_long_for_the_sockets_of_ray_is_not_used(tmp_
 
 
 def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
-    from mmda_bench.sweep import ray_tune
-
     _, left, _ = temporary
     remove, tried = cluster_.remove, []
 
@@ -229,7 +235,7 @@ def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         remove(folder, marker=marker)
 
-    monkeypatch.setattr(ray_tune, "remove", theirs)
+    monkeypatch.setattr(cluster_, "remove", theirs)
     with cluster_.temporary_folder() as folder:
         assert folder.exists()
     assert tried == [left, folder]
@@ -250,7 +256,7 @@ def test_cells_at_once_follow_from_the_devices(monkeypatch):
     assert placement.default_jobs([3, 3], 2.0, cpus=128) == 2  # nor a cell over two nodes
     assert placement.default_jobs([1], 2.0, cpus=4) == 1
     assert placement.cells_at_once(3, None) == 3
-    monkeypatch.setattr(scheduler, "gpu_count", lambda: 2)
+    monkeypatch.setattr(placement, "gpu_count", lambda: 2)
     assert placement.cells_at_once(None, None) == 2
     assert placement.cells_at_once(None, 0.5) == 4
     assert placement.cells_at_once(None, 0) == devices.cpu_count()
@@ -259,28 +265,21 @@ def test_cells_at_once_follow_from_the_devices(monkeypatch):
             placement.check(wrong, None)
 
 
-def test_a_sweep_joins_a_running_cluster_whose_nodes_have_one_gpu_each(tmp_path):
-    """The GPUs are claimed, not there: Ray counts what it is told, and these cells ask for none."""
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80 * 2**20}
-    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    try:
-        cluster.add_node(**node)
-        cells = cheap.make_cells(2)
-        seen = cheap.sweep(cells, tmp_path, jobs=None, address=cluster.address)
-        assert {cell.hash for cell, record in seen if record["status"] == "ok"} == {cell.hash for cell in cells}
-        with pytest.raises(ResourceError, match="2: 1 GPUs found on the largest of 2 nodes"):
-            cheap.sweep(cheap.make_cells(3), tmp_path, jobs=None, address=cluster.address, gpus_per_cell=2)
-    finally:
-        cluster.shutdown()
+@pytest.mark.system
+def test_a_sweep_joins_a_running_cluster_whose_nodes_have_one_gpu_each(tmp_path, cluster):
+    cells = cheap.make_cells(2)
+    seen = cheap.sweep(cells, tmp_path, jobs=None, address=cluster)
+    assert {cell.hash for cell, record in seen if record["status"] == "ok"} == {cell.hash for cell in cells}
+    with pytest.raises(ResourceError, match="2: 1 GPUs found on the largest of 2 nodes"):
+        cheap.sweep(cheap.make_cells(3), tmp_path, jobs=None, address=cluster, gpus_per_cell=2)
 
 
-def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):
+@pytest.mark.system
+def test_ray_reuses_workers_and_survives_those_that_die(tmp_path, cluster):
     """One sweep: six good cells, one whose worker is killed once, one whose worker is killed every time."""
     unlucky, doomed = cheap.make_cells(1, do="die-once") + cheap.make_cells(1, do="die")
     cells = [*cheap.make_cells(2), unlucky, doomed, *cheap.make_cells(6)[2:]]
-    seen = cheap.sweep(cells, tmp_path, jobs=2)
+    seen = cheap.sweep(cells, tmp_path, jobs=2, address=cluster)
     by_hash = {cell.hash: record for cell, record in seen}
     assert len(seen) == len(by_hash) == len(cells)
     assert by_hash[doomed.hash]["status"] == "failed"
@@ -296,16 +295,18 @@ def test_ray_reuses_workers_and_survives_those_that_die(tmp_path):
     assert unfinished_files(tmp_path) == []
 
 
-def test_a_worker_that_has_lost_cuda_is_replaced_and_its_cell_keeps_its_record(tmp_path):
+@pytest.mark.system
+def test_a_worker_that_has_lost_cuda_is_replaced_and_its_cell_keeps_its_record(tmp_path, cluster):
     losing = cheap.make_cells(1, do="lose-cuda")[0]
     cells = [losing, *cheap.make_cells(4)[1:]]
-    records = {cell.hash: record for cell, record in cheap.sweep(cells, tmp_path, jobs=1)}
+    records = {cell.hash: record for cell, record in cheap.sweep(cells, tmp_path, jobs=1, address=cluster)}
     lost = records.pop(losing.hash)
     assert (lost["status"], lost["reason"]) == ("failed", "told to")
     assert {record["status"] for record in records.values()} == {"ok"}
     assert lost["worker"]["pid"] not in {record["worker"]["pid"] for record in records.values()}
 
 
+@pytest.mark.system
 def test_after_kill_9_of_the_driver_only_the_missing_cells_run_and_the_records_agree(tmp_path):
     driver = start(tmp_path / "killed", jobs=2, count=9, seconds=0.3)
     finished = {driver.stdout.readline().strip() for _ in range(2)}
@@ -336,16 +337,45 @@ def control_c(driver):
     os.killpg(driver.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize(
-    ("jobs", "stop"), [(0, terminate), (0, hang_up), (0, control_c), (2, terminate), (2, hang_up), (2, control_c)]
-)
-def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, jobs, stop):
-    driver = start(tmp_path / "results", jobs=jobs, count=60, seconds=0.5)
+def ends_at_once(driver, stop, results):
     driver.stdout.readline()
     stop(driver)
-    assert driver.wait(timeout=20) == 130
-    assert 1 <= len(scores(tmp_path / "results")) < 60
-    assert unfinished_files(tmp_path / "results") == []
+    assert driver.wait(timeout=60) == 130
+    assert 1 <= len(scores(results)) < 60
+    assert unfinished_files(results) == []
+
+
+@pytest.mark.parametrize("stop", [terminate, hang_up, control_c])
+def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, stop):
+    results = tmp_path / "results"
+    ends_at_once(start(results, jobs=0, count=60, seconds=0.5), stop, results)
+
+
+def test_a_sweep_that_was_started_in_the_background_of_a_script_ends_on_sigterm(tmp_path):
+    """A shell without job control starts it with SIGINT ignored, nohup with SIGHUP ignored."""
+    results = tmp_path / "results"
+    driver = start(results, jobs=0, count=60, seconds=0.5, ignored=[signal.SIGINT, signal.SIGHUP])
+
+    def all_three(driver):
+        control_c(driver)
+        hang_up(driver)
+        assert driver.poll() is None
+        terminate(driver)
+
+    ends_at_once(driver, all_three, results)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("stop", [terminate, hang_up])
+def test_a_signal_ends_a_sweep_on_a_cluster_at_once(tmp_path, cluster, stop):
+    results = tmp_path / "results"
+    ends_at_once(start(results, jobs=2, count=60, seconds=0.5, address=cluster), stop, results)
+
+
+@pytest.mark.system
+def test_control_c_ends_a_sweep_at_once_although_it_reaches_ray_too(tmp_path):
+    results = tmp_path / "results"
+    ends_at_once(start(results, jobs=2, count=60, seconds=0.5), control_c, results)
 
 
 def test_two_runs_at_once_on_one_folder_corrupt_nothing(tmp_path):

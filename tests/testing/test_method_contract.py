@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,6 @@ from mmda_bench.testing.scaffold import new_method
 
 ROOT = Path(__file__).resolve().parents[2]
 Planter = Callable[[str], dict[str, str]]
-
-
-@pytest.fixture(autouse=True)
-def registry_as_before() -> Iterator[None]:
-    entries, classes = dict(METHODS.entries()), dict(METHODS._classes)
-    modules = set(sys.modules)
-    yield
-    METHODS._entries, METHODS._classes = entries, classes
-    for name in set(sys.modules) - modules:
-        if name.startswith("mmda_bench_plugin_"):
-            del sys.modules[name]
 
 
 @pytest.fixture
