@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
-from mmda_bench.registry.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry.registry import REGISTRIES
 
 PLUGIN_MODULE = "mmda_bench_plugin_"  # every plug-in file is imported under this and its stem
 
@@ -14,7 +14,7 @@ PLUGIN_MODULE = "mmda_bench_plugin_"  # every plug-in file is imported under thi
 def isolated() -> Iterator[None]:
     """Run the body; afterwards every registry holds the entries and classes that it held before.
 
-    Methods, datasets and backbones that the body registers are forgotten, those that it replaces come back, and the
+    Whatever the body registers, of any kind, is forgotten, what it replaces comes back, and the
     modules of plug-in files are as before, so that the same file can be loaded anew. Meant for tests and notebooks.
     Blocks may be nested. An error of the body passes through.
 
@@ -28,7 +28,7 @@ def isolated() -> Iterator[None]:
     """
     modules = _plugin_modules()
     with ExitStack() as registries:
-        for registry in (METHODS, DATASETS, BACKBONES):
+        for registry in REGISTRIES:
             registries.enter_context(registry.isolated())
         try:
             yield

@@ -12,10 +12,9 @@ from PIL import Image
 
 from mmda_bench.data import export as exporting
 from mmda_bench.data.export import export
-from mmda_bench.data.export_task import Task
 from mmda_bench.data.ids import id_fault, inside
 from mmda_bench.data.validation import read_utterances
-from mmda_bench.dataset import Card, Dataset, Shift, Utterance
+from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.folder.reader import Folder
 from mmda_bench.datasets.folder.writer import write_folder
 from mmda_bench.datasets.mintrec.reader import COLUMNS, MIntRec
@@ -147,7 +146,7 @@ def test_a_writer_checks_ids_itself_before_it_writes(tmp_path):
     (tmp_path / "out").mkdir()
     escaping = [replace(GOOD, id="u_0"), replace(GOOD, id=f"{tmp_path}/victim_0")]
     with pytest.raises(DataError, match="cannot be the name of a file"):
-        write_folder(Task(CARD, escaping, tmp_path / "out", None, 1))
+        write_folder(ExportTask(CARD, escaping, tmp_path / "out", None, 1))
     assert content(tmp_path) == {}
 
 

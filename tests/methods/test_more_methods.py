@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmda_bench.functional import PLANS, information_plan, joint_plan, transport_plan, warmup
 from mmda_bench.registry import METHODS, UsageError
-from mmda_bench.rehearsal import SCALE, Rehearsal
+from mmda_bench.testing.rehearsal import SCALE, Rehearsal
 
 CASES = [(2, 2), (3, 5), (6, 4)]  # (classes, batch)
 PROGRESS = 0.3

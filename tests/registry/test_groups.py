@@ -2,9 +2,9 @@
 
 import pytest
 
-from mmda_bench import plan
-from mmda_bench.declarations import FAMILIES, RESERVED
 from mmda_bench.registry import METHODS, UsageError
+from mmda_bench.registry import spec as specs
+from mmda_bench.registry.declare import FAMILIES, RESERVED
 
 GROUPS = {
     "multimodal": ["amanda", "mmsada", "xmuda"],
@@ -27,7 +27,7 @@ def test_the_families_hold_the_verified_methods() -> None:
 
 
 def selected(text: str) -> list[str]:
-    return [spec.method for spec in plan.parse_methods(text)]
+    return [spec.method for spec in specs.parse_methods(text)]
 
 
 @pytest.mark.parametrize("group", FAMILIES)
@@ -47,7 +47,7 @@ def test_everything_is_every_usable_method_and_a_group_can_be_taken_out() -> Non
 )
 def test_a_word_that_is_nearly_a_group_is_answered_with_it(text: str, word: str) -> None:
     with pytest.raises(UsageError, match=f"unknown method '{text}': did you mean {word}"):
-        plan.parse_methods(text)
+        specs.parse_methods(text)
 
 
 def test_a_method_comes_before_a_group_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from hypothesis import strategies as some
 from scipy.special import softmax
 from sklearn.metrics import f1_score
 
-from mmda_bench import answers, registry, training
+from mmda_bench import registry, training
 from mmda_bench.metrics import reference_heads as heads
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.store import Store
+from mmda_bench.training import late_answers as answers
 from mmda_bench.training import run_cell
 
 MODALITIES = ("A", "L", "V")
