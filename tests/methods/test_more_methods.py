@@ -8,9 +8,9 @@ import slow_losses
 import slow_more_losses as slow
 import torch
 import torch.nn.functional as F
+from families import MORE
 from scipy.optimize import linear_sum_assignment
 from staging import grads, stage
-from test_groups import MORE
 from torch import Tensor, nn
 
 from mmda_bench.functional import PLANS, information_plan, joint_plan, transport_plan, warmup
