@@ -78,6 +78,7 @@ def test_the_readme_is_short_and_names_targets_that_exist():
 def test_commands_work_in_the_order_of_the_page(page, folder):
     """For real in an empty folder, but for length: sweeps are planned with --dry-run and exports are cut short."""
     for line in (line for line in commands(page) if line.startswith("mmda-bench ")):
+        line = line.replace("compare mine", "compare cdan")  # sweeps are only planned here, so mine has no cell
         words = line.split()
         more = SHORTER.get(words[1], SHORTER.get(" ".join(words[1:3]), []))
         code, said = call(line, *(["--limit", "430"] if "--layout mintrec" in line else more))
