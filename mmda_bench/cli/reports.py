@@ -75,13 +75,13 @@ def submit(
     """Score predictions that were made elsewhere, and show them marked as external."""
     import json
 
-    from mmda_bench.store import submissions
+    from mmda_bench.store import submissions, weighted_f1
 
     store = Store(results)
     record = submissions.submit(
         store, file, dataset=dataset, anchor=anchor.upper(), name=name, seed=seed, signature=signature, replace=replace
     )
-    score = record["metrics"]["target_test"]["weighted_f1"]
+    score = weighted_f1(record)
     typer.echo(json.dumps(record, indent=1) if as_json else f"weighted F1 {100 * score:.2f}  {record['signature']}")
     if not as_json:
         typer.echo("Stored as external; mmda-bench leaderboard shows it, mmda-bench compare holds it against a method.")

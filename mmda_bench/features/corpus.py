@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmda_bench.backbone.sequences import Sequences
-from mmda_bench.dataset import MODALITIES
+from mmda_bench.dataset import MODALITIES, Card
 from mmda_bench.features.shards import Ragged
 
 TARGET_LABELS = "target-labels.json"
@@ -21,7 +21,7 @@ class Corpus:
     ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
     in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
     ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there or is
-    not as the files have it.
+    not as the files have it. ``card``: where the corpus was opened by its reader.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Corpus:
     skipped: list[list[str]]
     substituted: list[list[str]]
     features: dict[tuple[str, str], Ragged]
+    card: Card | None = None
 
     def batch(self, positions: Sequence[int], *, shifted: Sequence[str] = ()) -> dict[str, Sequences]:
         """All modalities of these utterances; those named in ``shifted`` corrupted (target utterances only)."""

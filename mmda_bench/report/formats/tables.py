@@ -12,6 +12,7 @@ from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.report.formats.captions import ABSENT, bold_rule, caption, difference_text, hardware, score_text, signed
 from mmda_bench.report.paired_tests import ALPHA
 from mmda_bench.report.significance import MOST_PAIRED
+from mmda_bench.store import scores_of
 
 REFERENCES = {
     SOURCE_BOUND: "DT on the source test set: without the shift, but other utterances, and so no ceiling.",
@@ -214,7 +215,7 @@ def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:
     for record in row.records:
         if record["status"] != "ok" or anchor not in (None, record["key"]["anchor"]):
             continue
-        values = record["metrics"]["target_test"].get("per_class_f1") or []
+        values = scores_of(record).get("per_class_f1") or []
         names = (record.get("dataset") or {}).get("classes") or [str(i) for i in range(len(values))]
         for name, value in zip(names, values, strict=False):
             found.setdefault(name, []).append(100 * value)
