@@ -7,6 +7,7 @@ from mmda_bench.report.boards import Board, make_boards
 from mmda_bench.report.calibration import with_trust
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.store import Damaged, Record, Store
+from mmda_bench.store.store import PREDICTIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,11 +42,11 @@ def read_predictions(store: Store) -> Predictions:
 
 
 class StoredPredictions:
-    """Called with a record, gives its predictions; None if they are not stored, damaged, or not those of the record."""
+    """Called with a record, gives its predictions; None if they are not stored or cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._read: dict[tuple[str, str], tuple[Mapping[str, np.ndarray] | None, Damaged | None]] = {}
+        self._read: dict[tuple[str, str], tuple[Mapping[str, np.ndarray] | None, str]] = {}
 
     def __call__(self, record: Record) -> "Mapping[str, np.ndarray] | None":
         return self._look(record)[0]
@@ -53,25 +54,22 @@ class StoredPredictions:
     def verified(self, records: Iterable[Record]) -> tuple[list[Record], list[Damaged]]:
         """The records whose scores are not in doubt, and what is damaged: a file of predictions that cannot be read, or
         a record that has another score than its predictions."""
+        from mmda_bench.store.arrays import disagreement
+
         sound: list[Record] = []
         damaged: list[Damaged] = []
         for record in records:
-            fault = self._look(record)[1] if record["status"] == "ok" else None
-            if fault is not None:
-                damaged.append(fault)
-            if fault is None or fault.path != self.store.path(record):
+            arrays, unreadable = self._look(record) if record["status"] == "ok" else (None, "")
+            if unreadable:
+                damaged.append(Damaged(self.store.path(record, PREDICTIONS), f"{unreadable}; {AGAIN}"))
+            if arrays is not None and (reason := disagreement(record, arrays)):
+                damaged.append(Damaged(self.store.path(record), f"{reason}; {AGAIN}"))
+            else:
                 sound.append(record)
         return sound, damaged
 
-    def _look(self, record: Record) -> "tuple[Mapping[str, np.ndarray] | None, Damaged | None]":
-        from mmda_bench.store.arrays import disagreement
-        from mmda_bench.store.store import PREDICTIONS
-
+    def _look(self, record: Record) -> "tuple[Mapping[str, np.ndarray] | None, str]":
         name = (record["key"]["dataset"], record["hash"])
         if name not in self._read:
-            arrays, reason = self.store.load_predictions(record)
-            fault = Damaged(self.store.path(record, PREDICTIONS), f"{reason}; {AGAIN}") if reason else None
-            if arrays is not None and (reason := disagreement(record, arrays)):
-                arrays, fault = None, Damaged(self.store.path(record), f"{reason}; {AGAIN}")
-            self._read[name] = arrays, fault
+            self._read[name] = self.store.load_predictions(record)
         return self._read[name]

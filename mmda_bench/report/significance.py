@@ -20,11 +20,14 @@ from mmda_bench.report.paired_tests import (
     from_the_best,
     interval,
     resampled_f1,
+    weighted_f1,
 )
 from mmda_bench.store import Record
+from mmda_bench.store import weighted_f1 as recorded_f1
 
 Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]
 MOST_PAIRED = 20  # rows of the matrix: 190 comparisons, so that 10,000 draws can still tell two of them apart
+LARGEST_GAP = 0.01  # percent between the score of a record and that of its predictions: only rounding
 
 
 @dataclass
@@ -54,7 +57,7 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
             for record in (r for r in row.records if r["key"]["anchor"] == anchor):
                 arrays = predictions(record)
                 first = first or arrays
-                if reason := _unusable(board, arrays, first):
+                if reason := _unusable(board, record, arrays, first):
                     result.missing[row.label, anchor] = f"{reason} (anchor {anchor}, seed {record['key']['seed']})"
                     break
                 found.append(_predicted(arrays))
@@ -90,7 +93,9 @@ def _classes(arrays: Mapping[str, np.ndarray]) -> int:
     return arrays["target_test/probabilities"].shape[1]
 
 
-def _unusable(board: Board, arrays: Mapping[str, np.ndarray] | None, first: Mapping[str, np.ndarray] | None) -> str:
+def _unusable(
+    board: Board, record: Record, arrays: Mapping[str, np.ndarray] | None, first: Mapping[str, np.ndarray] | None
+) -> str:
     """Why these predictions cannot be compared with the first ones, or ''."""
     if len(board.fingerprints) > 1:
         return "the corpus changed between the cells of this table"
@@ -98,6 +103,10 @@ def _unusable(board: Board, arrays: Mapping[str, np.ndarray] | None, first: Mapp
         return "its predictions are not stored"
     if any(not np.array_equal(arrays[name], first[name]) for name in ("target_test/ids", "target_test/labels")):
         return "its predictions are of other utterances"
+    labels, once = arrays["target_test/labels"], np.ones((1, len(arrays["target_test/labels"])))
+    found = 100 * weighted_f1(labels, _predicted(arrays)[None], once, classes=_classes(arrays)).item()
+    if abs(found - 100 * recorded_f1(record)) > LARGEST_GAP:
+        return "its predictions do not give the score of its record"
     return ""
 
 

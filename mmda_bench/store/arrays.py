@@ -78,6 +78,9 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 def fault_of_predictions(arrays: Mapping[str, np.ndarray], splits: Iterable[str]) -> str:
     """Why these are no predictions of ``splits``, or ''. Of each: ids (N,), labels (N,), probabilities (N, C)."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return f"{name} is not finite everywhere"
     for split in splits:
         names = [f"{split}/{part}" for part in ("ids", "labels", "probabilities")]
         if lacking := [name for name in names if name not in arrays]:
@@ -90,8 +93,6 @@ def fault_of_predictions(arrays: Mapping[str, np.ndarray], splits: Iterable[str]
         ):
             if array.shape != shape or array.dtype.kind not in kinds or not array.size:
                 return f"{name} is {array.shape} of {array.dtype}; {_EXPECTED}"
-        if not np.isfinite(probabilities).all():
-            return f"{split}/probabilities are not all finite"
         if labels.min() < 0 or labels.max() >= classes:
             return f"{split}/labels lie from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}"
     return ""
@@ -111,11 +112,18 @@ def fault_of_representations(arrays: Mapping[str, np.ndarray], names: Iterable[s
     return "" if all(len(counts) == 1 for counts in rows.values()) else "modalities differ in number of utterances"
 
 
-def disagreement(record: Record, arrays: Mapping[str, np.ndarray]) -> str:
-    """Why sound predictions are not those of ``record``, or ''. One without a digest is known by its scores alone."""
+def untied(record: Record, arrays: Mapping[str, np.ndarray]) -> str:
+    """Why sound predictions are not those that were stored with ``record``, or ''; an older record cannot tell."""
     expected = record.get("predictions_sha256")
-    if expected is not None and expected != digest(arrays):
-        return "its predictions are not those that were stored with it: one of the two was replaced or edited"
+    if expected is None or expected == digest(arrays):
+        return ""
+    return "its predictions are not those that were stored with it: one of the two was replaced or edited"
+
+
+def disagreement(record: Record, arrays: Mapping[str, np.ndarray]) -> str:
+    """Why sound predictions are not those of ``record``, or '': they are not tied to it, or give another score."""
+    if reason := untied(record, arrays):
+        return reason
     for split in sorted({name.partition("/")[0] for name in arrays if name.endswith("/labels")}):
         if scored(record, split):
             told, found = weighted_f1(record, split), _weighted_f1(arrays, split)

@@ -156,11 +156,11 @@ class Store:
 
     def predictions(self, record: Record) -> "dict[str, np.ndarray] | None":
         """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if they are not stored,
-        damaged, or not those of ``record``."""
-        from mmda_bench.store.arrays import disagreement
+        damaged, or not those that were stored with ``record``."""
+        from mmda_bench.store.arrays import untied
 
         arrays, _ = self.load_predictions(record)
-        return None if arrays is None or disagreement(record, arrays) else arrays
+        return None if arrays is None or untied(record, arrays) else arrays
 
     def load_predictions(self, record: Record) -> "tuple[dict[str, np.ndarray] | None, str]":
         """The arrays in the predictions.npz beside ``record``, if they are sound; and why they are not, or ''.

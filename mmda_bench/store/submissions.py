@@ -20,7 +20,7 @@ import numpy as np
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import DataError, UsageError
 from mmda_bench.registry import suggest
-from mmda_bench.store.arrays import UnreadableError, read_npz
+from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
 from mmda_bench.store.record import Metrics, Record, Submission, new_record, now
 from mmda_bench.store.store import Store
 
@@ -95,7 +95,7 @@ def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | N
     chosen = signature or max(counts, key=lambda one: (counts[one], one), default=None)
     for record in mine:
         arrays = store.predictions(record) if record["signature"] == chosen else None
-        if arrays is not None:
+        if arrays is not None and not disagreement(record, arrays):
             classes = tuple((record["dataset"] or {}).get("classes") or ())
             labels = arrays["target_test/labels"]
             version = record["key"]["version"]

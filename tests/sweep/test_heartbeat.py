@@ -134,7 +134,7 @@ def test_a_sweep_started_from_the_command_line_is_seen_from_another_process(tmp_
 
     seen = []
     look = (
-        "import sys, json, pathlib; from mmda_bench import sweeps; "
+        "import sys, json, pathlib; from mmda_bench.sweep import heartbeat as sweeps; "
         "print(json.dumps([sweeps.as_json(s) for s in sweeps.read(pathlib.Path(sys.argv[1]))]))"
     )
 
