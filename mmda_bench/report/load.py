@@ -7,12 +7,11 @@ from mmda_bench.report.boards import Board, make_boards
 from mmda_bench.report.calibration import with_trust
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.store import Damaged, Record, Store
+from mmda_bench.store.record import is_external
 from mmda_bench.store.store import PREDICTIONS
 
 if TYPE_CHECKING:
     import numpy as np
-
-AGAIN = "remove its folder, and the run that made it makes it again"
 
 
 def load_boards(store: Store, *, tests: bool = True, signature: str | None = None) -> tuple[list[Board], list[Damaged]]:
@@ -61,9 +60,9 @@ class StoredPredictions:
         for record in records:
             arrays, unreadable = self._look(record) if record["status"] == "ok" else (None, "")
             if unreadable:
-                damaged.append(Damaged(self.store.path(record, PREDICTIONS), f"{unreadable}; {AGAIN}"))
+                damaged.append(Damaged(self.store.path(record, PREDICTIONS), f"{unreadable}; {_repair(record)}"))
             if arrays is not None and (reason := disagreement(record, arrays)):
-                damaged.append(Damaged(self.store.path(record), f"{reason}; {AGAIN}"))
+                damaged.append(Damaged(self.store.path(record), f"{reason}; {_repair(record)}"))
             else:
                 sound.append(record)
         return sound, damaged
@@ -73,3 +72,7 @@ class StoredPredictions:
         if name not in self._read:
             self._read[name] = self.store.load_predictions(record)
         return self._read[name]
+
+
+def _repair(record: Record) -> str:
+    return "submit it again with --replace" if is_external(record) else "remove its folder and run the cell again"
