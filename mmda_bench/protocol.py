@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
@@ -12,6 +12,9 @@ from mmda_bench.version import __version__
 SHIFTS = ("paper", "released")
 SPLITS = ("train", "validation", "test")
 HALVES = ("source", "target")
+# Every key has these. A field that came later is left out of a key while it has its default, so that keys and hashes
+# from before it stay as they are: this tuple never grows.
+FIRST_FIELDS = ("backbone", "shift", "severity", "epochs", "batch", "beta", "split")
 SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
 
 REFERENCES = ("anchor-head", "detected-anchor", "mean-of-heads")  # rows that the cells of DT give without training
@@ -94,9 +97,11 @@ class Cell:
 
     def key(self) -> dict[str, Any]:
         """Everything that determines the scores, as JSON values. No paths, devices or worker counts."""
-        protocol = asdict(self.protocol)
-        if not self.protocol.weights:
-            del protocol["weights"]  # as in the records from before there was a choice
+        protocol = {
+            one.name: value
+            for one in fields(self.protocol)
+            if (value := getattr(self.protocol, one.name)) != one.default or one.name in FIRST_FIELDS
+        }
         return {**asdict(self), "params": dict(self.params), "off": sorted(self.off), "protocol": protocol}
 
     @property

@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from mmda_bench.data.splits import split_halves
 from mmda_bench.dataset import Shift
-from mmda_bench.protocol import Cell, Protocol, canonical_json, format_seeds, name_hash
+from mmda_bench.protocol import FIRST_FIELDS, Cell, Protocol, canonical_json, format_seeds, name_hash
 from mmda_bench.shifts import effective_shift
 
 PROTOCOL = Protocol(backbone="tiny")
@@ -150,3 +150,18 @@ def test_weights_are_part_of_the_key_and_the_signature_only_where_there_is_a_cho
     assert "weights" not in cells[0].key()["protocol"], "records from before there was a choice keep their names"
     for cell in cells:
         assert Cell.from_key(cell.key()) == cell
+
+
+def test_a_field_that_came_later_is_in_the_key_only_when_it_is_not_at_its_default():
+    """So that nothing that is stored changes its hash."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Later(Protocol):
+        selection: str = "last"
+
+    cell = Cell(method="dt", dataset="avatars", version="v1", anchor="A", seed=0, protocol=Protocol(backbone="tiny"))
+    later = replace(cell, protocol=Later(backbone="tiny"))
+    assert (later.key(), later.hash) == (cell.key(), cell.hash)
+    chosen = replace(cell, protocol=Later(backbone="tiny", selection="best"))
+    assert chosen.key()["protocol"] == {**cell.key()["protocol"], "selection": "best"}
+    assert set(FIRST_FIELDS) == set(cell.key()["protocol"])

@@ -1,5 +1,6 @@
 """Looks at this machine and says what is there, what is missing, and what to do about it."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -10,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mmda_bench.errors import DataError, StoreError, UsageError
+from mmda_bench.machine import locks
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import free_bytes
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
@@ -52,7 +54,7 @@ def examine(
     """
     checks = [_python(), *map(_library, NEEDED), *map(_installed, FOR_WEIGHTS), *_gpus(), _video(), _font()]
     checks += [*_weights(weights or {}), _folder("cache folder", cache, "--cache"), _space(cache)]
-    checks += [_results(results), *_plugins(), *_corpora(root)]
+    checks += [_results(results), _locks(results, cache), *_plugins(), *_corpora(root)]
     if dataset is not None:
         checks.append(_prefixes(dataset, root, backbone, weights or {}, cache))
     return checks
@@ -215,6 +217,17 @@ def _results(results: Path) -> Check:
     except StoreError as error:
         return Check("results folder", False, str(error), "choose another folder with --results DIR")
     return Check("results folder", True, str(results.absolute()))
+
+
+def _locks(*folders: Path) -> Check:
+    """Whether two runs can wait for each other where they write."""
+    without = []
+    for folder in folders:
+        with contextlib.suppress(OSError):  # it cannot be written: said above
+            if reason := locks.available(folder):
+                without.append(f"none in {folder} ({reason})")
+    advice = "let one run at a time write there, or choose folders on another disk with --results and --cache"
+    return Check("file locks", not without, "; ".join(without) or "where results and cache lie", advice, needed=False)
 
 
 def _plugins() -> Iterator[Check]:

@@ -14,7 +14,7 @@ from mmda_bench.api import Listener
 from mmda_bench.cli.output import GONE, is_terminal, say, silence
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
-from mmda_bench.store import Record
+from mmda_bench.store import Record, weighted_f1
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, one_line
 
@@ -123,12 +123,12 @@ class Progress(Listener):
         self.finished_cells += 1
         width = len(str(self.total))
         if record["status"] == "ok":
-            outcome = f"target F1 {100 * record['metrics']['target_test']['weighted_f1']:.1f}"
+            outcome = f"target F1 {100 * weighted_f1(record):.1f}"
         else:
             self.failed += 1
             outcome = f"{record['status'].upper()}: {one_line(record['reason'])[:200]}"
-        seconds = (record.get("times") or {}).get("total_s")
-        spent = f"  {seconds:.1f} s" if seconds is not None else ""
+        times = record.get("times")
+        spent = f"  {times['total_s']:.1f} s" if times else ""
         left = f"  (about {duration(self.seconds_left())} left)" if self.finished_cells < self.total else ""
         self._tell()
         self._line(f"[{self.finished_cells:{width}}/{self.total}] {cell_name(cell)}  {outcome}{spent}{left}")

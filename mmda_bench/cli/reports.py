@@ -85,11 +85,12 @@ def submit(
     import json
 
     from mmda_bench import api
+    from mmda_bench.store import weighted_f1
 
     record = api.submit(
         file, dataset=dataset, anchor=anchor, folder=results, name=name, seed=seed, signature=signature, replace=replace
     )
-    score = record["metrics"]["target_test"]["weighted_f1"]
+    score = weighted_f1(record)
     typer.echo(json.dumps(record, indent=1) if as_json else f"weighted F1 {100 * score:.2f}  {record['signature']}")
     if not as_json:
         typer.echo("Stored as external; mmda-bench leaderboard shows it, mmda-bench compare holds it against a method.")

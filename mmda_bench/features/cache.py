@@ -1,7 +1,6 @@
 """Where prepared corpora lie, under names that say all that determines their content, and what room they need."""
 
 import contextlib
-import fcntl
 import hashlib
 import inspect
 import shutil
@@ -20,10 +19,12 @@ from mmda_bench.backbone.base import Backbone
 from mmda_bench.dataset import MAX_SAMPLES, Card, Utterance
 from mmda_bench.features import encode
 from mmda_bench.features import shards as ragged
+from mmda_bench.machine import locks
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import Disk, free_bytes
 from mmda_bench.protocol import Protocol, canonical_json
 from mmda_bench.shifts import effective_shift, scripts
+from mmda_bench.store import atomic
 
 # Raise it whenever what the frozen layers give, or how it is split and stored, changes: every cache is then made anew.
 # A golden test (tests/test_frozen.py) fails when the outputs change and this number does not.
@@ -84,7 +85,7 @@ def plugin_digest(dataset: str) -> str:
 
 def damaged(folders: Iterable[Path]) -> list[Path]:
     """The shards in ``folders`` that are not what was written."""
-    whole = [path for path in _inside(folders) if not path.name.startswith(ragged.TEMPORARY)]
+    whole = [path for path in _inside(folders) if not path.name.startswith(atomic.TEMPORARY)]
     with ThreadPoolExecutor(cpu_count()) as pool:
         verdicts = list(pool.map(ragged.intact, whole))
     return [path for path, good in zip(whole, verdicts, strict=True) if not good]
@@ -95,9 +96,8 @@ def discard_damaged(folders: Sequence[Path]) -> None:
     for path in damaged(folders):
         print(f"the cached shard {path} is damaged; making it again", file=sys.stderr)
         shutil.rmtree(path)
-    for path in _inside(folders):
-        if path.name.startswith(ragged.TEMPORARY):
-            shutil.rmtree(path)
+    for path in (left for folder in folders for left in folder.glob(f"{atomic.TEMPORARY}*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _inside(folders: Iterable[Path]) -> list[Path]:
@@ -131,9 +131,6 @@ def row_bytes(job: encode.Job, words: list[str]) -> int:
 def locked(path: Path) -> Iterator[None]:
     """One process at a time prepares a corpus; a second one says that it waits, and then finds it made."""
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another process prepares this corpus; waiting for {path}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = f"another process prepares this corpus; waiting for {path}"
+        locks.hold(file.fileno(), path.parent, waiting=lambda: print(waiting, file=sys.stderr))
         yield

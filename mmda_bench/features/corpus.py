@@ -9,7 +9,7 @@ import numpy as np
 
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.data.legibility import Legibility
-from mmda_bench.dataset import MODALITIES
+from mmda_bench.dataset import MODALITIES, Card
 from mmda_bench.features.shards import Ragged
 
 TARGET_LABELS = "target-labels.json"
@@ -23,6 +23,7 @@ class Corpus:
     in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
     ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there or is
     not as the files have it. ``lexical``: what shift and backbone make of the texts; None in a cache from before.
+    ``card``: where the corpus was opened by its reader.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Corpus:
     substituted: list[list[str]]
     features: dict[tuple[str, str], Ragged]
     lexical: Legibility | None = None
+    card: Card | None = None
 
     def batch(self, positions: Sequence[int], *, shifted: Sequence[str] = ()) -> dict[str, Sequences]:
         """All modalities of these utterances; those named in ``shifted`` corrupted (target utterances only)."""

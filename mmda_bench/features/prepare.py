@@ -32,6 +32,7 @@ from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
 from mmda_bench.protocol import HALVES, Protocol, canonical_json
 from mmda_bench.shifts import effective_shift
+from mmda_bench.store import atomic
 
 VARIANTS = ("clean", "shifted")
 INDEX = "corpus.json"
@@ -119,7 +120,7 @@ def prepare(
     except OSError as error:
         if error.errno not in READ_ONLY or damaged((place.clean, place.shifted)) or not _complete(place):
             raise ResourceError(_cannot_write(this, error)) from error
-    return read_corpus(place.shifted)
+    return replace(read_corpus(place.shifted), card=this.card)
 
 
 def open_corpus(
@@ -142,7 +143,7 @@ def open_corpus(
             "start the run again"
         )
     with contextlib.suppress(FileNotFoundError):
-        return read_corpus(this.place.shifted)
+        return replace(read_corpus(this.place.shifted), card=this.card)
     return prepare(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
 
 
@@ -252,10 +253,8 @@ def _write_index(
         "shards": paths,
     }
     folder = this.place.shifted
-    (folder / TARGET_LABELS).write_text(json.dumps(labels["target"]))
-    temporary = folder / f"{INDEX}.part"
-    temporary.write_text(json.dumps(index))
-    temporary.rename(folder / INDEX)
+    for name, content in ((TARGET_LABELS, labels["target"]), (INDEX, index)):
+        atomic.write_bytes(folder / name, json.dumps(content).encode())
     seal(folder)
 
 

@@ -8,18 +8,16 @@ complete, so that a half-written one is never taken for whole; the digest finds 
 import contextlib
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import torch
 
 from mmda_bench.backbone.sequences import Sequences
-
-TEMPORARY = ".tmp-"
+from mmda_bench.store import atomic
 
 
 class Ragged:
@@ -71,7 +69,7 @@ class ShardWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.temporary = folder.with_name(f"{TEMPORARY}{folder.name}-{os.getpid()}")
+        self._stack = contextlib.ExitStack()
         self.positions: list[int] = []
         self.lengths: list[int] = []
         self.notes: dict[str, list[tuple[int, str]]] = {"skipped": [], "substituted": []}
@@ -79,9 +77,9 @@ class ShardWriter:
         self.dtype = np.dtype(np.float32)
 
     def __enter__(self) -> "ShardWriter":
-        shutil.rmtree(self.temporary, ignore_errors=True)
-        self.temporary.mkdir(parents=True)
-        self.values = (self.temporary / "values.bin").open("wb")
+        self.draft = self._stack.enter_context(atomic.new_folder(self.folder))
+        self._stack.push(self._finish)
+        self.values = self._stack.enter_context((self.draft / "values.bin").open("wb"))
         return self
 
     def append(self, position: int, row: np.ndarray) -> None:
@@ -95,35 +93,37 @@ class ShardWriter:
         """Say of the utterance at ``position`` that it was "skipped" or had something "substituted", and why."""
         self.notes[kind].append((position, reason))
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self.values.close()
-            if kind is None:
-                rows = {"positions": self.positions, "lengths": self.lengths}
-                index = {"dtype": self.dtype.str, "tail": self.tail, **rows, **self.notes}
-                (self.temporary / "shard.json").write_text(json.dumps(index))
-                seal(self.temporary)
-                self.temporary.rename(self.folder)
-        finally:
-            shutil.rmtree(self.temporary, ignore_errors=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """When the values are closed: say whose they are, and seal the folder."""
+        if kind is None:
+            rows = {"positions": self.positions, "lengths": self.lengths}
+            index = {"dtype": self.dtype.str, "tail": self.tail, **rows, **self.notes}
+            (self.draft / "shard.json").write_text(json.dumps(index))
+            seal(self.draft)
 
 
 def seal(folder: Path) -> None:
     """Write the digest of everything in ``folder``, by which :func:`intact` will know it."""
-    (folder / "digest").write_text(_digest(folder))
+    atomic.write_bytes(folder / "digest", _digest(folder).encode())
 
 
 def intact(folder: Path) -> bool:
     """Whether ``folder`` holds what it held when it was sealed."""
     with contextlib.suppress(OSError):
-        return (folder / "digest").read_text() == _digest(folder)
+        return (folder / "digest").read_bytes() == _digest(folder).encode()
     return False
 
 
 def _digest(folder: Path) -> str:
-    """Digest of the names and contents of the files in ``folder``, but for folders and the digest itself."""
+    """Digest of the names and contents of the files in ``folder``, but for drafts and the digest itself."""
     total = hashlib.blake2b(digest_size=16)
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.name != "digest"):
+    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith(atomic.TEMPORARY))
+    for path in sorted(p for p in files if p.name != "digest"):
         total.update(f"{path.name} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 22):

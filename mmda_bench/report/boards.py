@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from typing import Literal
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import SUPERVISED, Protocol, canonical_json, format_seeds
@@ -19,7 +20,7 @@ from mmda_bench.report.missing import Hole, Runs, find_holes
 from mmda_bench.report.paired_tests import Difference
 from mmda_bench.report.reference_rows import PREFERRED, TITLES, reference_runs
 from mmda_bench.report.steadiness import MARK, oscillates, spreads
-from mmda_bench.store import Record
+from mmda_bench.store import Record, scores_of, weighted_f1
 
 AVERAGE = "ave."
 COLUMNS = (*MODALITIES, AVERAGE)
@@ -105,7 +106,8 @@ class Board:
     """One corpus under one signature. ``rows``: Table 1; ``ablation``: Table 2, by method, with the components;
     ``references``: bounds and what the heads of DT give, which are no methods; ``extra``: seeds beyond the board's,
     left out; ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
-    ``external``: submitted predictions, which are no runs of ours. ``untested``: why a column has no bold set;
+    ``external``: submitted predictions, which are no runs of ours. ``corpus_title``: as the records have it, "" in
+    older ones. ``untested``: why a column has no bold set;
     ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
     (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
     and column, how far a row is above the best label-free reference, Holm-adjusted within the column."""
@@ -123,6 +125,7 @@ class Board:
     extra: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     fingerprints: tuple[str, ...] = ()
     external: Sequence[Row] = ()
+    corpus_title: str = ""
     untested: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -151,7 +154,7 @@ class Board:
     @property
     def title(self) -> str:
         entry = DATASETS.entries().get(self.dataset)
-        return entry.title if entry else self.dataset
+        return self.corpus_title or (entry.title if entry else self.dataset)
 
 
 def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> list[Board]:
@@ -189,11 +192,13 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         specs[name] = spec
         runs[name][key["anchor"]][key["seed"]] = record
     order = sorted(specs, key=lambda name: (table_rank(specs[name].method), len(specs[name].off), name))
-    labels = _labels(specs)
+    of_spec = {name: [r for by_seed in mine.values() for r in by_seed.values()] for name, mine in runs.items()}
+    typed = _labels(specs)
+    labels = _recorded_labels(specs, typed, {name: _recorded(mine, "label") for name, mine in of_spec.items()})
     methods = [name for name in order if specs[name].method != SUPERVISED]
     seeds = _common_seeds([{seed for by_seed in runs[name].values() for seed in by_seed} for name in methods or order])
 
-    titles = _titles(specs, labels)
+    titles = _titles(specs, labels, {name: _recorded(mine, "method") for name, mine in of_spec.items()})
 
     def row(name: str, title: str, split: str = "target_test") -> Row:
         return _row(specs[name], labels[name], title, runs[name], seeds, split)
@@ -233,9 +238,10 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
             for seed, record in sorted(runs[name][anchor].items())
             if record["status"] != "ok"
         ],
-        holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds),
+        holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds, typed=typed),
         extra=extra,
         external=_external_rows(external),
+        corpus_title=_recorded(records, "dataset"),
         fingerprints=fingerprints(records),
     )
 
@@ -286,11 +292,32 @@ def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
     }
 
 
-def _titles(specs: Mapping[str, Spec], labels: Mapping[str, str]) -> dict[str, str]:
-    """Each spec's title, with its label where another has the same: figures and the page know rows by their titles."""
+def _recorded(records: Iterable[Record], what: Literal["dataset", "method", "label"]) -> str:
+    """What most records say in their titles; "" of older records, which say nothing."""
+    said = Counter(text for record in records if (text := (record.get("titles") or {}).get(what)))
+    return min(said, key=lambda text: (-said[text], text), default="")
+
+
+def _recorded_labels(
+    specs: Mapping[str, Spec], typed: Mapping[str, str], recorded: Mapping[str, str]
+) -> dict[str, str]:
+    """The labels under which the cells ran, so that a changed default renames no row; as ``typed`` here where there are
+    none, and for all settings of a method of which two ran under one label."""
+    labels = {name: recorded[name] or typed[name] for name in specs}
+    often = Counter(labels.values())
+    unclear = {spec.method for name, spec in specs.items() if often[labels[name]] > 1}
+    return {name: typed[name] if spec.method in unclear else labels[name] for name, spec in specs.items()}
+
+
+def _titles(specs: Mapping[str, Spec], labels: Mapping[str, str], recorded: Mapping[str, str]) -> dict[str, str]:
+    """Each spec's title, with its label where another has the same: figures and the page know rows by their titles.
+
+    ``recorded``: titles of the methods when the cells ran, before those of the registry; "" of older records.
+    """
     known = METHODS.entries()
+    methods = {s.method: known[s.method].title if s.method in known else s.method for s in specs.values()}
     plain = {
-        name: labels[name].replace(spec.method, known[spec.method].title, 1) if spec.method in known else labels[name]
+        name: labels[name].replace(spec.method, recorded[name] or methods[spec.method], 1)
         for name, spec in specs.items()
     }
     often = Counter(plain.values())
@@ -317,12 +344,12 @@ def _columns(runs: Runs, seeds: Sequence[int], score: Callable[[Record], float])
 
 
 def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], split: str) -> Row:
-    scores = _columns(runs, seeds, lambda record: record["metrics"][split]["weighted_f1"])
+    scores = _columns(runs, seeds, lambda record: weighted_f1(record, split))
     ok = [r for by_seed in runs.values() for r in by_seed.values() if r["status"] == "ok"]
-    by_class = ok and all(r["metrics"][split].get("per_class_f1") for r in ok)
-    macro = _columns(runs, seeds, lambda record: fmean(record["metrics"][split]["per_class_f1"])) if by_class else {}
-    times = [r["times"]["train_s"] / 60 for r in ok if r.get("times") and "train_s" in r["times"]]
-    memory = [r["memory_mb"] for r in ok if r.get("memory_mb") is not None]
+    by_class = ok and all(scores_of(r, split).get("per_class_f1") for r in ok)
+    macro = _columns(runs, seeds, lambda record: fmean(scores_of(record, split)["per_class_f1"])) if by_class else {}
+    times = [spent["train_s"] / 60 for r in ok if (spent := r.get("times")) and "train_s" in spent]
+    memory = [used for r in ok if (used := r.get("memory_mb")) is not None]
     return Row(
         method=spec.method, label=name, title=title, off=spec.off, scores=scores,
         minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,

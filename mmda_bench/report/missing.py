@@ -23,11 +23,19 @@ class Hole:
 
 
 def find_holes(
-    key: Mapping[str, Any], labels: Mapping[str, str], runs: Mapping[str, Runs], seeds: Sequence[int]
+    key: Mapping[str, Any],
+    labels: Mapping[str, str],
+    runs: Mapping[str, Runs],
+    seeds: Sequence[int],
+    *,
+    typed: Mapping[str, str],
 ) -> list[Hole]:
-    """Missing and failed cells, grouped into as few commands as say it exactly."""
+    """Missing and failed cells, grouped into as few commands as say it exactly.
+
+    ``labels``: of the rows; ``typed``: how each of them is typed under the defaults of this installation.
+    """
     wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
-    for name, text in labels.items():
+    for name in labels:
         by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
         for anchor in MODALITIES:
             there = runs[name][anchor]
@@ -37,12 +45,13 @@ def find_holes(
                 if lacking:
                     by_seeds[rerun, lacking].append(anchor)
         for (rerun, lacking), where in by_seeds.items():
-            wanted[rerun, lacking, tuple(where)].append(text)
+            wanted[rerun, lacking, tuple(where)].append(name)
     bounds = SUPERVISED in labels.values()
     holes = []
     for (rerun, lacking, anchors), names in wanted.items():
-        what = f"{', '.join(names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
-        command = run_command(key, names, anchors, lacking, rerun=rerun, bounds=bounds)
+        what = f"{', '.join(labels[name] for name in names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
+        typing = [typed[name] for name in names]
+        command = run_command(key, typing, anchors, lacking, rerun=rerun, bounds=bounds)
         holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command))
     return holes
 

@@ -30,6 +30,7 @@ from mmda_bench.report.paired_tests import (
 )
 from mmda_bench.report.reference_rows import answers
 from mmda_bench.store import Record
+from mmda_bench.store import weighted_f1 as recorded_f1
 
 Predictions = Callable[[Record], Mapping[str, np.ndarray] | None]
 LARGEST_GAP = 0.01  # percent between the score of a record and that of its predictions: only rounding
@@ -113,7 +114,7 @@ def _unusable(
         return "its predictions are of other utterances"
     labels, once = arrays["target_test/labels"], np.ones((1, len(arrays["target_test/labels"])))
     found = 100 * weighted_f1(labels, _predicted(record, arrays)[None], once, classes=_classes(arrays)).item()
-    if abs(found - 100 * record["metrics"]["target_test"]["weighted_f1"]) > LARGEST_GAP:
+    if abs(found - 100 * recorded_f1(record)) > LARGEST_GAP:
         return "its predictions do not give the score of its record"
     return ""
 

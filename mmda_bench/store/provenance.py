@@ -1,4 +1,4 @@
-"""Where a record comes from: machine, versions, commit, times; and the empty record that a cell fills in."""
+"""Where a record comes from: machine, versions, commit, and the file of the method."""
 
 import contextlib
 import hashlib
@@ -6,46 +6,30 @@ import inspect
 import os
 import platform
 import subprocess
-from datetime import UTC, datetime
 from functools import cache as memoize
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
-from mmda_bench.protocol import Cell
 from mmda_bench.registry import METHODS
+from mmda_bench.store.record import Hardware
 from mmda_bench.version import __version__
 
-SCHEMA = 1
+
+class Origin(TypedDict):
+    """The parts of a record that say where it comes from."""
+
+    device: str
+    hardware: Hardware
+    versions: dict[str, str]
+    commit: str | None
 
 
-def empty_record(cell: Cell, device: torch.device) -> dict[str, Any]:
-    """A record of the current schema with status "failed" and nothing measured yet."""
-    return {
-        "schema": SCHEMA,
-        "status": "failed",
-        "reason": None,
-        "traceback": None,
-        "key": cell.key(),
-        "hash": cell.hash,
-        "signature": cell.signature,
-        "metrics": None,
-        "curves": {"terms": {}},
-        "times": {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0},
-        "steps": 0,
-        "memory_mb": 0.0,
-        "trainable_parameters": 0,
-        "device": device.type,
-        "hardware": _hardware(device),
-        "versions": _versions(),
-        "commit": _commit(),
-        "dataset": None,
-        "method_source": None,
-        "started_utc": now(),
-        "ended_utc": None,
-    }
+def origin(device: torch.device) -> Origin:
+    """Of a record that is made now, in this process, on ``device``."""
+    return {"device": device.type, "hardware": _hardware(device), "versions": dict(_versions()), "commit": _commit()}
 
 
 def source_digest(method: str) -> str | None:
@@ -57,12 +41,7 @@ def source_digest(method: str) -> str | None:
     return None
 
 
-def now() -> str:
-    """UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _hardware(device: torch.device) -> dict[str, Any]:
+def _hardware(device: torch.device) -> Hardware:
     gpu = None
     if device.type == "cuda":
         with contextlib.suppress(RuntimeError, AssertionError):  # the cell will say why

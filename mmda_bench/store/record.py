@@ -1,230 +1,228 @@
-"""What a record must hold for the reports to read it: everything that some table, figure or estimate takes from it.
+"""The record of a cell, or of submitted predictions: what it holds, and the one way to make one.
 
-A record is a file that people edit, merge and copy: one that is odd must be named and left out, and take nothing else
-down. A shape is a function that says what is wrong with a value, beginning with the path to it, or ''.
+A record is plain JSON. Its shape is declared once, as :class:`Record`: mypy holds the code that reads a record to it,
+and pydantic holds every file to it (:mod:`mmda_bench.store.faults`).
 """
 
-import json
-import re
-import reprlib
-import time
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, NotRequired, Unpack, cast, get_args
 
-from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import HALVES, Cell, canonical_json
+from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
-SCHEMA = 1
-STATUSES = ("ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted")
-REQUIRED = ("reason", "key", "hash", "signature", "metrics", "dataset")
+from mmda_bench.dataset import MODALITIES, Card
+from mmda_bench.protocol import Cell, canonical_json
+from mmda_bench.registry import DATASETS, METHODS
+from mmda_bench.registry.spec import label
+
+SCHEMA: Literal[1] = 1
+Status = Literal["ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 LARGEST = 1e100  # of any number: sums and squares of such are still finite
-MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-
-Shape = Callable[[Any], str]
 
 
-def _leaf(expected: str, holds: Callable[[Any], bool]) -> Shape:
-    def check(value: Any) -> str:
-        return "" if holds(value) else f": expected {expected}, found {reprlib.repr(value)}"
+class Expected:
+    """What a value must be, in words for people and as limits for pydantic, which is imported when a file is read."""
 
-    return check
+    def __init__(self, words: str, **limits: Any) -> None:
+        self.words, self.limits = words, limits
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema
 
-def _is_number(value: Any, low: float = -LARGEST, high: float = LARGEST) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-
-
-def _is_whole(value: Any, low: int = 0) -> bool:
-    return isinstance(value, int) and _is_number(value, low)
-
-
-def _nullable(shape: Shape) -> Shape:
-    return lambda value: "" if value is None else shape(value)
-
-
-def _list(shape: Shape) -> Shape:
-    def check(value: Any) -> str:
-        if not isinstance(value, list):
-            return f": expected a list, found {reprlib.repr(value)}"
-        return next((f"[{i}]{fault}" for i, part in enumerate(value) if (fault := shape(part))), "")
-
-    return check
-
-
-def _mapping(shape: Shape) -> Shape:
-    def check(value: Any) -> str:
-        if not isinstance(value, dict):
-            return f": expected an object, found {reprlib.repr(value)}"
-        return next((f".{name}{fault}" for name, part in value.items() if (fault := shape(part))), "")
-
-    return check
-
-
-def _fields(*required: str, **shapes: Shape) -> Shape:
-    """An object. A field that is neither required nor there is sound; one that has no shape may hold anything."""
-
-    def check(value: Any) -> str:
-        if not isinstance(value, dict):
-            return f": expected an object, found {reprlib.repr(value)}"
-        if absent := [name for name in required if name not in value]:
-            return f": lacks {', '.join(absent)}"
-        here = ((name, shape(value[name])) for name, shape in shapes.items() if name in value)
-        return next((f".{name}{fault}" for name, fault in here if fault), "")
-
-    return check
-
-
-TEXT = _leaf("text", lambda value: isinstance(value, str))
-NUMBER = _leaf(f"a number, at most {LARGEST:g} in size", _is_number)
-MEASURE = _leaf(f"a number from 0 to {LARGEST:g}", lambda value: _is_number(value, 0))
-SHARE = _leaf("a number from 0 to 1", lambda value: _is_number(value, 0, 1))
-COUNT = _leaf("a whole number, 0 or more", _is_whole)
-ANYTHING = _leaf("", lambda value: True)
-NOTE = _leaf("[id, reason]", lambda value: isinstance(value, list) and [type(part) for part in value] == [str, str])
-
-MODALITY = _leaf(f"one of {', '.join(MODALITIES)}", lambda value: value in MODALITIES)
-SCORES = _fields(
-    weighted_f1=_nullable(SHARE),
-    per_class_f1=_list(SHARE),
-    confusion=_list(_list(COUNT)),
-    heads=_nullable(_mapping(_nullable(SHARE))),
-)
-MEASURED = _fields(
-    *REQUIRED,
-    reason=_nullable(TEXT),
-    traceback=_nullable(_list(TEXT)),
-    signature=TEXT,
-    metrics=_nullable(
-        _fields(
-            **{f"{half}_test": _nullable(SCORES) for half in HALVES},
-            category_distance=_nullable(_mapping(_nullable(NUMBER))),
-            detected_anchor=_nullable(_fields("modality", modality=MODALITY, accuracy=_mapping(SHARE))),
-            references=_nullable(_mapping(SCORES)),
+        schema = {**handler(source), "strict": True, **self.limits}
+        return core_schema.custom_error_schema(
+            cast(Any, schema), custom_error_type="expected", custom_error_message=f"expected {self.words}"
         )
-    ),
-    curves=_nullable(
-        _fields(terms=_nullable(_mapping(_list(_nullable(NUMBER)))), target_f1=_nullable(_list(_nullable(SHARE))))
-    ),
-    times=_nullable(_fields("total_s", total_s=MEASURE, train_s=MEASURE)),
-    memory_mb=_nullable(MEASURE),
-    trainable_parameters=_nullable(COUNT),
-    device=_nullable(TEXT),
-    hardware=_nullable(_fields(machine=TEXT, gpu=_nullable(TEXT), cpus=_nullable(COUNT))),
-    versions=_nullable(_mapping(TEXT)),
-    dataset=_nullable(
-        _fields(
-            fingerprint=_nullable(TEXT),
-            classes=_list(TEXT),
-            skipped=_list(NOTE),
-            substituted=_list(NOTE),
-            lexical=_fields(texts=COUNT, unchanged=_nullable(COUNT), words=COUNT, unknown=_nullable(COUNT)),
-        )
-    ),
-)
-SCENARIO = {
-    "method": TEXT,
-    "dataset": TEXT,
-    "version": TEXT,
-    "anchor": MODALITY,
-    "seed": COUNT,
-}
-PROTOCOL = _fields(
-    "backbone",
-    backbone=TEXT,
-    shift=TEXT,
-    severity=MEASURE,
-    epochs=_leaf("a whole number, 1 or more", lambda value: _is_whole(value, 1)),
-    batch=COUNT,
-    beta=NUMBER,
-    split=COUNT,
-    weights=TEXT,
-)
-KEY = _fields(
-    *SCENARIO, "params", "off", "protocol",
-    params=_mapping(ANYTHING), off=_list(TEXT), protocol=PROTOCOL, **SCENARIO,
-)  # fmt: skip
 
 
-def parse(text: str) -> Any:
-    """JSON and nothing else: no NaN, no number too large for a float, no half of a surrogate pair."""
-    value = json.loads(text)
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    return value
+class CheckedApart:
+    """The key: that of a cell and that of a submission have different shapes."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.any_schema()
 
 
-def fault(record: Any) -> str:
-    """Why the record of a cell cannot be used, or ''. May raise any of :data:`MALFORMED`, which says the same."""
-    if reason := _fault_of_kind(record):
-        return reason
-    if reason := KEY(record["key"]):
-        return f"its key does not describe a cell ({reason.lstrip('.: ')})"
-    cell = Cell.from_key(record["key"])
-    if cell.hash != record["hash"] or canonical_json(cell.key()) != canonical_json(record["key"]):
-        return f"its hash is not that of its key, {cell.hash}: it was edited"
-    if reason := measured_fault(record, *(f"{half}_test" for half in HALVES)):
-        return reason
-    return "" if signed(record, cell) else f"its signature is not that of its key, {cell.signature}: it was edited"
+Text = Annotated[str, Expected("text")]
+Number = Annotated[float, Expected(f"a number, at most {LARGEST:g} in size", ge=-LARGEST, le=LARGEST)]
+Measure = Annotated[float, Expected(f"a number from 0 to {LARGEST:g}", ge=0, le=LARGEST)]
+Share = Annotated[float, Expected("a number from 0 to 1", ge=0, le=1)]
+Count = Annotated[int, Expected("a whole number, 0 or more", ge=0, le=int(LARGEST))]
+Positive = Annotated[int, Expected("a whole number, 1 or more", ge=1, le=int(LARGEST))]
+Note = Annotated[list[Text], Expected("[id, reason]", min_length=2, max_length=2)]
+Modality = Annotated[str, Expected(f"one of {', '.join(MODALITIES)}", pattern=f"^({'|'.join(MODALITIES)})$")]
+Digest = Annotated[str, Expected("64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
+MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)$"  # older records end in +00:00
+Moment = Annotated[str, Expected("a time in UTC such as 2026-01-31T12:00:00Z", pattern=MOMENT)]
 
 
-def _fault_of_kind(record: Any) -> str:
-    if not isinstance(record, dict):
-        return "not a JSON object"
-    if record.get("schema", SCHEMA) != SCHEMA:
-        return f"schema {reprlib.repr(record['schema'])} is unknown to this version, which reads {SCHEMA}"
-    if absent := [name for name in ("schema", "status", *REQUIRED) if name not in record]:
-        return f"lacks {', '.join(absent)}"
-    if record["status"] not in STATUSES:
-        return f"status {reprlib.repr(record['status'])} is none of {', '.join(STATUSES)}"
-    return ""
+class Scenario(TypedDict):
+    """What the keys of cells and of submissions have in common. ``method``: of a submission, its name."""
+
+    method: Text
+    dataset: Text
+    version: Text
+    anchor: Modality
+    seed: Count
 
 
-def signed(record: Mapping[str, Any], cell: Cell) -> bool:
-    """Whether a record has the signature of its cell, under the version of the suite that wrote it."""
-    suite, _, rest = str(record["signature"]).partition("|")
-    version = (record.get("versions") or {}).get("mmda-bench")
-    pattern = r"mmda-bench:\d+\.\d+" if version is None else re.escape(f"mmda-bench:{'.'.join(version.split('.')[:2])}")
-    return re.fullmatch(pattern, suite) is not None and rest == cell.signature.partition("|")[2]
+class ProtocolKey(TypedDict):
+    """The fields of :class:`~mmda_bench.protocol.Protocol`."""
+
+    backbone: Text
+    shift: NotRequired[Text]
+    severity: NotRequired[Measure]
+    epochs: NotRequired[Positive]
+    batch: NotRequired[Count]
+    beta: NotRequired[Number]
+    split: NotRequired[Count]
+    weights: NotRequired[Text]
 
 
-def measured_fault(record: Mapping[str, Any], *splits: str) -> str:
-    """What is wrong with what a record holds beside its key, or ''; if it is ok, with the scores of ``splits`` too."""
-    if reason := MEASURED(record):
-        return reason.lstrip(".: ")
-    if record["status"] == "ok" and not scored(record, *splits):
-        return f"status ok without the scores of {' and '.join(splits)}"
-    classes, metrics = (record["dataset"] or {}).get("classes"), record["metrics"] or {}
-    by_class = {split: metrics.get(split) for split in splits}
-    by_class |= {f"references.{name}": scores for name, scores in (metrics.get("references") or {}).items()}
-    for name, scores in by_class.items():
-        if not _same_classes(scores or {}, classes):
-            return f"metrics.{name}: the scores by class and the classes are of different numbers"
-    return ""
+class Key(Scenario):
+    """What :meth:`Cell.key <mmda_bench.protocol.Cell.key>` gives."""
+
+    params: dict[Text, Any]
+    off: list[Text]
+    protocol: ProtocolKey
 
 
-def _same_classes(scores: Mapping[str, Any], classes: list[str] | None) -> bool:
-    """Whether names, F1 by class and both sides of the confusion matrix, of those there are, agree in number."""
-    counts = {len(part) for part in (classes, scores.get("per_class_f1")) if part}
-    matrix = scores.get("confusion") or []
-    return len(counts | ({len(matrix), *map(len, matrix)} if matrix else set())) <= 1
+class SubmittedKey(Scenario):
+    """What :meth:`Submission.key` gives."""
+
+    signature: Text
 
 
-def submission_fault(record: Mapping[str, Any]) -> str:
-    """As :func:`fault`, of a record of submitted predictions, which has another key and no cell."""
-    reason = _fields(*SCENARIO, **SCENARIO)(record["key"])
-    only_of_cells: dict[str, Any] = dict.fromkeys(REQUIRED)
-    return f"its key: {reason.lstrip('.: ')}" if reason else measured_fault(only_of_cells | dict(record), "target_test")
+class Scores(TypedDict, total=False):
+    """Of one split, from 0 to 1. ``confusion``: a row per true class; ``heads``: weighted F1 of every head alone."""
+
+    weighted_f1: Share | None
+    accuracy: Share | None
+    per_class_f1: list[Share]
+    support: list[Count]
+    confusion: list[list[Count]]
+    heads: dict[Text, Share | None] | None
 
 
-def scored(record: Mapping[str, Any], *splits: str) -> bool:
-    """Whether a record has a weighted F1, a number from 0 to 1, of every one of ``splits``."""
-    try:
-        return all(_is_number(record["metrics"][split]["weighted_f1"], 0, 1) for split in splits)
-    except (TypeError, KeyError):
-        return False
+class DetectedAnchor(TypedDict):
+    """The modality that looks least shifted, and how well a probe tells the domains apart in each."""
+
+    modality: Modality
+    accuracy: NotRequired[dict[Text, Share]]
 
 
-Record = dict[str, Any]
+class Metrics(TypedDict, total=False):
+    """``references``: scores that the heads of a run without adaptation give, by the name of the reference."""
+
+    source_test: Scores | None
+    target_test: Scores | None
+    category_distance: dict[Text, Number | None] | None
+    detected_anchor: DetectedAnchor | None
+    references: dict[Text, Scores] | None
+
+
+class Curves(TypedDict, total=False):
+    """``terms``: of the loss by name, the mean of every epoch; null where it was not finite. ``target_f1``: after each
+    of the last epochs."""
+
+    terms: dict[Text, list[Number | None]] | None
+    target_f1: list[Share | None] | None
+
+
+class Times(TypedDict):
+    """Seconds."""
+
+    setup_s: NotRequired[Measure]
+    train_s: NotRequired[Measure]
+    evaluate_s: NotRequired[Measure]
+    total_s: Measure
+
+
+class Hardware(TypedDict, total=False):
+    machine: Text
+    system: Text
+    cpus: Count | None
+    gpu: Text | None
+
+
+class Lexical(TypedDict, total=False):
+    """How many texts there are, how many the shift cannot change, how many words, how many the backbone lacks."""
+
+    texts: Count
+    unchanged: Count | None
+    words: Count
+    unknown: Count | None
+
+
+class Corpus(TypedDict, total=False):
+    """What a cell read. ``skipped``, ``substituted``: [id, reason] of utterances."""
+
+    fingerprint: Text | None
+    classes: list[Text]
+    skipped: list[Note]
+    substituted: list[Note]
+    lexical: Lexical
+
+
+class Titles(TypedDict, total=False):
+    """Names for people, as they were when the cell ran. ``label``: the method as one would have typed it then;
+    ``synthetic``: whether the corpus is, null where the cell ended before it was read."""
+
+    dataset: Text
+    method: Text
+    label: Text
+    synthetic: bool | None
+
+
+class External(TypedDict, total=False):
+    """Where submitted predictions come from. ``sha256``: of the bytes of the ``file``."""
+
+    file: Text
+    sha256: Digest
+    submitted_utc: Moment
+
+
+class Parts(TypedDict, total=False):
+    """What a record may lack, or have as null."""
+
+    titles: Titles | None
+    traceback: list[Text] | None
+    curves: Curves | None
+    times: Times | None
+    steps: Count | None
+    memory_mb: Measure | None
+    trainable_parameters: Count | None
+    device: Text | None
+    hardware: Hardware | None
+    versions: dict[Text, Text] | None
+    commit: Text | None
+    method_source: Text | None
+    started_utc: Moment | None
+    ended_utc: Moment | None
+    predictions_sha256: Digest | None
+    external: External
+
+
+class Record(Parts):
+    """All of it. ``hash`` is that of the ``key``, and ``signature`` the one that the key stands for.
+
+    >>> record: Record = new_record(a_cell, status="timeout", reason="not finished after 3 minutes")  # doctest: +SKIP
+    >>> record["key"]["anchor"]  # doctest: +SKIP
+    'A'
+    """
+
+    schema: Literal[1]
+    status: Status
+    reason: Text | None
+    key: Annotated[Key, CheckedApart()]
+    hash: Text
+    signature: Text
+    metrics: Metrics | None
+    dataset: Corpus | None
 
 
 @dataclass(frozen=True)
@@ -235,18 +233,55 @@ class Damaged:
     reason: str
 
 
-def unfinished(cell: Cell, *, status: str, reason: str, traceback: Sequence[str] | None = None) -> Record:
-    """The record of a cell that ended outside ``run_cell``: its worker died, or its time was up."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """Predictions that were made elsewhere, as a :class:`~mmda_bench.protocol.Cell` is those that we make.
+
+    ``method``: the name under which they are shown; ``signature``: of the cells that they stand beside.
+    """
+
+    method: str
+    dataset: str
+    version: str
+    anchor: str
+    seed: int
+    signature: str
+
+    def key(self) -> dict[str, Any]:
+        """What tells one submission from another, as JSON values."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Ten hexadecimal digits of the canonical key."""
+        return hashlib.sha256(canonical_json(self.key()).encode()).hexdigest()[:10]
+
+
+def identity(record: Mapping[str, Any]) -> Cell | Submission:
+    """What a record is of. Raises one of :data:`~mmda_bench.store.faults.MALFORMED` if its key does not say that."""
+    return Submission(**record["key"]) if is_external(record) else Cell.from_key(record["key"])
+
+
+def is_external(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of submitted predictions."""
+    return "external" in record
+
+
+def new_record(
+    of: Cell | Submission, *, status: Status, reason: str | None = None, metrics: Metrics | None = None,
+    dataset: Corpus | None = None, **parts: Unpack[Parts],
+) -> Record:  # fmt: skip
+    """A record of the current schema; what is not given is null. ``parts``: any others that :class:`Record` has."""
+    record: Record = {
         "schema": SCHEMA,
         "status": status,
         "reason": reason,
-        "traceback": list(traceback) if traceback else None,
-        "key": cell.key(),
-        "hash": cell.hash,
-        "signature": cell.signature,
-        "metrics": None,
+        "traceback": None,
+        "key": cast(Key, of.key()),
+        "hash": of.hash,
+        "signature": of.signature,
+        "titles": titles_of(of),
+        "metrics": metrics,
         "curves": None,
         "times": None,
         "steps": 0,
@@ -256,8 +291,53 @@ def unfinished(cell: Cell, *, status: str, reason: str, traceback: Sequence[str]
         "hardware": None,
         "versions": None,
         "commit": None,
-        "dataset": None,
+        "dataset": dataset,
         "method_source": None,
         "started_utc": None,
-        "ended_utc": now,
+        "ended_utc": None,
     }
+    record.update(cast(Record, parts))
+    return record
+
+
+def unfinished(cell: Cell, *, status: Status, reason: str, traceback: Sequence[str] | None = None) -> Record:
+    """The record of a cell that ended outside ``run_cell``: its worker died, or its time was up."""
+    lines = list(traceback) if traceback else None
+    return new_record(cell, status=status, reason=reason, traceback=lines, ended_utc=now())
+
+
+def titles_of(of: Cell | Submission, card: Card | None = None) -> Titles:
+    """Names for people. ``card``: of the corpus, once it is read; before, its title is that of the registry."""
+    corpus, method = DATASETS.entries().get(of.dataset), METHODS.entries().get(of.method)
+    typed = label(of.method, of.params, of.off) if isinstance(of, Cell) else of.method
+    return {
+        "dataset": card.title if card else corpus.title if corpus else of.dataset,
+        "method": method.title if method and isinstance(of, Cell) else of.method,
+        "label": typed,
+        "synthetic": card.synthetic if card else None,
+    }
+
+
+def scores_of(record: Record, split: str = "target_test") -> Scores:
+    """The scores of a split. Raises :class:`KeyError` if there are none; a record with status "ok" has some."""
+    scores = cast("dict[str, Scores | None]", record["metrics"] or {}).get(split)
+    if scores is None:
+        raise KeyError(f"{record['hash']} has no scores of {split}")
+    return scores
+
+
+def weighted_f1(record: Record, split: str = "target_test") -> float:
+    """The score of the tables, from 0 to 1, as :func:`scores_of` finds it."""
+    score = scores_of(record, split).get("weighted_f1")
+    if score is None:
+        raise KeyError(f"{record['hash']} has no weighted F1 of {split}")
+    return score
+
+
+def now() -> str:
+    """UTC, to the second, as all records have it.
+
+    >>> len(now()), now()[-1]
+    (20, 'Z')
+    """
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,71 +1,64 @@
-"""The store: one record per finished cell, written atomically, never edited.
+"""The store: one record per finished cell, written atomically, never edited; and submitted predictions beside them.
 
 ``results/runs/<dataset>/<anchor>/<method>/seed<k>-<hash10>/record.json`` and, beside it, ``predictions.npz`` (ids,
 labels, probabilities: small, to be published with the record) and ``outputs.npz`` (the representations: large, only
-t-SNE needs them). Everything that the suite reports is made from these files, so a cell that has a
-record is never run again and a table can be made anew at any time. Files appear under their names complete or not at
-all: any number of runs may write into one results folder at once.
+t-SNE needs them); submissions lie in the same way under ``results/external``. Everything that the suite reports is made
+from these files, so a cell that has a record is never run again and a table can be made anew at any time. Files appear
+under their names complete or not at all: any number of runs may write into one results folder at once.
 """
 
 import contextlib
 import json
 import math
 import uuid
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import StoreError
 from mmda_bench.protocol import HALVES, Cell, canonical_json
 from mmda_bench.store import atomic
-from mmda_bench.store.record import MALFORMED, SCHEMA, STATUSES, Damaged, Record, fault, parse, scored, unfinished
+from mmda_bench.store.faults import MALFORMED, fault, parse
+from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, is_external
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["SCHEMA", "STATUSES", "Damaged", "Record", "Rerun", "Store", "StoreError", "scored", "unfinished",
-           "write_bytes", "write_text"]  # fmt: skip
-
-PREDICTIONS, REPRESENTATIONS = "predictions.npz", "outputs.npz"
-ARRAYS = {
-    name: {f"{half}_test/{array}" for half in HALVES for array in arrays}
-    for name, arrays in {
-        PREDICTIONS: ("ids", "labels", "probabilities"),
-        REPRESENTATIONS: ("z_A", "z_L", "z_V"),
-    }.items()
-}
+PREDICTIONS, REPRESENTATIONS, RECORD = "predictions.npz", "outputs.npz", "record.json"
+Z = tuple(f"{half}_test/z_{modality}" for half in HALVES for modality in MODALITIES)
 
 Rerun = Literal["failed", "all"]
 
 
 class Store:
-    """The records under ``results/runs``."""
+    """The records under ``results/runs``, and those of submissions under ``results/external``."""
 
     def __init__(self, results: Path) -> None:
         self.results = results.expanduser().absolute()
         self.runs = self.results / "runs"
+        self.external = self.results / "external"
 
-    def folder(self, cell: Cell) -> Path:
-        return self.runs / cell.dataset / cell.anchor / cell.method / f"seed{cell.seed}-{cell.hash}"
+    def folder(self, of: Cell | Submission) -> Path:
+        top = self.runs if isinstance(of, Cell) else self.external
+        return top / of.dataset / of.anchor / of.method / f"seed{of.seed}-{of.hash}"
 
-    def read(self, cell: Cell) -> Record | None:
-        """The record of ``cell``, or None if there is none that can be used."""
-        record, _ = self._load(self.folder(cell) / "record.json")
-        return record if record is not None and canonical_json(record["key"]) == canonical_json(cell.key()) else None
+    def read(self, of: Cell | Submission) -> Record | None:
+        """The record of a cell or a submission, or None if there is none that can be used."""
+        record, _ = self._load(self.folder(of) / RECORD)
+        return record if record is not None and canonical_json(record["key"]) == canonical_json(of.key()) else None
 
-    def stamp(self, cell: Cell) -> int | None:
-        """Tells a record of ``cell`` from another that is written later; None if there is none."""
+    def stamp(self, of: Cell | Submission) -> int | None:
+        """Tells a record of ``of`` from another that is written later; None if there is none."""
         with contextlib.suppress(OSError):
-            return (self.folder(cell) / "record.json").stat().st_mtime_ns
+            return (self.folder(of) / RECORD).stat().st_mtime_ns
         return None
 
-    def standing(self, cell: Cell) -> Record | None:
-        """The record of ``cell`` if it stands: of any status but ``interrupted``."""
-        record = self.read(cell)
+    def standing(self, of: Cell | Submission) -> Record | None:
+        """The record of ``of`` if it stands: of any status but ``interrupted``."""
+        record = self.read(of)
         return record if record is not None and record["status"] != "interrupted" else None
 
     def missing(self, cells: Sequence[Cell], *, rerun: Rerun | None = None) -> list[Cell]:
@@ -77,10 +70,17 @@ class Store:
         return [cell for cell, record in records if record is None or record["status"] not in again]
 
     def records(self) -> tuple[list[Record], list[Damaged]]:
-        """Every usable record in order of its path, and every unusable one with the reason."""
+        """Every usable record of a cell in order of its path, and every unusable one with the reason."""
+        return self._all(self.runs)
+
+    def submitted(self) -> tuple[list[Record], list[Damaged]]:
+        """As :meth:`records`, of submitted predictions."""
+        return self._all(self.external)
+
+    def _all(self, top: Path) -> tuple[list[Record], list[Damaged]]:
         usable: list[Record] = []
         damaged: list[Damaged] = []
-        for path in sorted(self.runs.glob("*/*/*/*/record.json")):
+        for path in sorted(top.glob(f"*/*/*/*/{RECORD}")):
             record, reason = self._load(path)
             if record is None:
                 damaged.append(Damaged(self.relative(path), reason))
@@ -91,6 +91,10 @@ class Store:
     def relative(self, path: Path) -> str:
         return path.relative_to(self.results).as_posix()
 
+    def path(self, record: Record, name: str = RECORD) -> str:
+        """Where a file of ``record`` lies, from the results folder on."""
+        return self.relative(self.folder(identity(record)) / name)
+
     def _load(self, path: Path) -> tuple[Record | None, str]:
         try:
             record = parse(path.read_text("utf-8"))
@@ -100,68 +104,100 @@ class Store:
             reason = fault(record) or self._fault_of_place(record, path)
         except MALFORMED as error:
             reason = f"malformed ({type(error).__name__}: {error})"
-        return (None, reason) if reason else (record, "")
+        return (None, reason) if reason else (cast(Record, record), "")
 
     def _fault_of_place(self, record: Record, path: Path) -> str:
-        place = self.folder(Cell.from_key(record["key"]))
+        place = self.folder(identity(record))
         here = place == path.parent
         return "" if here else f"its key belongs to {self.relative(place)}: it was edited or moved"
 
     def write(
         self,
-        cell: Cell,
-        record: Mapping[str, Any],
+        of: Cell | Submission,
+        record: Record,
         outputs: "Mapping[str, np.ndarray] | None",
         *,
         replace: bool = False,
+        kept: "Callable[[], Record | None] | None" = None,
     ) -> bool:
-        """Store what a cell left, all of it or nothing: a record vouches for the outputs beside it.
+        """Store a record and the arrays that belong to it, all of it or nothing, tied by a digest of the predictions.
 
-        A record that stands is kept, unless ``replace``; the answer says whether this one was written.
+        A record that stands is kept, unless ``replace``; the answer says whether this one was written. ``kept``: gives
+        the record that is to be kept, if another rule decides. It is asked when nobody else writes there any more, so
+        that of two sweeps the first to write wins, and no finished record is taken away.
         Raises :class:`StoreError` when the folder cannot be written; what was there before then stands, or no record.
         """
-        if not replace and self.standing(cell) is not None:
+        kept = kept or (lambda: None if replace else self.standing(of))
+        if kept() is not None:
             return False
-        folder, content = self.folder(cell), _text(record).encode()
+        folder = self.folder(of)
+        files = _arrays(outputs)
+        tied: dict[str, Any] = {name: value for name, value in record.items() if name != "predictions_sha256"}
+        if files[PREDICTIONS]:
+            from mmda_bench.store.arrays import digest
+
+            tied["predictions_sha256"] = digest(files[PREDICTIONS])
+        content = _text(tied).encode()
         fills: dict[Path, atomic.Fill] = {}
         stale = []  # those of the record that goes
-        for name, arrays in _arrays(outputs).items():
+        for name, arrays in files.items():
             if arrays:
                 import numpy as np
 
                 fills[folder / name] = partial(np.savez_compressed, **arrays)  # type: ignore[arg-type]
             else:
                 stale.append(folder / name)
-        fills[folder / "record.json"] = lambda file: file.write(content)
+        fills[folder / RECORD] = lambda file: file.write(content)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            atomic.write_together(fills, stale=tuple(stale), voucher=folder / "record.json")
-        return True
+            return atomic.write_together(
+                fills, stale=tuple(stale), commit_file=folder / RECORD, unless=lambda: kept() is not None
+            )
 
-    def predictions(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
-        """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if not whole."""
-        return self._load_arrays(record, PREDICTIONS)
+    def predictions(self, record: Record) -> "dict[str, np.ndarray] | None":
+        """``<split>/ids``, ``/labels``, ``/probabilities`` (N, C) of the evaluated splits; None if they are not stored,
+        damaged, or not those that were stored with ``record``."""
+        from mmda_bench.store.arrays import untied
 
-    def representations(self, record: Mapping[str, Any]) -> "dict[str, np.ndarray] | None":
+        arrays, _ = self.load_predictions(record)
+        return None if arrays is None or untied(record, arrays) else arrays
+
+    def load_predictions(self, record: Record) -> "tuple[dict[str, np.ndarray] | None, str]":
+        """The arrays in the predictions.npz beside ``record``, if they are sound; and why they are not, or ''.
+
+        Whether they are those of the record is another question: :func:`mmda_bench.store.arrays.disagreement`.
+        """
+        from mmda_bench.store.arrays import fault_of_predictions
+
+        splits = ("target_test",) if is_external(record) else tuple(f"{half}_test" for half in HALVES)
+        return self._load_arrays(record, PREDICTIONS, partial(fault_of_predictions, splits=splits))
+
+    def representations(self, record: Record) -> "dict[str, np.ndarray] | None":
         """``<split>/z_A``, ``z_L``, ``z_V`` (N, 256) of the evaluated splits; None if not whole."""
-        return self._load_arrays(record, REPRESENTATIONS)
+        from mmda_bench.store.arrays import fault_of_representations
 
-    def _load_arrays(self, record: Mapping[str, Any], name: str) -> "dict[str, np.ndarray] | None":
-        import numpy as np
+        return self._load_arrays(record, REPRESENTATIONS, partial(fault_of_representations, names=Z))[0]
+
+    def _load_arrays(
+        self, record: Record, name: str, fault_of: "Callable[[Mapping[str, np.ndarray]], str]"
+    ) -> "tuple[dict[str, np.ndarray] | None, str]":
+        from mmda_bench.store.arrays import UnreadableError, read_npz
 
         try:
-            with np.load(self.folder(Cell.from_key(record["key"])) / name, allow_pickle=False) as file:
-                arrays = dict(file)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
-            return None
-        return arrays if ARRAYS[name] <= set(arrays) else None
+            arrays = read_npz(self.folder(identity(record)) / name)
+        except FileNotFoundError:
+            return None, ""
+        except UnreadableError as error:
+            return None, str(error)
+        reason = fault_of(arrays)
+        return (None, reason) if reason else (arrays, "")
 
     def probe(self) -> None:
         """Raise :class:`StoreError` now rather than after the first cell; clear away what killed writers left."""
         with writing(self.runs):
             self.runs.mkdir(parents=True, exist_ok=True)
             probe = self.runs / f"{atomic.TEMPORARY}probe-{uuid.uuid4().hex[:8]}"
-            atomic.write(probe, lambda file: file.write(b"\0" * 65536))
+            atomic.write_bytes(probe, b"\0" * 65536)
             atomic.clear_leftovers(self.runs)
 
 
@@ -169,7 +205,7 @@ def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, 
     """The arrays of each file: representations in one, everything else, which is small, in the other."""
     files: dict[str, dict[str, np.ndarray]] = {PREDICTIONS: {}, REPRESENTATIONS: {}}
     for name, array in (outputs or {}).items():
-        files[REPRESENTATIONS if name in ARRAYS[REPRESENTATIONS] else PREDICTIONS][name] = array
+        files[REPRESENTATIONS if name in Z else PREDICTIONS][name] = array
     return files
 
 
@@ -182,7 +218,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """As :func:`write_text`."""
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, lambda file: file.write(content))
+        atomic.write_bytes(path, content)
 
 
 @contextmanager

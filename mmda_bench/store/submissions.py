@@ -8,31 +8,24 @@ labels come from a stored cell of the same scenario. Nothing is repaired: a file
 import csv
 import hashlib
 import io
-import json
 import re
-import time
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import DataError, UsageError
-from mmda_bench.protocol import canonical_json
 from mmda_bench.registry import suggest
-from mmda_bench.store import atomic
-from mmda_bench.store.record import SCHEMA, Damaged, Record, scored
-from mmda_bench.store.store import Store, writing
+from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
+from mmda_bench.store.record import Metrics, Record, Submission, new_record, now
+from mmda_bench.store.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
 SUM_TOLERANCE = 5e-3  # what half precision leaves of a sum of twenty
-REQUIRED = ("key", "hash", "signature", "external")
-UNREADABLE = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # of numpy's npz
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,8 @@ class Scenario:
     """What predictions are scored against: the target test set of stored cells. ``labels``: (N,) class indices."""
 
     signature: str
-    key: Mapping[str, object]
+    dataset: str
+    version: str
     classes: tuple[str, ...]
     ids: np.ndarray
     labels: np.ndarray
@@ -64,35 +58,25 @@ def submit(
         raise UsageError(f"--seed {seed}: expected 0 or more")
     scenario = find_scenario(store, dataset=dataset, anchor=anchor, signature=signature)
     content, probabilities = read_predictions(file, scenario)
-    key = {**scenario.key, "method": name, "anchor": anchor, "seed": seed, "signature": scenario.signature}
-    digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]
-    place = folder(store, {"key": key})
-    if (place / "record.json").exists() and not replace:
+    of = Submission(
+        method=name, dataset=scenario.dataset, version=scenario.version, anchor=anchor, seed=seed,
+        signature=scenario.signature,
+    )  # fmt: skip
+    probabilities = probabilities.astype(np.float32)  # scored as stored, so that the score can be recomputed
+    found = scores(scenario.labels, probabilities.argmax(1), classes=len(scenario.classes))
+    record = new_record(
+        of,
+        status="ok",
+        metrics=cast(Metrics, {"target_test": found}),
+        dataset={"classes": list(scenario.classes)},
+        external={"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now()},
+    )
+    arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
+    outputs = {f"target_test/{part}": array for part, array in arrays.items()}
+    if not store.write(of, record, outputs, replace=replace):
         raise UsageError(f"{name!r} is already submitted for {dataset}, anchor {anchor}, seed {seed}; --replace it, or "
                          "choose another --name or --seed")  # fmt: skip
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    probabilities = probabilities.astype(np.float32)  # scored as stored, so that the score can be recomputed
-    metrics = scores(scenario.labels, probabilities.argmax(1), classes=len(scenario.classes))
-    record = {
-        "schema": SCHEMA,
-        "status": "ok",
-        "key": key,
-        "hash": digest,
-        "signature": scenario.signature,
-        "metrics": {"target_test": metrics},
-        "dataset": {"classes": list(scenario.classes)},
-        "external": {"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now},
-    }
-    arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
-    text = json.dumps(record, indent=1) + "\n"
-    fills: dict[Path, atomic.Fill] = {
-        place / "predictions.npz": partial(np.savez, **{f"target_test/{name}": part for name, part in arrays.items()}),  # type: ignore[arg-type]
-        place / "record.json": lambda file: file.write(text.encode()),
-    }
-    with writing(place):
-        place.mkdir(parents=True, exist_ok=True)
-        atomic.write_together(fills, stale=(), voucher=place / "record.json")
-    return record
+    return store.read(of) or record
 
 
 def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | None = None) -> Scenario:
@@ -111,11 +95,11 @@ def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | N
     chosen = signature or max(counts, key=lambda one: (counts[one], one), default=None)
     for record in mine:
         arrays = store.predictions(record) if record["signature"] == chosen else None
-        if arrays is not None:
-            key = {part: record["key"][part] for part in ("dataset", "version")}
+        if arrays is not None and not disagreement(record, arrays):
             classes = tuple((record["dataset"] or {}).get("classes") or ())
             labels = arrays["target_test/labels"]
-            return Scenario(record["signature"], key, classes, arrays["target_test/ids"], labels)
+            version = record["key"]["version"]
+            return Scenario(record["signature"], dataset, version, classes, arrays["target_test/ids"], labels)
     raise DataError(
         f"no stored predictions of {dataset} with anchor {anchor} in {store.results} to take the labels from; make "
         f"them: mmda-bench run --dataset {dataset} --methods dt --anchors {anchor}"
@@ -164,15 +148,15 @@ def _parse_csv(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.nd
 
 def _parse_npz(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.ndarray]:
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            if lacking := {"ids", "probabilities"} - set(arrays.files):
-                raise DataError(
-                    f"expected the arrays ids and probabilities; {' and '.join(sorted(lacking))} not among "
-                    f"{', '.join(arrays.files) or 'none'}"
-                )
-            ids, probabilities = arrays["ids"], arrays["probabilities"]
-    except UNREADABLE as error:
+        arrays = read_npz(content)
+    except UnreadableError as error:
         raise DataError(f"not an npz file of plain arrays ({error})") from None
+    if lacking := {"ids", "probabilities"} - set(arrays):
+        raise DataError(
+            f"expected the arrays ids and probabilities; {' and '.join(sorted(lacking))} not among "
+            f"{', '.join(arrays) or 'none'}"
+        )
+    ids, probabilities = arrays["ids"], arrays["probabilities"]
     if ids.ndim != 1 or probabilities.shape != (len(ids), len(classes)) or probabilities.dtype.kind not in "fiu":
         raise DataError(
             f"expected ids (N,) and numbers (N, {len(classes)}), one column per class ({', '.join(classes)}); found "
@@ -210,41 +194,3 @@ def _some(names: Sequence[str]) -> str:
     """'u0003', '2 (u0003, u0004)', '9 (u0003, u0004, u0005, …)'."""
     listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return listed if len(names) == 1 else f"{len(names)} ({listed})"
-
-
-def is_external(record: Record) -> bool:
-    return "external" in record
-
-
-def read_all(store: Store) -> tuple[list[Record], list[Damaged]]:
-    """Every submitted record, in order of its path, and the unusable ones with the reason."""
-    usable, damaged = [], []
-    for path in sorted((store.results / "external").glob("*/*/*/*/record.json")):
-        try:
-            record = json.loads(path.read_text("utf-8"))
-            known = record["schema"] == SCHEMA and record["status"] == "ok" and all(map(record.get, REQUIRED))
-            sound = known and scored(record, "target_test") and path.parent == folder(store, record)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            damaged.append(Damaged(store.relative(path), f"not readable as a submission ({error})"))
-            continue
-        if sound:
-            usable.append(record)
-        else:
-            damaged.append(Damaged(store.relative(path), "incomplete, edited or moved; submit it again"))
-    return usable, damaged
-
-
-def folder(store: Store, record: Record) -> Path:
-    """Where a submitted record lies, by its key."""
-    key = record["key"]
-    place = store.results / "external" / key["dataset"] / key["anchor"] / key["method"]
-    return place / f"seed{key['seed']}-{hashlib.sha256(canonical_json(key).encode()).hexdigest()[:10]}"
-
-
-def predictions(store: Store, record: Record) -> dict[str, np.ndarray] | None:
-    """The arrays beside a submitted record; None where they are absent or damaged."""
-    try:
-        with np.load(folder(store, record) / "predictions.npz", allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except UNREADABLE:
-        return None

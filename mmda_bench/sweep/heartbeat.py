@@ -1,7 +1,8 @@
 """Sweeps that are under way: each tells about itself in a small file, which ``status`` reads from anywhere.
 
 ``results/.sweeps/<host>-<pid>.json`` is there while the sweep runs. A killed one leaves it behind: on the same machine
-that is seen by its process, from another one by its silence. Nothing depends on these files but what ``status`` says.
+that is seen by its process, from another one by its silence. Nothing depends on these files but what ``status`` says:
+one that is damaged is passed over.
 """
 
 import contextlib
@@ -11,15 +12,21 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Annotated
 
 from mmda_bench.errors import StoreError
 from mmda_bench.store import write_text
+from mmda_bench.store.faults import parse, unlike
+from mmda_bench.store.record import Count, Expected, Text
 
 FOLDER = ".sweeps"
 BEAT_S = 20.0
 SILENCE_S = 6 * BEAT_S  # clocks of two machines, and caches of a network file system
+
+Seconds = Annotated[float, Expected("seconds from 0 to 1e11", ge=0, le=1e11)]
+Process = Annotated[int, Expected("the number of a process", ge=1, le=2**31 - 1)]
 
 
 @dataclass(frozen=True)
@@ -27,20 +34,20 @@ class Sweep:
     """``total``: cells to run; ``before``: of the plan, stored already; ``stage``: what is being prepared, if anything;
     ``left_s``: estimated, None before the first cell; ``born``: when the process started, in the kernel's ticks."""
 
-    total: int
-    before: int
-    command: str
-    signature: str
-    finished: int = 0
-    failed: int = 0
-    running: Sequence[str] = ()
-    stage: str = ""
-    left_s: float | None = None
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    born: int | None = field(default_factory=lambda: _born(os.getpid()))
-    started: float = field(default_factory=time.time)
-    heard: float = field(default_factory=time.time)
+    total: Count
+    before: Count
+    command: Text
+    signature: Text
+    finished: Count = 0
+    failed: Count = 0
+    running: Sequence[Text] = ()
+    stage: Text = ""
+    left_s: Seconds | None = None
+    host: Text = field(default_factory=socket.gethostname)
+    pid: Process = field(default_factory=os.getpid)
+    born: Count | None = field(default_factory=lambda: _born(os.getpid()))
+    started: Seconds = field(default_factory=time.time)
+    heard: Seconds = field(default_factory=time.time)
 
     @property
     def alive(self) -> bool:
@@ -95,9 +102,14 @@ def as_json(sweep: Sweep) -> Mapping[str, object]:
 
 def _files(results: Path) -> list[tuple[Path, Sweep]]:
     found = []
+    names = {one.name for one in fields(Sweep)}
     for path in sorted((results / FOLDER).glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            found.append((path, Sweep(**json.loads(path.read_text("utf-8")))))
+        try:
+            told = parse(path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if not unlike(Sweep, told):
+            found.append((path, Sweep(**{name: value for name, value in told.items() if name in names})))
     return found
 
 
@@ -113,8 +125,12 @@ def exists(pid: int) -> bool:
 
 
 def _born(pid: int) -> int | None:
-    """When a process started: tells it from a later one with the same number. None where there is no /proc."""
+    """When a process started: tells it from a later one with the same number.
+
+    None where there is no /proc, and of a process that has ended and is only not yet collected by its parent.
+    """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if state in "ZX" else int(others[18])
     except (OSError, ValueError, IndexError):
         return None

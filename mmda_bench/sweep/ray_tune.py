@@ -21,6 +21,7 @@ from ray import cloudpickle, tune
 from mmda_bench.errors import ResourceError, StoreError
 from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
+from mmda_bench.store.record import Status
 from mmda_bench.sweep.cluster import connect, temporary_folder
 from mmda_bench.sweep.worker import Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count
@@ -106,14 +107,25 @@ class Report(tune.Callback):
         if self.failure is not None:
             raise self.failure  # Tune wraps it; the original is kept
         died = isinstance(error, ray.exceptions.RayActorError)
-        status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
+        status: Status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
         reason = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
         lines = str(error or "").strip().splitlines()
         record = standing(cell, self.work)  # its worker may have died after it was written
         if record is None:
             record = unfinished(cell, status=status, reason=reason, traceback=lines[-20:])
-            self.store.write(cell, record, None, replace=cell.hash in self.work.stale)
+            if not self.store.write(cell, record, None, kept=lambda: standing(cell, self.work)):
+                record = standing(cell, self.work) or record
         self._tell(self.on_result, cell, record)
+
+    def look_again(self) -> None:
+        """Find the records of lost cells that were only out of sight while another sweep put its own in their place."""
+        lost, self.lost = self.lost, []
+        for cell in lost:
+            record = standing(cell, self.work)
+            if record is None:
+                self.lost.append(cell)
+            else:
+                self._tell(self.on_result, cell, record)
 
 
 @contextmanager
@@ -177,6 +189,7 @@ def run(
                 raise
         finally:
             ray.shutdown()
+    report.look_again()
     if report.mute is not None:
         raise report.mute
     if report.lost:

@@ -57,7 +57,10 @@ def standing(cell: Cell, work: Work) -> Record | None:
     """The record of ``cell`` that this sweep keeps: one that is done, and is not to be replaced or has been already."""
     store = Store(work.results)
     record = store.standing(cell)  # before the stamp: opening a file makes a network file system look again
-    return None if cell.hash in work.stale and store.stamp(cell) == work.stale[cell.hash] else record
+    if cell.hash not in work.stale:
+        return record
+    # another sweep may have put its record there between the two looks
+    return store.standing(cell) if store.stamp(cell) != work.stale[cell.hash] else None
 
 
 def execute(cell: Cell, work: Work) -> Record:
@@ -78,8 +81,8 @@ def execute(cell: Cell, work: Work) -> Record:
             raise  # Ray ends this worker, and another takes the cell
         reason = f"SystemExit: the method ended the program ({error})"
         record, outputs = unfinished(cell, status="failed", reason=reason), None
-    Store(work.results).write(cell, record, outputs, replace=cell.hash in work.stale)
-    return record
+    written = Store(work.results).write(cell, record, outputs, kept=lambda: standing(cell, work))
+    return record if written else standing(cell, work) or record
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,7 +27,8 @@ from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.metrics import distances, evaluate
 from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
-from mmda_bench.store.provenance import empty_record, now, source_digest
+from mmda_bench.store.provenance import origin, source_digest
+from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
 from mmda_bench.training.batches import Batch, Loader, augmented, join
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
 
@@ -42,7 +43,7 @@ class DivergedError(Exception):
 class Outcome:
     """What a cell leaves: the record (JSON values) and, if it finished, the arrays that lie beside it."""
 
-    record: dict[str, Any]
+    record: Record
     outputs: dict[str, np.ndarray] | None = None
 
 
@@ -56,13 +57,17 @@ def run_cell(
     on a CPU, so that a cell gives the same numbers wherever it runs.
     """
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    record = empty_record(cell, place)
+    times: Times = {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0}
+    record = new_record(
+        cell, status="failed", times=times, curves={"terms": {}}, memory_mb=0.0, trainable_parameters=0,
+        started_utc=now(), **origin(place),
+    )  # fmt: skip
     started = time.perf_counter()
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         memory.start_memory_peak(place)
-        outputs = _run(cell, root, cache, place, weights or {}, record)
+        outputs = _run(cell, root, cache, place, weights or {}, record, times)
         record["status"] = "ok"
     except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
@@ -73,7 +78,7 @@ def run_cell(
         record["traceback"] = traceback.format_exc().splitlines()[-12:]
     finally:
         torch.set_num_threads(threads)
-    record["times"]["total_s"] = time.perf_counter() - started
+    times["total_s"] = time.perf_counter() - started
     record["memory_mb"] = memory.peak_memory_mb(place)
     memory.give_back(place)
     record["ended_utc"] = now()
@@ -86,13 +91,15 @@ def _run(
     cache: Path,
     device: torch.device,
     weights: Mapping[str, str],
-    record: dict[str, Any],
+    record: Record,
+    times: Times,
 ) -> dict[str, Any]:
     clock = time.perf_counter()
     corpus = open_corpus(
         cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights, version=cell.version
     )
     record["method_source"] = source_digest(cell.method)
+    record["titles"] = titles_of(cell, corpus.card)
     record["dataset"] = {
         "fingerprint": corpus.fingerprint,
         "classes": corpus.classes,
@@ -103,15 +110,16 @@ def _run(
         record["dataset"]["lexical"] = corpus.lexical.as_json()
     trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
-    record["times"]["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    times["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
     late = LateAnswers(trainer)
     try:
         trainer.train(after_epoch=late.keep)
     finally:
         record["curves"], record["steps"] = {"terms": trainer.curves}, trainer.step
-    record["times"]["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    times["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
     outputs: dict[str, np.ndarray] = {}
-    record["metrics"] = {}
+    metrics: dict[str, Any] = {}
+    record["metrics"] = cast(Metrics, metrics)
     for half in ("source", "target"):
         positions = corpus.parts[half, "test"]
         z, logits, probabilities = trainer.predict(half, positions)
@@ -120,17 +128,17 @@ def _run(
             raise DivergedError(f"predictions for {half} test are not finite after the last step")
         probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
         heads = head_probabilities(logits)
-        record["metrics"][f"{half}_test"] = evaluate(labels, probabilities, by_head(heads))
+        metrics[f"{half}_test"] = evaluate(labels, probabilities, by_head(heads))
         outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
         outputs[f"{half}_test/labels"] = labels.astype(np.int16)
         outputs[f"{half}_test/probabilities"] = probabilities
         outputs |= {f"{half}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
         if half == "target":
             outputs["target_test/head_probabilities"] = heads
-            record["metrics"] |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
+            metrics |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
             record["curves"]["target_f1"] = late.scores(labels, probabilities)
-    record["metrics"]["category_distance"] = distances(outputs, classes=len(corpus.classes))
-    record["times"]["evaluate_s"] = time.perf_counter() - clock
+    metrics["category_distance"] = distances(outputs, classes=len(corpus.classes))
+    times["evaluate_s"] = time.perf_counter() - clock
     return outputs
 
 
@@ -141,7 +149,7 @@ class Trainer:
         self, cell: Cell, corpus: Corpus, device: torch.device, weights: Mapping[str, str] | None = None
     ) -> None:
         self.cell, self.corpus, self.device = cell, corpus, device
-        self.curves: dict[str, list[float]] = {}
+        self.curves: dict[str, list[float | None]] = {}
         self.step = 0
         protocol = cell.protocol
         backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)

@@ -65,13 +65,15 @@ def test_a_shard_that_is_not_finished_leaves_nothing(tmp_path, error):
 
 
 @pytest.mark.parametrize("name", ["values.bin", "shard.json", "digest"])
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+@pytest.mark.parametrize("damage", ["flip", "bad", "truncate", "remove"])
 def test_any_damage_to_any_file_is_seen(tmp_path, name, damage):
     path = write(tmp_path / "a") / name
     assert intact(tmp_path / "a")
     content = path.read_bytes()
     if damage == "flip":
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "bad":
+        path.write_bytes(b"\xff" + content[1:])  # no text
     elif damage == "truncate":
         path.write_bytes(content[: len(content) // 2])
     else:

@@ -123,10 +123,16 @@ def test_without_any_predictions_the_tables_come_and_say_why_nothing_is_bold(sto
 def test_predictions_of_other_utterances_or_of_another_run_are_not_compared(store):
     fill(store)
     cell = make_cell("dann", "A", 0)
-    store.write(cell, store.read(cell), make_outputs(LABELS[::-1], LABELS), replace=True)
+    other = LABELS[::-1]
+    store.write(cell, scored_record(cell, other, LABELS), make_outputs(other, LABELS), replace=True)
     assert only_board(store).untested["A"] == "dann: its predictions are of other utterances (anchor A, seed 0)"
     store.write(cell, store.read(cell), make_outputs(LABELS, (LABELS + 1) % 4), replace=True)
-    assert "do not give the score of its record" in only_board(store).untested["A"]
+    boards, damaged = load.load_boards(store, tests=False)
+    assert [(one.path, "its predictions give a weighted F1 of 0.0000" in one.reason) for one in damaged] == [
+        (store.relative(store.folder(cell) / "record.json"), True)
+    ]
+    dann = next(row for row in boards[0].rows if row.label == "dann")
+    assert len(dann.scores["A"].seeds) == 2, "and what is not sure is shown nowhere"
 
 
 def test_predictions_that_are_not_whole_count_as_not_stored(store):

@@ -1,14 +1,19 @@
 """An odd record is named and left out, and takes nothing else down: neither the other records nor a verb."""
 
 import json
+import re
+from dataclasses import fields, replace
 
 import pytest
 from hand_made import make_cell, make_record
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
+from mmda_bench.protocol import Protocol
+from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.report import load
-from mmda_bench.store import Store, unfinished
+from mmda_bench.store import Store, Submission, faults, new_record, unfinished
+from mmda_bench.store.record import ProtocolKey, now, titles_of
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -220,18 +225,74 @@ def test_every_verb_goes_on_and_names_the_file(store, where, text):
     assert len(boards[0].rows) == 2
 
 
-def test_a_submission_is_held_to_the_same(store, tmp_path):
-    folder = store.results / "external" / "avatars" / "A" / "mine"
-    key = {"method": "mine", "dataset": "avatars", "version": "v1", "anchor": "A", "seed": 0, "signature": "s"}
-    record = make_record(make_cell("dt", "A")) | {"key": key, "external": {"file": "x"}}
-    record = {k: record[k] for k in ("schema", "status", "key", "hash", "signature", "metrics", "external")}
-    from mmda_bench.store import submissions
+def submission(**changes):
+    names = {"method": "mine", "dataset": "avatars", "version": "v1", "anchor": "A", "seed": 0}
+    return Submission(**{**names, "signature": make_cell().signature, **changes})
 
-    for part, sound in (({}, True), ({"per_class_f1": ["junk"]}, False)):
-        record["metrics"]["target_test"] = {"weighted_f1": 0.5} | part
-        folder = submissions.folder(store, record)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "record.json").write_text(json.dumps(record))
-        boards, damaged = load.load_boards(store, tests=False)
-        assert [row.title for row in boards[0].external] == (["mine (external)"] if sound else [])
-        assert ["per_class_f1" in one.reason for one in damaged] == ([] if sound else [True])
+
+def older_submission(of):
+    """As submissions were stored before they had what the records of cells have."""
+    record = new_record(of, status="ok", metrics={"target_test": {"weighted_f1": 0.5}}, external={"file": "x"})
+    return {k: record[k] for k in ("schema", "status", "key", "hash", "signature", "metrics", "external")}
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "reason"),
+    [
+        ("metrics", {"target_test": {"weighted_f1": 0.5}}, ""),
+        ("metrics", {"target_test": {"weighted_f1": 0.5, "per_class_f1": ["junk"]}},
+         "metrics.target_test.per_class_f1[0]: expected a number from 0 to 1, found 'junk'"),
+        ("metrics", {}, "status ok without the scores of target_test"),
+        ("status", "failed", "status 'failed' is none of ok"),
+        ("hash", "0123456789", "its hash is not that of its key"),
+        ("signature", "other", "its signature is not that of its key"),
+        ("external", {"submitted_utc": "yesterday"}, "external.submitted_utc: expected a time in UTC such as"),
+        ("key", {"method": "mine"}, "its key does not describe a submission (lacks dataset, version, anchor, seed"),
+        ("key", make_cell().key(), "its key does not describe a submission (lacks signature)"),
+    ],
+)  # fmt: skip
+def test_a_submission_is_held_to_the_same(store, where, value, reason):
+    of = submission()
+    path = store.folder(of) / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(older_submission(of) | {where: value}))
+    boards, damaged = load.load_boards(store, tests=False)
+    assert [row.title for row in boards[0].external] == ([] if reason else ["mine (external)"])
+    assert [(one.path, one.reason[: len(reason)]) for one in damaged] == (
+        [(store.relative(path), reason)] if reason else []
+    )
+
+
+def test_every_part_of_a_protocol_can_stand_in_a_key():
+    """A field of the protocol that the shape of a key lacks would make every record that has it damaged."""
+    assert set(ProtocolKey.__annotations__) == {one.name for one in fields(Protocol)}
+
+
+def test_one_constructor_makes_all_records_and_all_are_sound(store):
+    cell, of = make_cell("cdan", "A"), submission(anchor="V")
+    for record in (
+        new_record(cell, status="failed", reason="x"),
+        unfinished(cell, status="timeout", reason="after 3 minutes"),
+        new_record(of, status="ok", metrics={"target_test": {"weighted_f1": 1.0}}, external={"submitted_utc": now()}),
+    ):
+        assert faults.fault(json.loads(json.dumps(record))) == ""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["external"]["submitted_utc"])
+
+
+def test_old_times_are_read_and_other_texts_are_no_times(store):
+    path = store.folder(make_cell("dann", "L")) / "record.json"
+    damage(store, "ended_utc", '"2026-11-25T20:48:38+00:00"')
+    assert store.records()[1] == []
+    path.write_text(path.read_text().replace("2026-11-25T20:48:38+00:00", "25 November"))
+    assert store.records()[1][0].reason.startswith("ended_utc: expected a time in UTC such as 2026-01-31T12:00:00Z")
+
+
+def test_a_record_holds_the_names_under_which_it_ran():
+    record = new_record(make_cell("a3d2", gamma1=5.0, off=("add",)), status="failed")
+    assert record["titles"] == {
+        "dataset": "Avatars, 4 emotions (synthetic)", "method": METHODS.entry("a3d2").title,
+        "label": "a3d2[gamma1=5,-add]", "synthetic": None,
+    }  # fmt: skip
+    card = DATASETS.get("avatars")().describe(None)
+    assert titles_of(make_cell(), replace(card, title="Mine"))["dataset"] == "Mine"
+    assert titles_of(make_cell(), card)["synthetic"] is True

@@ -23,12 +23,13 @@ def store(tmp_path):
 
 def test_a_record_lies_under_the_names_of_its_cell_and_comes_back_equal(store):
     cell = make_cell("dann", "L", 2)
-    record = make_record(cell)
+    record = make_record(cell, 1.0, source=1.0)
     representations = {f"{half}_test/z_{m}": np.ones((3, 2)) for half in ("source", "target") for m in "ALV"}
     assert store.write(cell, record, make_outputs(np.arange(3), np.arange(3)) | representations)
     folder = store.results / "runs" / "avatars" / "L" / "dann" / f"seed2-{cell.hash}"
     assert sorted(os.listdir(folder)) == ["outputs.npz", "predictions.npz", "record.json"]
-    assert store.read(cell) == json.loads((folder / "record.json").read_text()) == record
+    stored = json.loads((folder / "record.json").read_text())
+    assert store.read(cell) == stored == record | {"predictions_sha256": stored["predictions_sha256"]}
     assert store.predictions(record)["target_test/labels"].tolist() == [0, 1, 2]
     assert store.representations(record)["target_test/z_A"].shape == (3, 2)
 
@@ -44,7 +45,7 @@ def test_arrays_that_are_not_all_there_are_none(store):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", None])
 def test_arrays_that_are_damaged_or_missing_are_none(store, content):
     cell = make_cell()
-    record = make_record(cell)
+    record = make_record(cell, 1.0, source=1.0)
     store.write(cell, record, make_outputs(np.arange(3), np.arange(3)))
     assert store.predictions(record) is not None
     path = store.folder(cell) / "predictions.npz"
@@ -193,9 +194,9 @@ class FullDisk:
 @pytest.mark.parametrize("outputs", [make_outputs(np.arange(3), np.zeros(3, int)), None])
 def test_wherever_replacing_fails_no_record_stands_beside_predictions_of_another(store, monkeypatch, outputs):
     cell = make_cell()
-    old, new = (make_record(cell, f1) for f1 in (0.5, 0.6))
-    first = {"f1": 0.5, "predicted": [0, 1, 2]}
-    second = {"f1": 0.6, "predicted": [0, 0, 0] if outputs else None}
+    old, new = (make_record(cell, f1, source=f1) for f1 in (1.0, 1 / 6))
+    first = {"f1": 1.0, "predicted": [0, 1, 2]}
+    second = {"f1": 1 / 6, "predicted": [0, 0, 0] if outputs else None}
     seen = []
     for calls in range(9):
         store.write(cell, old, make_outputs(np.arange(3), np.arange(3)), replace=True)

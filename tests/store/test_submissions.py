@@ -15,7 +15,7 @@ from mmda_bench.cli.main import app
 from mmda_bench.report import load, write
 from mmda_bench.report.compare import compare
 from mmda_bench.report.formats import markdown
-from mmda_bench.store import Store, submissions
+from mmda_bench.store import Store
 
 LABELS = np.random.default_rng(1).integers(0, 4, 50)
 IDS = [f"u{i:04d}" for i in range(50)]
@@ -65,10 +65,10 @@ def test_a_csv_is_scored_whatever_the_order_of_its_rows_and_columns(store, proba
     expected = f1_score(LABELS, probabilities.argmax(1), average="weighted", labels=range(4), zero_division=0)
     assert record["metrics"]["target_test"]["weighted_f1"] == pytest.approx(expected)
     assert record["key"]["method"] == "mine"
-    stored, damaged = submissions.read_all(store)
+    stored, damaged = store.submitted()
     assert damaged == []
     assert stored == [record]
-    arrays = submissions.predictions(store, record)
+    arrays = store.predictions(record)
     assert arrays["target_test/ids"].tolist() == IDS
     np.testing.assert_allclose(arrays["target_test/probabilities"], probabilities, atol=1e-3)
 
@@ -190,7 +190,7 @@ def test_what_is_submitted_stays_until_it_is_replaced(store, probabilities, tmp_
     assert "already submitted" in again.output
     assert call(store, file, "--replace").exit_code == 0
     assert call(store, file, "--seed", "1").exit_code == 0
-    assert len(submissions.read_all(store)[0]) == 2
+    assert len(store.submitted()[0]) == 2
 
 
 def test_a_replacement_that_fails_leaves_no_score_beside_other_predictions(store, probabilities, tmp_path, monkeypatch):
@@ -206,7 +206,7 @@ def test_a_replacement_that_fails_leaves_no_score_beside_other_predictions(store
     again = call(store, write_csv(tmp_path / "mine.csv", IDS, np.eye(4)[LABELS]), "--replace")
     assert again.exit_code == 5
     assert "No space left" in again.output
-    assert submissions.read_all(store) == ([], [])
+    assert store.submitted() == ([], [])
 
 
 def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_path):
@@ -225,7 +225,7 @@ def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_p
     assert "### External: predictions that were submitted" in text
     for title in ("External: predictions that were submitted", "95 % intervals"):
         assert "| dann (external)" in text.split(f"### {title}")[1].split("\n\n")[1], "marked wherever it stands"
-    assert f"external/avatars/A/dann/seed0-{submissions.read_all(store)[0][0]['hash']}/record.json" in page_of(store)
+    assert f"external/avatars/A/dann/seed0-{store.submitted()[0][0]['hash']}/record.json" in page_of(store)
     duel = compare(boards, load.read_predictions(store), "external:dann", "dann")[0]
     assert duel.columns["A"].low > 0
 
@@ -289,8 +289,8 @@ def test_a_damaged_submission_is_named_and_left_out(store, probabilities, tmp_pa
     edited = json.loads(paths[1].read_text())
     edited["key"]["seed"] = 7
     paths[1].write_text(json.dumps(edited))
-    usable, damaged = submissions.read_all(store)
+    usable, damaged = store.submitted()
     assert [record["key"]["seed"] for record in usable] == [2]
     assert [one.path.split("/")[0] for one in damaged] == ["external", "external"]
-    assert "edited or moved" in damaged[1].reason
-    assert "edited or moved" in markdown.markdown(*load.load_boards(store))
+    assert "it was edited" in damaged[1].reason
+    assert "it was edited" in markdown.markdown(*load.load_boards(store))

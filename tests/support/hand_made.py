@@ -57,7 +57,8 @@ def scored_record(cell: Cell, labels: np.ndarray, predicted: np.ndarray, *, clas
     names = [f"class {i}" for i in range(classes)]
     every = list(range(classes))
     weighted = f1_score(labels, predicted, labels=every, average="weighted", zero_division=0)
-    record = make_record(cell, float(weighted), dataset={"fingerprint": "f", "classes": names, "skipped": []})
+    weighted = float(weighted)
+    record = make_record(cell, weighted, source=weighted, dataset={"fingerprint": "f", "classes": names, "skipped": []})
     per_class = f1_score(labels, predicted, labels=every, average=None, zero_division=0)
     record["metrics"]["target_test"]["per_class_f1"] = per_class.tolist()
     return record

@@ -23,7 +23,7 @@ def sweep():
 
 def left_behind(results, sweep):
     path = results / heartbeat.FOLDER / f"{sweep.host}-{sweep.pid}.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(vars(sweep)))
     return path
 
@@ -62,6 +62,50 @@ def test_a_killed_sweep_is_known_by_its_process_even_if_the_number_is_taken_agai
     assert not replace(sweep, pid=ended_process(), born=None).alive
     if sweep.born is not None:
         assert not replace(sweep, born=sweep.born - 1).alive, "another process with the same number"
+
+
+def test_a_killed_sweep_whose_parent_has_not_looked_yet_is_dead(sweep):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        assert heartbeat.exists(process.pid), "as a zombie"
+        assert not replace(sweep, pid=process.pid, born=heartbeat._born(os.getpid())).alive
+        assert heartbeat._born(process.pid) is None
+    finally:
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("failed", "[" * 100_000), ("failed", "[[[]]]"), ("total", "-1"), ("total", "1.5"), ("finished", "true"),
+        ("command", "1e308"), ("signature", "null"), ("running", "1.5"), ("running", "[1]"), ("stage", "1e100"),
+        ("left_s", "NaN"), ("left_s", "[]"), ("left_s", "-1"), ("host", "{}"), ("pid", '"\\u0000"'), ("pid", "0"),
+        ("pid", str(10**30)), ("born", '["a"]'), ("started", '"host"'), ("heard", '"\\u001b[31mred"'),
+        ("heard", "1e308"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_passed_over(tmp_path, sweep, capsys, where, text):
+    path = left_behind(tmp_path, sweep)
+    path.write_text(json.dumps({**vars(sweep), where: "HERE"}).replace('"HERE"', text))
+    left_behind(tmp_path, replace(sweep, host="node-7", heard=0.0))
+    assert [one.host for one in heartbeat.read(tmp_path)] == ["node-7"]
+    console.show_status(Store(tmp_path), as_json=False)
+    assert capsys.readouterr().out.count("A sweep ") == 1
+    with heartbeat.Beacon(tmp_path, sweep):
+        assert len(heartbeat.read(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "5", '{"total": 1}', "\udcff"])
+def test_a_file_of_something_else_is_passed_over(tmp_path, sweep, text):
+    left_behind(tmp_path, sweep).write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert heartbeat.read(tmp_path) == []
+
+
+def test_what_a_later_version_tells_besides_does_no_harm(tmp_path, sweep):
+    path = left_behind(tmp_path, sweep)
+    path.write_text(json.dumps({**vars(sweep), "more": 1}))
+    assert heartbeat.read(tmp_path) == [replace(sweep, running=[])]
 
 
 def test_on_another_machine_a_sweep_is_dead_when_it_is_silent(sweep):

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmda_bench.report.figures.scores import column_title
 from mmda_bench.report.figures.style import MUTED, head, legend_entries, panels, short, styled
-from mmda_bench.store import Record
+from mmda_bench.store import Record, scores_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ def confusions(records: Iterable[Record]) -> dict[str, np.ndarray]:
     """Counts on the target test set by anchor, (C, C), rows the true classes: the sum over the records."""
     summed: dict[str, np.ndarray] = {}
     for record in records:
-        counts = record["metrics"]["target_test"].get("confusion")
+        counts = scores_of(record).get("confusion")
         if counts is not None:
             anchor = record["key"]["anchor"]
             summed[anchor] = summed.get(anchor, 0) + np.asarray(counts, float)

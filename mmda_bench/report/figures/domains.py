@@ -158,7 +158,7 @@ def distances(records: Iterable[Record], store: Store, classes: int) -> dict[str
     """D_m by anchor and modality, a value per seed: as recorded, else from the stored representations, else absent."""
     found: dict[str, dict[str, list[float]]] = {}
     for record in records:
-        measured = record["metrics"].get("category_distance") or _measure(record, store, classes)
+        measured = (record["metrics"] or {}).get("category_distance") or _measure(record, store, classes)
         per_modality = found.setdefault(record["key"]["anchor"], {})
         for modality, value in measured.items():
             if value is not None and np.isfinite(value):

@@ -310,7 +310,7 @@ def _classes(board: Board) -> list[str]:
     records = [record for row in (*board.rows, *board.references) for record in row.records]
     named = [(record.get("dataset") or {}).get("classes") or [] for record in records]
     scored = [(record.get("metrics") or {}).get("target_test") or {} for record in records]
-    counts = {len(s.get(part) or ()) for s in scored for part in ("per_class_f1", "confusion")} | {*map(len, named)}
+    counts = {len(part) for s in scored for part in (s.get("per_class_f1") or (), s.get("confusion") or (), *named)}
     counts -= {0}
     if len(counts) > 1:
         raise LackingError(f"its cells are of corpora with different numbers of classes ({sorted(counts)})")

@@ -56,9 +56,10 @@ def not_comparable(board: Board) -> str:
 def losses(board: Board) -> str:
     """How many utterances the cells could not use, or only in part; '' where they used everything."""
     kept = [r.get("dataset") or {} for row in (*board.lines, *board.references) for r in row.records]
-    words = {"skipped": "could not be read and were left out", "substituted": "were used with a part missing"}
-    counts = {name: len({note[0] for facts in kept for note in facts.get(name) or ()}) for name in words}
-    said = [f"{count} {words[name]}" for name, count in counts.items() if count]
+    left_out = {note[0] for facts in kept for note in facts.get("skipped") or ()}
+    partly = {note[0] for facts in kept for note in facts.get("substituted") or ()}
+    words = {"could not be read and were left out": left_out, "were used with a part missing": partly}
+    said = [f"{len(ids)} {what}" for what, ids in words.items() if ids]
     return f"Utterances of the corpus: {' and '.join(said)}; the records name them." if said else ""
 
 

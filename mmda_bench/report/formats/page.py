@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from mmda_bench.protocol import Cell, format_seeds
+from mmda_bench.protocol import format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
 from mmda_bench.report.boards import AVERAGE, Board, Row, variants
@@ -24,7 +24,7 @@ from mmda_bench.report.figures.style import for_both_themes
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
 from mmda_bench.report.paired_tests import LEAST_SEEDS
-from mmda_bench.store import Damaged, Record, Store, submissions
+from mmda_bench.store import Damaged, Record, Store, weighted_f1
 
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
@@ -174,18 +174,17 @@ def _runs(board: Board, store: Store) -> list[Run]:
     for row in (*board.lines, *board.references):
         for record in row.records:
             records.setdefault(record["hash"], (row.label, record))
-    ours = [(label, r, store.folder(Cell.from_key(r["key"]))) for label, r in records.values()]
-    theirs = [(row.title, r, submissions.folder(store, r)) for row in board.external for r in row.records]
-    return [_run(label, record, store.relative(folder)) for label, record, folder in [*ours, *theirs]]
+    theirs = [(row.title, record) for row in board.external for record in row.records]
+    return [_run(label, record, store.path(record)) for label, record in [*records.values(), *theirs]]
 
 
-def _run(label: str, record: Record, folder: str) -> Run:
-    key, times = record["key"], record.get("times") or {}
+def _run(label: str, record: Record, path: str) -> Run:
+    key, seconds = record["key"], (record.get("times") or {"total_s": 0.0}).get("train_s")
     ok = record["status"] == "ok"
     return Run(
         label, key["anchor"], key["seed"], record["status"],
-        100 * record["metrics"]["target_test"]["weighted_f1"] if ok else None,
-        times["train_s"] / 60 if "train_s" in times else None, quote(f"{folder}/record.json"),
+        100 * weighted_f1(record) if ok else None,
+        None if seconds is None else seconds / 60, quote(path),
     )  # fmt: skip
 
 

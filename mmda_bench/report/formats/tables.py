@@ -22,6 +22,7 @@ from mmda_bench.report.formats.captions import (
 )
 from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
 from mmda_bench.report.reference_rows import ABOUT
+from mmda_bench.store import scores_of
 
 MOST_PAIRED = 20  # rows of the matrix of pairs that can still be read
 REFERENCES = {
@@ -313,7 +314,7 @@ def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:
     for record in row.records:
         if record["status"] != "ok" or anchor not in (None, record["key"]["anchor"]):
             continue
-        values = record["metrics"]["target_test"].get("per_class_f1") or []
+        values = scores_of(record).get("per_class_f1") or []
         names = (record.get("dataset") or {}).get("classes") or [str(i) for i in range(len(values))]
         for name, value in zip(names, values, strict=False):
             found.setdefault(name, []).append(100 * value)
