@@ -12,8 +12,9 @@ FLOORS = (  # lowest first
     {"protocol"},
     {"metrics", "published", "shifts", "validator"},
     {"registry"},
-    {"method", "data", "backbone", "store"},
-    {"modules", "features", "report", "sweep", "validators"},  # report and sweep never import each other
+    {"method", "backbone", "store"},
+    {"data", "modules"},
+    {"features", "report", "sweep", "validators"},  # report and sweep never import each other
     {"training", "selection"},
     {"testing"},
     {"config"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mmda_bench.protocol import Protocol
 from mmda_bench.published import PUBLISHED
-from mmda_bench.report.boards import COLUMNS, Board, Row
+from mmda_bench.report.rows import COLUMNS, Board, Row
 
 
 @dataclass(frozen=True)

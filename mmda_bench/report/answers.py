@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from mmda_bench.report.boards import Board
     from mmda_bench.report.compare import Comparison
+    from mmda_bench.report.rows import Board
 
 
 class Results:

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.metrics import error_detection, expected_calibration_error
-from mmda_bench.report.boards import AVERAGE, SOURCE_BOUND, Board, Row
 from mmda_bench.report.reference_rows import answers
+from mmda_bench.report.rows import AVERAGE, SOURCE_BOUND, Board, Row
 from mmda_bench.report.significance import Predictions
 
 

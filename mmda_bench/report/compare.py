@@ -8,11 +8,11 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import UsageError
 from mmda_bench.registry import METHODS, suggest
 from mmda_bench.registry.spec import label, parse_spec, split_outside_brackets
-from mmda_bench.report.boards import COLUMNS, EXTERNAL, Board, Row
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import DRAWS, LEAST_SEEDS, Difference, differences
+from mmda_bench.report.rows import COLUMNS, EXTERNAL, Board, Row
 from mmda_bench.report.significance import Predictions, Samples, sample
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmda_bench.registry import Registry
 from mmda_bench.registry.spec import label
-from mmda_bench.report.boards import Board
 from mmda_bench.report.compare import Comparison
 from mmda_bench.report.formats.markdown import rows_of
+from mmda_bench.report.rows import Board
 from mmda_bench.store import Record
 
 if TYPE_CHECKING:

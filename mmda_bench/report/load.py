@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from mmda_bench.report.boards import Board, make_boards
+from mmda_bench.report.boards import make_boards
 from mmda_bench.report.calibration import with_trust
+from mmda_bench.report.rows import Board
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.store import Damaged, Record, Store
 from mmda_bench.store.record import is_external

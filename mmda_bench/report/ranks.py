@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import Protocol
-from mmda_bench.report.boards import Board
 from mmda_bench.report.paired_tests import ALPHA, Ranking, friedman
+from mmda_bench.report.rows import Board
 
 NOTE = (
     "A block is a scenario (corpus and anchor), its seeds averaged: seeds are not independent and are no blocks.\n"

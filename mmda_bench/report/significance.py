@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.report.paired_tests import (
     DRAWS,
     LEAST_SEEDS,
@@ -29,6 +28,7 @@ from mmda_bench.report.paired_tests import (
     weighted_f1,
 )
 from mmda_bench.report.reference_rows import answers
+from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.store import Record
 from mmda_bench.store import weighted_f1 as recorded_f1
 

@@ -13,14 +13,16 @@ MARK = "†"
 def oscillation(record: Record) -> float | None:
     """How far apart the scores after the last quarter of the epochs lie: highest minus lowest, in points.
 
-    None for a record that has no score after each of them, as older ones.
+    None for a record that has no score after each of them, as older and submitted ones.
 
     >>> key = {"protocol": {"backbone": "tiny", "epochs": 8}}
     >>> round(oscillation({"key": key, "curves": {"target_f1": [None] * 6 + [0.42, 0.37]}}), 6)
     5.0
     """
+    curve = (record.get("curves") or {}).get("target_f1")
+    if not curve:
+        return None
     late = Protocol(**record["key"]["protocol"]).late_epochs
-    curve = (record.get("curves") or {}).get("target_f1") or []
     scores = [curve[epoch] for epoch in late if epoch < len(curve) and curve[epoch] is not None]
     return 100 * (max(scores) - min(scores)) if len(scores) == len(late) > 1 else None
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmda_bench.report import ranks
-from mmda_bench.report.boards import Board
 from mmda_bench.report.figures import domains, gallery
 from mmda_bench.report.formats import latex, markdown, page
 from mmda_bench.report.load import load_boards
+from mmda_bench.report.rows import Board
 from mmda_bench.store import Damaged, Store, write_bytes, write_text
 
 if TYPE_CHECKING:

@@ -121,10 +121,12 @@ def _fault_of_scores(record: Mapping[str, Any], splits: Sequence[str]) -> str:
     """What the shape of a record cannot say of its scores: that they are there, and of as many classes as the rest."""
     if record["status"] == "ok" and not scored(record, *splits):
         return f"status ok without the scores of {' and '.join(splits)}"
-    classes = (record.get("dataset") or {}).get("classes")
-    for split in splits if record["metrics"] else ():
-        if not _same_classes(record["metrics"].get(split) or {}, classes):
-            return f"metrics.{split}: the scores by class and the classes are of different numbers"
+    classes, metrics = (record.get("dataset") or {}).get("classes"), record["metrics"] or {}
+    by_class = {split: metrics.get(split) for split in splits}
+    by_class |= {f"references.{name}": scores for name, scores in (metrics.get("references") or {}).items()}
+    for name, scores in by_class.items():
+        if not _same_classes(scores or {}, classes):
+            return f"metrics.{name}: the scores by class and the classes are of different numbers"
     return ""
 
 

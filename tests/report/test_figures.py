@@ -13,9 +13,10 @@ from pages import full_record
 
 from mmda_bench.protocol import Protocol
 from mmda_bench.published import PAPER_ORDER
-from mmda_bench.report.boards import COLUMNS, make_boards
+from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures import diagnostics, domains, gallery, scores, style
 from mmda_bench.report.figures.scores import Estimate, Line
+from mmda_bench.report.rows import COLUMNS
 from mmda_bench.store import Store
 
 CLASSES = ["neutral", "happy", "sad"]

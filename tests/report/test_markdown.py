@@ -13,8 +13,9 @@ from hand_made import erring, make_cell, make_outputs, make_record, scored_recor
 
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report import load
-from mmda_bench.report.boards import AVERAGE, COLUMNS, make_boards
+from mmda_bench.report.boards import make_boards
 from mmda_bench.report.formats import latex, markdown, tables
+from mmda_bench.report.rows import AVERAGE, COLUMNS
 from mmda_bench.store import Store
 
 NASTY = r"50% of a_b & <c> | $x^2$ #1 {~\n} [2] `q` “é” λ"

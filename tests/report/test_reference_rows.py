@@ -11,11 +11,11 @@ from sklearn.metrics import f1_score
 from mmda_bench.protocol import REFERENCES
 from mmda_bench.report import load, reference_rows
 from mmda_bench.report import paired_tests as st
-from mmda_bench.report.boards import AVERAGE, COLUMNS
 from mmda_bench.report.compare import compare
 from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import captions, markdown
 from mmda_bench.report.formats import tables as sections
+from mmda_bench.report.rows import AVERAGE, COLUMNS
 from mmda_bench.store import Store
 
 LABELS = np.random.default_rng(0).integers(0, 4, 150)

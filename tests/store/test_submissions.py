@@ -220,7 +220,7 @@ def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_p
     assert row.scores["ave."].mean == pytest.approx(100)
     assert row.intervals["A"] == (100, 100)
     assert not row.bold
-    assert "A" in next(r for r in boards[0].rows if r.label == "dann").bold, "the best of those that we ran"
+    assert "A" in next(r for r in boards[0].rows if r.label == "dann").best, "the best of those that we ran"
     text = markdown.markdown(boards)
     assert "### External: predictions that were submitted" in text
     for title in ("External: predictions that were submitted", "95 % intervals"):

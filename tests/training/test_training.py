@@ -323,7 +323,7 @@ def test_the_labels_of_the_target_are_read_when_the_method_is_done(run, planted,
         events.append(half)
         return read_labels(corpus, half, positions)
 
-    monkeypatch.setattr(training, "read_labels", read)
+    monkeypatch.setattr("mmda_bench.training.trainer.read_labels", read)
     record = run(cell("late")).record
     assert record["status"] == "ok", record["traceback"]
     assert events.count("target") == 1

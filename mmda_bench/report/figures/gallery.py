@@ -12,12 +12,13 @@ from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import Protocol
 from mmda_bench.registry import suggest
-from mmda_bench.report.boards import AVERAGE, BASELINE, COLUMNS, Board, Row, variants
+from mmda_bench.report.boards import variants
 from mmda_bench.report.figures import diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.scores import Estimate, Line
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
+from mmda_bench.report.rows import AVERAGE, BASELINE, COLUMNS, Board, Row
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from mmda_bench.report.boards import AVERAGE, BASELINE, Board, Score, fingerprints
+from mmda_bench.report.boards import fingerprints
 from mmda_bench.report.paired_tests import ALPHA, DRAWS, LEAST_SEEDS, Difference
+from mmda_bench.report.rows import AVERAGE, BASELINE, Board, Score
 from mmda_bench.report.steadiness import MARK, MOST
 from mmda_bench.store import Record
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mmda_bench.report.boards import Board
 from mmda_bench.report.formats.tables import Cell, Table, tables
+from mmda_bench.report.rows import Board
 
 LINE = 64  # characters of small type on a line of an article
 LINES = 36  # rows on a page, above a long caption

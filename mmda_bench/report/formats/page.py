@@ -18,12 +18,13 @@ from markupsafe import Markup, escape
 from mmda_bench.protocol import format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
-from mmda_bench.report.boards import AVERAGE, Board, Row, variants
+from mmda_bench.report.boards import variants
 from mmda_bench.report.figures.gallery import Plate
 from mmda_bench.report.figures.style import for_both_themes
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
 from mmda_bench.report.paired_tests import LEAST_SEEDS
+from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.store import Damaged, Record, Store, weighted_f1
 
 DOI = re.compile(r"10\.\d{4,9}/\S+")

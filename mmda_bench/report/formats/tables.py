@@ -8,7 +8,6 @@ from typing import NamedTuple
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report.against_published import against_published
-from mmda_bench.report.boards import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.report.formats.captions import (
     ABSENT,
     bold_rule,
@@ -22,6 +21,7 @@ from mmda_bench.report.formats.captions import (
 )
 from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
 from mmda_bench.report.reference_rows import ABOUT
+from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
 from mmda_bench.store import scores_of
 
 MOST_PAIRED = 20  # rows of the matrix of pairs that can still be read
