@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean, stdev
 
 from mmda_bench.dataset import MODALITIES
@@ -12,7 +13,7 @@ from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import Difference
 from mmda_bench.report.reference_rows import PREFERRED
 from mmda_bench.report.steadiness import MARK, oscillates, spreads
-from mmda_bench.store import Record
+from mmda_bench.store import Record, scores_of
 
 AVERAGE = "ave."
 COLUMNS = (*MODALITIES, AVERAGE)
@@ -71,7 +72,7 @@ class Row:
     trust: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     macro: Mapping[str, Score] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def steady(self) -> bool:
         """Whether its seeds and its last epochs lie close enough together for the row to be set in bold."""
         return not spreads(score.sd for score in self.scores.values()) and not oscillates(self.records)
@@ -147,3 +148,16 @@ class Board:
     def title(self) -> str:
         entry = DATASETS.entries().get(self.dataset)
         return self.corpus_title or (entry.title if entry else self.dataset)
+
+
+def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:
+    """F1 in percent by class name: mean over the seeds of an anchor, or over all cells."""
+    found: dict[str, list[float]] = {}
+    for record in row.records:
+        if record["status"] != "ok" or anchor not in (None, record["key"]["anchor"]):
+            continue
+        values = scores_of(record).get("per_class_f1") or []
+        names = (record.get("dataset") or {}).get("classes") or [str(i) for i in range(len(values))]
+        for name, value in zip(names, values, strict=False):
+            found.setdefault(name, []).append(100 * value)
+    return {name: fmean(values) for name, values in found.items()}

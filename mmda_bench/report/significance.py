@@ -93,11 +93,11 @@ def _add(result: Samples, rows: Sequence[Row], draws: Mapping[tuple[str, str], n
 def _predicted(record: Record, arrays: Mapping[str, np.ndarray] | None) -> np.ndarray:
     probabilities = None if arrays is None else answers(record, arrays)
     assert probabilities is not None, "what is not stored is unusable"
-    return probabilities.argmax(1)
+    return np.asarray(probabilities.argmax(1))
 
 
 def _classes(arrays: Mapping[str, np.ndarray]) -> int:
-    return arrays["target_test/probabilities"].shape[1]
+    return int(arrays["target_test/probabilities"].shape[1])
 
 
 def _unusable(
@@ -136,7 +136,7 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
         external=[_with_intervals(row, samples) for row in board.external],
         untested={column: reason for column, reason in obstacles.items() if reason},
         pairs=pairs,
-        ranks=rank_ranges(pairs) if bold else {},
+        ranks=rank_ranges(pairs) if bold and not obstacles[AVERAGE] else {},
         gains=_gains(board, samples),
     )
 

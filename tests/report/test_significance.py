@@ -104,6 +104,7 @@ def test_one_row_without_predictions_leaves_its_columns_without_bold_and_says_wh
         assert not any(column in row.bold for row in board.rows)
         assert board.untested[column] == "cdan: its predictions are not stored (anchor L, seed 1)"
     assert any("A" in row.bold for row in board.rows)
+    assert not board.ranks, "of some methods alone they would mislead"
     assert "Without a test: L (cdan: its predictions are not stored" in captions.bold_rule(board)
     assert "L" in board.rows[0].intervals, "the others have their intervals"
     assert "L" not in next(row for row in board.rows if row.label == "cdan").intervals
@@ -132,7 +133,7 @@ def test_predictions_of_other_utterances_or_of_another_run_are_not_compared(stor
         (store.relative(store.folder(cell) / "record.json"), True)
     ]
     dann = next(row for row in boards[0].rows if row.label == "dann")
-    assert len(dann.scores["A"].seeds) == 2, "and what is not sure is shown nowhere"
+    assert len(dann.scores["A"].seeds) == 4, "and what is not sure is shown nowhere"
 
 
 def test_predictions_that_are_not_whole_count_as_not_stored(store):

@@ -41,6 +41,7 @@ def test_oscillation_is_the_spread_of_the_last_quarter_of_the_epochs_in_points(l
     assert steadiness.oscillation(whole) == pytest.approx(100 * (max(late) - min(late)))
     assert steadiness.oscillation(record(late=late[:2], epochs=12)) is None, "a score is lacking"
     assert steadiness.oscillation(make_record(make_cell())) is None, "as of an older record"
+    assert steadiness.oscillation(whole | {"key": {"method": "theirs"}}) is None, "as of a submission"
 
 
 def test_a_row_oscillates_where_the_cells_of_a_scenario_do_on_average():

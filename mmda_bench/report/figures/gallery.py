@@ -166,6 +166,8 @@ def _cost(board: Board) -> tuple["Figure", str, str]:
     alt = "; ".join(f"{one.title}: {one.minutes:.2f} min, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
     caption = "Upper left is better. Minutes are those of the machine that ran the cells, frozen prefixes cached."
     caption += _of_many(board)
+    if any(one.look.hollow for one in lines):
+        caption += " Hollow: the best label-free reference, made from the heads of DT."
     if len(hardware) > 1:
         caption += " The cells ran on different machines: compare times with care."
     return figure, f"{caption} {dagger(board)}".strip(), f"{alt}."

@@ -93,7 +93,7 @@ def bold_rule(board: Board) -> str:
     else:
         text = (
             "Bold: the best of a column, and every method whose paired difference from it is not significant at "
-            f"{ALPHA:.0%} (Holm over the comparisons). {test_in_words(seeds)}"
+            f"{ALPHA:.0%} (Holm over the comparisons). {how_tested(seeds)}"
         )
     return f"{text} Without a test: {reasons}." if reasons else text
 
@@ -108,11 +108,11 @@ def few_seeds(seeds: int) -> str:
         )
     return (
         f"{seeds} seeds are fewer than {LEAST_SEEDS}, and with so few the test calls equal methods different too often "
-        f"(in simulation in up to {CALLED_DIFFERENT} % of the cases, where it says {ALPHA:.0%}). {test_in_words(seeds)}"
+        f"(in simulation in up to {CALLED_DIFFERENT} % of the cases, where it says {ALPHA:.0%}). {how_tested(seeds)}"
     )
 
 
-def test_in_words(seeds: int) -> str:
+def how_tested(seeds: int) -> str:
     """Which test is behind intervals and p. ``seeds``: 2 or more."""
     return (
         f"Intervals and p: t test on the mean over {seeds} seeds. Its variance is that of {DRAWS:,} bootstrap draws "

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import NamedTuple
 
 from mmda_bench.dataset import MODALITIES
@@ -21,8 +20,7 @@ from mmda_bench.report.formats.captions import (
 )
 from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
 from mmda_bench.report.reference_rows import ABOUT
-from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
-from mmda_bench.store import scores_of
+from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row, per_class
 
 MOST_PAIRED = 20  # rows of the matrix of pairs that can still be read
 REFERENCES = {
@@ -306,19 +304,6 @@ def _per_class(board: Board) -> Table:
         [[Cell(c), *(Cell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
         "Percent, mean over scenarios and seeds.",
     )
-
-
-def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:
-    """F1 in percent by class name: mean over the seeds of an anchor, or over all cells."""
-    found: dict[str, list[float]] = {}
-    for record in row.records:
-        if record["status"] != "ok" or anchor not in (None, record["key"]["anchor"]):
-            continue
-        values = scores_of(record).get("per_class_f1") or []
-        names = (record.get("dataset") or {}).get("classes") or [str(i) for i in range(len(values))]
-        for name, value in zip(names, values, strict=False):
-            found.setdefault(name, []).append(100 * value)
-    return {name: fmean(values) for name, values in found.items()}
 
 
 def plain_title(board: Board, method: str) -> str:
