@@ -61,7 +61,7 @@ def _versions() -> dict[str, str]:
 @memoize
 def _commit() -> str | None:
     """The commit of the checkout this runs from, with '+' if files differ from it; None outside a checkout."""
-    here = Path(__file__).resolve().parent.parent
+    here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
     with contextlib.suppress(OSError, subprocess.SubprocessError):

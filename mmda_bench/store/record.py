@@ -208,12 +208,7 @@ class Parts(TypedDict, total=False):
 
 
 class Record(Parts):
-    """All of it. ``hash`` is that of the ``key``, and ``signature`` the one that the key stands for.
-
-    >>> record: Record = new_record(a_cell, status="timeout", reason="not finished after 3 minutes")  # doctest: +SKIP
-    >>> record["key"]["anchor"]  # doctest: +SKIP
-    'A'
-    """
+    """All of it. ``hash`` is that of the ``key``, and ``signature`` the one that the key stands for."""
 
     schema: Literal[1]
     status: Status
@@ -271,7 +266,13 @@ def new_record(
     of: Cell | Submission, *, status: Status, reason: str | None = None, metrics: Metrics | None = None,
     dataset: Corpus | None = None, **parts: Unpack[Parts],
 ) -> Record:  # fmt: skip
-    """A record of the current schema; what is not given is null. ``parts``: any others that :class:`Record` has."""
+    """A record of the current schema; what is not given is null. ``parts``: any others that :class:`Record` has.
+
+    >>> of = Submission(method="mine", dataset="avatars", version="v3", anchor="A", seed=0, signature="…")
+    >>> record = new_record(of, status="ok", metrics={"target_test": {"weighted_f1": 0.5}}, external={"file": "my.csv"})
+    >>> record["key"]["anchor"], weighted_f1(record), record["reason"]
+    ('A', 0.5, None)
+    """
     record: Record = {
         "schema": SCHEMA,
         "status": status,

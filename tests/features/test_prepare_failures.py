@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import noise
 import pytest
@@ -49,6 +50,16 @@ def test_a_disk_that_fills_up_keeps_the_finished_shards_and_says_what_is_needed(
     monkeypatch.undo()
     prepare(root, tmp_path)
     assert noise.digests(tmp_path) == noise.digests(cache)
+
+
+def test_what_a_killed_writer_left_beside_the_index_goes(whole, tmp_path):
+    root, cache, _ = whole
+    mine = shutil.copytree(cache, tmp_path / "cache")
+    for index in mine.glob("prefix/*/corpus.json"):
+        index.with_name(".tmp-1-left").write_text("half")
+    prepare(root, mine)
+    assert not list(mine.glob("prefix/*/.tmp-*"))
+    assert noise.digests(mine) == noise.digests(cache)
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(whole, tmp_path, monkeypatch):

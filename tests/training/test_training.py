@@ -62,6 +62,7 @@ def test_a_record_says_everything_that_was_measured(run, small_corpus):
     assert record["key"] == cell("dann").key()
     assert record["dataset"]["fingerprint"] == small_corpus.corpus.fingerprint
     assert record["times"]["total_s"] >= record["times"]["train_s"] > 0
+    assert record["titles"]["synthetic"] is True, "as the card has it"
     assert record["trainable_parameters"] > 100_000
     assert len(record["curves"]["terms"]["ib"]) == PROTOCOL.epochs
     test = small_corpus.corpus.parts["target", "test"]
