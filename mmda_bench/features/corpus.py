@@ -38,10 +38,15 @@ class Corpus:
     lexical: Legibility | None = None
     card: Card | None = None
 
-    def batch(self, positions: Sequence[int], *, shifted: Sequence[str] = ()) -> dict[str, Sequences]:
-        """All modalities of these utterances; those named in ``shifted`` corrupted (target utterances only)."""
+    def batch(
+        self, positions: Sequence[int], *, shifted: Sequence[str] = (), pinned: bool = False
+    ) -> dict[str, Sequences]:
+        """All modalities of these utterances; those named in ``shifted`` corrupted (target utterances only).
+
+        ``pinned``: in page-locked memory, from which a GPU copies by itself.
+        """
         variant = {m: "shifted" if m in shifted else "clean" for m in MODALITIES}
-        return {m: self.features[m, variant[m]].batch(positions) for m in MODALITIES}
+        return {m: self.features[m, variant[m]].batch(positions, pinned=pinned) for m in MODALITIES}
 
 
 def read_corpus(folder: Path) -> Corpus:

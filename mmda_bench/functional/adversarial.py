@@ -88,7 +88,10 @@ def nuclear_wasserstein(source_probs: Tensor, target_probs: Tensor) -> Tensor:
 
     ‖·‖_* is the sum of singular values, ‖p‖_*/B ≤ √(C/B) for balanced one-hot rows: the scale depends on C and B.
     """
-    source, target = (torch.linalg.matrix_norm(probs, "nuc") / len(probs) for probs in (source_probs, target_probs))
+    if source_probs.shape == target_probs.shape:  # together, as the host waits for a GPU after every decomposition
+        source, target = torch.linalg.matrix_norm(torch.stack([source_probs, target_probs]), "nuc") / len(source_probs)
+    else:
+        source, target = (torch.linalg.matrix_norm(probs, "nuc") / len(probs) for probs in (source_probs, target_probs))
     return source - target
 
 

@@ -94,7 +94,7 @@ def probabilities(name: str, heads: np.ndarray, *, anchor: str, detected: str | 
 def reference_scores(
     heads: np.ndarray, labels: np.ndarray, *, anchor: str, detected: str | None
 ) -> dict[str, dict[str, Any]]:
-    """:func:`mmda_bench.evaluation.scores` of every reference that can be made, by name.
+    """:func:`mmda_bench.metrics.scores` of every reference that can be made, by name.
 
     ``heads``: (N, 4, C); ``labels``: (N,) class indices; ``anchor``, ``detected``: modalities.
     """

@@ -46,7 +46,24 @@ def _hardware(device: torch.device) -> Hardware:
     if device.type == "cuda":
         with contextlib.suppress(RuntimeError, AssertionError):  # the cell will say why
             gpu = torch.cuda.get_device_name(device)
-    return {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count(), "gpu": gpu}
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": os.cpu_count(),
+        "gpu": gpu,
+        "processor": _processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+@memoize
+def _processor() -> str | None:
+    """The processor's name: rounding, and so the score of a cell, differs from one kind to another."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
 
 
 @memoize

@@ -143,10 +143,14 @@ class Times(TypedDict):
 
 
 class Hardware(TypedDict, total=False):
+    """``processor``: its name; ``capability``: the instructions that torch uses of it, such as AVX2."""
+
     machine: Text
     system: Text
     cpus: Count | None
     gpu: Text | None
+    processor: Text | None
+    capability: Text | None
 
 
 class Lexical(TypedDict, total=False):
@@ -198,6 +202,7 @@ class Parts(TypedDict, total=False):
     trainable_parameters: Count | None
     device: Text | None
     hardware: Hardware | None
+    precision: dict[Text, Any] | None
     versions: dict[Text, Text] | None
     commit: Text | None
     method_source: Text | None
@@ -290,6 +295,7 @@ def new_record(
         "trainable_parameters": None,
         "device": None,
         "hardware": None,
+        "precision": None,
         "versions": None,
         "commit": None,
         "dataset": dataset,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.features.corpus import Corpus
+from mmda_bench.machine.transfer import mark, sent, side_stream
 from mmda_bench.protocol import HALVES, Cell, name_hash
 
 
@@ -35,11 +36,14 @@ class Loader:
     def features(self, half: str, positions: Sequence[int]) -> dict[str, Sequences]:
         """All modalities of these utterances as the cell's scenario has them: the target's drifts are shifted."""
         shifted = self.cell.drifts if half == "target" else ()
-        batch = self.corpus.batch(positions, shifted=shifted)
+        batch = self.corpus.batch(positions, shifted=shifted, pinned=self.device.type == "cuda")
         return {m: value.to(self.device) for m, value in batch.items()}
 
     def batches(self, *, ahead: bool) -> Iterator[Batch]:
-        """Batches without end; ``ahead``: a thread loads the next one while the device works on this one."""
+        """Batches without end; ``ahead``: a thread loads the next one while the device works on this one.
+
+        To a GPU it is copied on a stream of its own, so that the copy does not wait for this step to be done.
+        """
         rows = {half: self.corpus.parts[half, "train"] for half in HALVES}
         orders = {half: self._order(half, len(rows[half])) for half in HALVES}
 
@@ -51,10 +55,18 @@ class Loader:
         if not ahead:
             while True:
                 yield load()
+        stream = side_stream(self.device, "features")
+
+        def load_beside() -> tuple[Batch, torch.cuda.Event | None]:
+            with torch.cuda.stream(stream):  # None, on a CPU, changes nothing
+                return load(), mark(self.device)
+
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(load)
+            waiting = pool.submit(load_beside)
             while True:
-                batch, waiting = waiting.result(), pool.submit(load)
+                (batch, copied), waiting = waiting.result(), pool.submit(load_beside)
+                if copied is not None:
+                    _take_over(batch, torch.cuda.current_stream(self.device), copied)
                 yield batch
 
     def _order(self, half: str, size: int) -> Iterator[np.ndarray]:
@@ -66,6 +78,14 @@ class Loader:
                 yield permutation[start : start + self.size]
 
 
+def _take_over(batch: Batch, stream: torch.cuda.Stream, copied: torch.cuda.Event) -> None:
+    """Let ``stream`` use a batch that another one copies: after that, and the memory stays taken until it is done."""
+    stream.wait_event(copied)
+    for sequences in (*batch.source.values(), *(batch.target or {}).values()):
+        sequences.values.record_stream(stream)
+        sequences.mask.record_stream(stream)
+
+
 def join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> dict[str, Sequences]:
     """Source and target in one batch, the shorter padded to the longer."""
     joined = {}
@@ -75,7 +95,16 @@ def join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> dic
         joined[m] = Sequences(
             torch.cat([_pad(a.values, length), _pad(b.values, length)]),
             torch.cat([_pad(a.mask, length), _pad(b.mask, length)]),
+            _join_on_host(a.host_mask, b.host_mask, length),
         )
+    return joined
+
+
+def _join_on_host(a: np.ndarray | None, b: np.ndarray | None, length: int) -> np.ndarray | None:
+    if a is None or b is None:
+        return None
+    joined = np.zeros((len(a) + len(b), length), bool)
+    joined[: len(a), : a.shape[1]], joined[len(a) :, : b.shape[1]] = a, b
     return joined
 
 
@@ -88,13 +117,14 @@ def augmented(batch: Mapping[str, Sequences], rng: np.random.Generator, *, drop:
     random, and one picture in five left out. Never noise, darkening or word masks: those are the benchmark's shift."""
     result = {}
     for m, sequences in batch.items():
-        values, mask = sequences.values, sequences.mask
+        values, mask, on_host = sequences.values, sequences.mask, sequences.host_mask
         if m == "V":
             frames = values.shape[1]
             keep = np.sort(rng.permutation(frames)[: frames - max(1, frames // 5)]) if frames > 1 else np.arange(frames)
-            result[m] = Sequences(values[:, keep], mask[:, keep])
+            index = sent(torch.from_numpy(keep), mask.device)
+            result[m] = Sequences(values[:, index], mask[:, index], None if on_host is None else on_host[:, keep])
             continue
-        kept = torch.from_numpy(rng.random(mask.shape) >= drop).to(mask.device) & mask
+        kept = (rng.random(mask.shape) >= drop) & (mask.cpu().numpy() if on_host is None else on_host)
         kept[:, 0] |= ~kept.any(1)  # at least one step of every utterance stays
-        result[m] = Sequences(values, kept)
+        result[m] = Sequences(values, sent(torch.from_numpy(kept), mask.device), kept)
     return result

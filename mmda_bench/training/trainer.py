@@ -7,12 +7,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-import torch._dynamo  # Adam imports it at its first use: a second that is no cell's
 from torch import Tensor
 
 from mmda_bench import registry
@@ -22,21 +22,21 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.features.corpus import Corpus, read_labels
 from mmda_bench.features.prepare import open_corpus
 from mmda_bench.functional.objective import information_bottleneck
+from mmda_bench.functional.transport import PlansTogether
 from mmda_bench.machine import memory
+from mmda_bench.machine.arithmetic import exact_float32, precision_of
+from mmda_bench.machine.transfer import sent
 from mmda_bench.method import Context, Method, Source, Target
-from mmda_bench.metrics import distances, evaluate
 from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
 from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
+from mmda_bench.training.adam import FusedAdam
 from mmda_bench.training.batches import Batch, Loader, augmented, join
+from mmda_bench.training.curves import Curves, DivergedError
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
 
 EVALUATION_BATCH = 128
-
-
-class DivergedError(Exception):
-    """A loss term became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def run_cell(
     backbone's pretrained weights, where they are not its own. ``device``: None takes CUDA if there is any. One thread
     on a CPU, so that a cell gives the same numbers wherever it runs.
     """
+    import_module("mmda_bench.metrics")  # scikit-learn, before the clock starts: a second that is no cell's
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     times: Times = {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0}
     record = new_record(
@@ -67,7 +68,8 @@ def run_cell(
     try:
         torch.set_num_threads(1)
         memory.start_memory_peak(place)
-        outputs = _run(cell, root, cache, place, weights or {}, record, times)
+        with exact_float32():
+            outputs = _run(cell, root, cache, place, weights or {}, record, times)
         record["status"] = "ok"
     except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
@@ -110,6 +112,7 @@ def _run(
         record["dataset"]["lexical"] = corpus.lexical.as_json()
     trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
+    record["precision"] = precision_of(device, autocast=torch.bfloat16 if trainer.mixed else None)
     times["setup_s"], clock = time.perf_counter() - clock, time.perf_counter()
     late = LateAnswers(trainer)
     try:
@@ -117,6 +120,16 @@ def _run(
     finally:
         record["curves"], record["steps"] = {"terms": trainer.curves}, trainer.step
     times["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
+    outputs = _evaluated(trainer, late, record)
+    times["evaluate_s"] = time.perf_counter() - clock
+    return outputs
+
+
+def _evaluated(trainer: "Trainer", late: LateAnswers, record: Record) -> dict[str, np.ndarray]:
+    """The arrays to store beside the record, whose metrics this fills in. Only here are target labels read."""
+    from mmda_bench.metrics import distances, evaluate
+
+    cell, corpus = trainer.cell, trainer.corpus
     outputs: dict[str, np.ndarray] = {}
     metrics: dict[str, Any] = {}
     record["metrics"] = cast(Metrics, metrics)
@@ -138,7 +151,6 @@ def _run(
             metrics |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
             record["curves"]["target_f1"] = late.scores(labels, probabilities)
     metrics["category_distance"] = distances(outputs, classes=len(corpus.classes))
-    times["evaluate_s"] = time.perf_counter() - clock
     return outputs
 
 
@@ -149,17 +161,21 @@ class Trainer:
         self, cell: Cell, corpus: Corpus, device: torch.device, weights: Mapping[str, str] | None = None
     ) -> None:
         self.cell, self.corpus, self.device = cell, corpus, device
-        self.curves: dict[str, list[float | None]] = {}
         self.step = 0
         protocol = cell.protocol
         backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
         self.source, self.target = source, target = corpus.parts["source", "train"], corpus.parts["target", "train"]
-        self.source_labels = torch.from_numpy(read_labels(corpus, "source", source))
+        self.source_labels = torch.from_numpy(read_labels(corpus, "source", source)).to(device)
         # the reference run alone: it adds the same objective on labelled target batches
         self.supervised = cell.method == SUPERVISED
-        self.target_labels = torch.from_numpy(read_labels(corpus, "target", target)) if self.supervised else None
+        self.target_labels = None
+        if self.supervised:
+            self.target_labels = torch.from_numpy(read_labels(corpus, "target", target)).to(device)
         self.batch = min(protocol.batch, len(source), len(target))
         self.steps_per_epoch = len(source) // self.batch
+        self.total_steps = protocol.epochs * self.steps_per_epoch
+        self._curves = Curves(self.total_steps)
+        self._diverged = torch.zeros((), device=device)  # 1 from the first step on whose loss is not finite
 
         torch.manual_seed(name_hash("network", cell.seed))
         self.network = MultimodalNetwork(backbone, len(corpus.classes)).to(device)
@@ -172,8 +188,7 @@ class Trainer:
         self.loader = Loader(cell, corpus, device, size=self.batch, with_target=self.views > 0)
         self.mixed = backbone.mixed_precision and has_bfloat16(device)
         self.rates = (backbone.pretrained_rate, backbone.learning_rate)
-        groups = [{"params": pretrained, "lr": self.rates[0]}, {"params": new, "lr": self.rates[1]}]
-        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
+        self.optimiser = FusedAdam([pretrained, new])
         torch.manual_seed(name_hash("dropout", cell.seed))
 
     def _build_method(self, classes: int) -> Method:
@@ -195,6 +210,11 @@ class Trainer:
         )
         return registry.METHODS.get(name)(context, **self.cell.params)
 
+    @property
+    def curves(self) -> dict[str, list[float]]:
+        """The mean of every loss term by name, a value for every epoch that is over."""
+        return self._curves.terms
+
     def autocast(self) -> contextlib.AbstractContextManager:
         """Mixed precision where the device and the backbone have it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
@@ -208,33 +228,47 @@ class Trainer:
         if type(self.method).on_start is not Method.on_start:
             # made beforehand, so that nothing of the engine hangs on what a method is handed
             self.method.on_start(partial(iter, tuple(self._target_pass())))
-        total = protocol.epochs * self.steps_per_epoch
         batches = self.loader.batches(ahead=self.device.type == "cuda")
         augment = np.random.default_rng(name_hash("augment", self.cell.seed))
         for epoch in range(protocol.epochs):
-            for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-                group["lr"] = rate * protocol.learning_rate_factor(epoch)
+            rates = [rate * protocol.learning_rate_factor(epoch) for rate in self.rates]
             self.network.train()
             self.method.train()
-            sums: dict[str, Tensor] = {}
-            for _ in range(self.steps_per_epoch):
-                terms = self._losses(next(batches), self.step / total, augment)
-                loss = torch.stack([term.float() for term in terms.values()]).sum()
-                if not math.isfinite(loss.item()):
-                    bad = next((name for name, term in terms.items() if not term.isfinite().all()), "sum")
-                    raise DivergedError(
-                        f"the loss term {bad} is {terms.get(bad, loss).item()} at step {self.step} of {total}"
-                    )
-                self.optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                self.optimiser.step()
-                self.method.after_step()
-                self.step += 1
-                for name, term in terms.items():
-                    sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach()
-            for name, value in sums.items():
-                self.curves.setdefault(name, []).append(value.item() / self.steps_per_epoch)
+            with self._divergence_first():
+                for _ in range(self.steps_per_epoch):
+                    self._step(next(batches), rates, augment)
+                self._curves.close_epoch(self.steps_per_epoch)
             after_epoch(epoch)
+
+    def _step(self, batch: Batch, rates: Sequence[float], augment: np.random.Generator) -> None:
+        """One step. While the device computes it, the host reads the losses of the step before.
+
+        A loss that is not finite stops the optimiser on the device, at once and for good; the host learns of it later.
+        """
+        terms = self._losses(batch, self.step / self.total_steps, augment)
+        self._curves.settle()
+        values = torch.stack([term.float() for term in terms.values()])
+        loss = values.sum()
+        self._diverged = torch.maximum(self._diverged, (~loss.detach().isfinite()).float())
+        self._curves.add(self.step, terms, torch.cat([values.detach(), loss.detach()[None]]))
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step(rates, skip=self._diverged)
+        self.method.after_step()
+        self.step += 1
+
+    @contextlib.contextmanager
+    def _divergence_first(self) -> Iterator[None]:
+        """Of a step that fails after one whose loss was not finite, that is the reason; ``step`` is then the latter."""
+        try:
+            try:
+                yield
+            except Exception:
+                self._curves.settle()
+                raise
+        except DivergedError as error:
+            self.step = self.step if error.step is None else error.step
+            raise
 
     def _losses(self, loaded: Batch, progress: float, augment: np.random.Generator) -> dict[str, Tensor]:
         source_rows, target_rows, batch, target_batch = loaded
@@ -242,26 +276,28 @@ class Trainer:
             z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
         z, logits = _halves(z, len(source_rows)), _halves(logits, len(source_rows))
-        labels = self.source_labels[source_rows].to(self.device)
-        source = Source(z[0], logits[0], labels, self._ids(source_rows))
+        source_ids = self._ids(source_rows)
+        labels = self.source_labels[source_ids]
+        source = Source(z[0], logits[0], labels, source_ids)
         target = None
         if self.views:
             ids = self._ids(target_rows)
             view2 = Target(second[0], second[1], ids) if second else None
             target = Target(z[1], logits[1], ids, view2)
+        plans = PlansTogether(target.z.values() if target else (), self.device)
         terms = {"ib": information_bottleneck(source.logits, source.z, labels, self.cell.protocol.beta)}
         if self.target_labels is not None and target is not None:
-            known = self.target_labels[target_rows].to(self.device)
+            known = self.target_labels[target.ids]
             terms["target_ib"] = information_bottleneck(target.logits, target.z, known, self.cell.protocol.beta)
             return terms
-        with self.autocast():
-            extra = self.method.loss(source, target, progress)  # type: ignore[arg-type]
+        with self.autocast(), plans:
+            extra = plans.solved(self.method.loss(source, target, progress))  # type: ignore[arg-type]
         if "ib" in extra:
             raise ValueError(f"method {self.cell.method} names a term 'ib', which is the engine's; rename it")
         return terms | extra
 
     def _ids(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(rows.astype(np.int64)).to(self.device)
+        return sent(torch.from_numpy(rows.astype(np.int64)), self.device)
 
     @torch.no_grad()
     def _target_pass(self) -> Iterator[Target]:

@@ -93,13 +93,15 @@ def parts(network: Any, passes: Sequence[Mapping[str, Any]], batch: int, *, conv
         for one in passes:
             network.encoders[modality](one[modality]).sum().backward()
 
-    method = a3d2(network)
+    device = next(network.parameters()).device
+    method = a3d2(network).to(device)
     parameters = trained(network, method)
     for p in parameters:
         p.grad = torch.zeros_like(p)
     optimiser = torch.optim.Adam(parameters, lr=0.0, fused=None if convex else True)
-    labels = torch.randint(CLASSES, (batch,))
-    z = [{m: F.normalize(torch.randn(batch, d), dim=1).requires_grad_() for m, d in DIMS.items()} for _ in range(2)]
+    labels = torch.randint(CLASSES, (batch,), device=device)
+    random = [{m: torch.randn(batch, d, device=device) for m, d in DIMS.items()} for _ in range(2)]
+    z = [{m: F.normalize(value, dim=1).requires_grad_() for m, value in half.items()} for half in random]
 
     def losses() -> None:
         source, target = ((half, {m: network.classify(m, value) for m, value in half.items()}) for half in z)
@@ -150,12 +152,13 @@ GPUS, SEEDS, ANCHORS, EPOCHS, BATCH = 4, 3, 3, 8, 48
 TRAINED_BATCHES = {"dt": 1, "pcl": 3}  # of 48 utterances in a step; all others train on source and target, 2
 
 
-def flops(*, small: bool) -> dict[str, float]:
+def flops(*, small: bool, blocks: int = 3) -> dict[str, float]:
     """FLOPs an utterance of the longest kind: ``prefix``, ``forward`` of the trained part, ``train``: with backward.
 
-    Counted on the meta device, where shapes are computed and numbers are not. ``bytes``: of its cached features.
+    ``blocks``: trained visual ones. ``bytes``: of its cached features. Counted on the meta device, where shapes are
+    computed and numbers are not.
     """
-    backbone = RandomPaper(blocks=3, small=small)
+    backbone = RandomPaper(blocks=blocks, small=small)
     network = MultimodalNetwork(backbone, CLASSES).to("meta").eval()
     encoders = {m: backbone.encoder(m).to("meta") for m in MODALITIES}
     batch = {m: cached(encoders[m], m, BATCH, small=small) for m in MODALITIES}

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmda_bench import functional
 from mmda_bench.backbone.apvit import SIDE, APViT, APViTEncoder
 from mmda_bench.backbone.base import DIMENSION, Encoder
 from mmda_bench.backbone.bert import BertEncoder
@@ -18,6 +18,7 @@ from mmda_bench.backbone.paper import Paper
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.wavlm import WavLMEncoder
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.functional import transport
 from mmda_bench.functional.objective import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.registry import METHODS
@@ -26,6 +27,7 @@ from tests.benchmarks.bench_methods import convex_plan
 
 CLASSES, BETA = 20, 1e-3
 SAMPLES, TOKENS, FRAMES = 80_160, 64, 10  # the longest utterance that the engine lets through
+CPU = torch.device("cpu")
 Mapped = Mapping[str, Any]
 
 
@@ -49,8 +51,12 @@ class RandomPaper(Paper):
         super().__init__()
         self.blocks, self.small = blocks, small
 
+    def whole(self, modality: str) -> Any:
+        """The uncut network of a modality, to be cut by :meth:`encoder`."""
+        return whole_model(modality, small=self.small)
+
     def encoder(self, modality: str) -> Encoder:
-        model = whole_model(modality, small=self.small)
+        model = self.whole(modality)
         if modality == "A":
             return WavLMEncoder(model, trainable=3, normalise=False)
         if modality == "V":
@@ -113,7 +119,7 @@ class NaiveEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.model(x).unflatten(0, (-1, FRAMES)) if self.modality == "V" else self.model(x).last_hidden_state
-        pooled = self.pool(x, torch.ones(x.shape[:2], dtype=torch.bool))
+        pooled = self.pool(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
         return F.normalize(self.project(self.dropout(pooled)), dim=1)
 
 
@@ -134,48 +140,53 @@ class NaiveNetwork(nn.Module):
         return z, {m: self.classify(m, value) for m, value in z.items()}
 
 
-def a3d2(network: Any) -> Method:
+def a3d2(network: Any, *, components: tuple[str, ...] = ("aa", "add")) -> Method:
     context = Context(
         classes=CLASSES, dims=DIMS, modalities=MODALITIES, anchor="A", drifts=("L", "V"), source_size=100,
-        target_size=100, components=frozenset({"aa", "add"}), classify=network.classify,
+        target_size=100, components=frozenset(components), classify=network.classify,
         generator=torch.Generator().manual_seed(0), logit_scale=Paper.logit_scale,
     )  # fmt: skip
     return METHODS.get("a3d2")(context, **METHODS.entry("a3d2").parameters)
 
 
 def objective(method: Method, source: tuple, target: tuple, labels: Tensor, *, convex: bool) -> Tensor:
-    """The sum of A3D2's terms; with ``convex`` the transport is solved as a convex program, as published."""
-    ids = torch.arange(len(labels))
-    exact = functional.transport_plan
+    """The sum of A3D2's terms; with ``convex`` the transport is solved as a convex program, as published.
+
+    Otherwise all plans are solved together, as the engine has it.
+    """
+    ids = torch.arange(len(labels), device=labels.device)
+    source_batch, target_batch = Source(*source, labels, ids), Target(*target, ids)
     if convex:
-        functional.transport_plan = convex_transport
-    try:
-        terms = method.loss(Source(*source, labels, ids), Target(*target, ids), 0.5)
-    finally:
-        functional.transport_plan = exact
+        with mock.patch.object(transport, "transport_plan", convex_transport):
+            terms = method.loss(source_batch, target_batch, 0.5)
+    else:
+        with transport.PlansTogether(target[0].values(), labels.device) as plans:
+            terms = plans.solved(method.loss(source_batch, target_batch, 0.5))
     terms["ib"] = information_bottleneck(source[1], source[0], labels, BETA)
     return torch.stack([term.float() for term in terms.values()]).sum()
 
 
 def convex_transport(cost: Tensor) -> Tensor:
-    return torch.from_numpy(convex_plan(cost.detach().double().numpy())).to(cost)
+    return torch.from_numpy(convex_plan(cost.detach().double().cpu().numpy())).to(cost)
 
 
 def trained(*modules: nn.Module) -> list[nn.Parameter]:
     return [p for module in modules for p in module.parameters() if p.requires_grad]
 
 
-def naive_step(batch: int, *, blocks: int, small: bool) -> tuple[Callable[[], None], NaiveNetwork, list[Mapped]]:
+def naive_step(
+    batch: int, *, blocks: int, small: bool, convex: bool = True, device: torch.device = CPU
+) -> tuple[Callable[[], None], NaiveNetwork, list[Mapped]]:
     """Source and target one after the other, all layers, convex transport, Adam as it comes. Also network, batches."""
-    network = NaiveNetwork(blocks=blocks, small=small)
-    method = a3d2(network)
+    network = NaiveNetwork(blocks=blocks, small=small).to(device)
+    method = a3d2(network).to(device)
     optimiser = torch.optim.Adam(trained(network, method), lr=1e-5)
-    halves: list[Mapped] = [{m: inputs(m, batch, small=small) for m in MODALITIES} for _ in range(2)]
-    labels = torch.randint(CLASSES, (batch,))
+    halves: list[Mapped] = [{m: inputs(m, batch, small=small).to(device) for m in MODALITIES} for _ in range(2)]
+    labels = torch.randint(CLASSES, (batch,)).to(device)
 
     def step() -> None:
         source, target = network(halves[0]), network(halves[1])
-        loss = objective(method, source, target, labels, convex=True)
+        loss = objective(method, source, target, labels, convex=convex)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmda_bench.features.shards import Ragged, ShardWriter, intact, read_index, seal
+from mmda_bench.features.shards import Ragged, ShardWriter, intact, pad, read_index, seal
 
 ROWS = {4: 3, 9: 1, 2: 5}  # position to length
 
@@ -87,3 +87,13 @@ def test_what_was_sealed_is_intact_whatever_folders_lie_beside_it(tmp_path):
     write(tmp_path / "a")
     assert intact(tmp_path)
     assert not intact(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+def test_several_threads_fill_a_batch_as_one_does(threads):
+    rows = [values(position) for position in [4, 9, 2, 2, 4]]
+    into = np.full((5, 6, 2, 7), np.nan, np.float32)
+    pad(rows, into, threads=threads)
+    for row, filled in zip(rows, into, strict=True):
+        assert np.array_equal(filled[: len(row)], row)
+        assert not filled[len(row) :].any()

@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from mmda_bench.backbone import network
+from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.tiny import WIDTH, Tiny, TinyEncoder
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.training import batches
 
 GPU = torch.device("cuda", 0)
 
@@ -67,3 +70,17 @@ def test_a_tensor_that_stays_behind_is_noticed(monkeypatch):
     move(mode, encoder)
     with mode, torch.no_grad(), pytest.raises(RuntimeError, match="device"):
         encoder.prefix(tokens)
+
+
+def test_batches_stay_on_a_gpu_when_they_are_joined_augmented_and_cut_by_length(monkeypatch):
+    mode = FakeTensorMode()
+    for module in (batches, network):
+        monkeypatch.setattr(module, "sent", lambda tensor, device: on_gpu(mode, tensor))
+    lengths = torch.tensor([5, 2, 4, 3])
+    on_host = {m: Sequences(torch.zeros(4, 5, WIDTH), torch.arange(5) < lengths[:, None]) for m in MODALITIES}
+    batch = {m: value.to(GPU) for m, value in on_host.items()}
+    joined = batches.join(batch, batches.augmented(batch, np.random.default_rng(0), drop=0.0))
+    assert {value.device for one in joined.values() for value in (one.values, one.mask)} == {GPU}
+    parts = joined["L"].by_length(4)
+    assert {value.device for rows, part in parts for value in (rows, part.values, part.mask)} == {GPU}
+    assert [part.mask.shape[1] for _, part in parts] == [2, 3, 4, 5]

@@ -1,0 +1,1 @@
+"""What a GPU is good for here, measured in ten minutes: ``python -m tests.benchmarks.gpu``."""
