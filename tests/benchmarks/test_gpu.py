@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu import packed, suite, table_one
-from benchmarks.gpu.crew import Crew, FailedError
-from benchmarks.gpu.sections import Clock, OutOfTimeError, Sections
-from benchmarks.gpu.summary import table
+from tests.benchmarks.gpu import packed, suite, table_one
+from tests.benchmarks.gpu.crew import Crew, FailedError
+from tests.benchmarks.gpu.sections import Clock, OutOfTimeError, Sections
+from tests.benchmarks.gpu.summary import table
 
 ROOT = Path(__file__).resolve().parent.parent
 LACKING = ("ray", "ot", "av", "soundfile", "timm", "matplotlib", "seaborn", "tabulate", "typer", "rich", "jinja2")

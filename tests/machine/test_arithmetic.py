@@ -41,7 +41,7 @@ def test_reduced_precision_is_off_inside_and_as_before_outside(reduced):
 def test_a_record_says_in_what_precision_its_numbers_were_made(small_corpus, reduced):
     cell = replace(make_cell("dt", epochs=1), version=registry.DATASETS.get("avatars").card.version)
     record = run_cell(cell, root=None, cache=small_corpus.cache, device="cpu").record
-    assert record["hardware"]["precision"] == {
+    assert record["precision"] == {
         "device": "cpu",
         "matmul": "highest",
         "tf32": {"matmul": False, "cudnn": False},

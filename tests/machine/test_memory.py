@@ -9,9 +9,9 @@ import sys
 
 import pytest
 import torch
-from benchmarks.bench_memory import STAGES, measure
 
 from mmda_bench.machine import memory
+from tests.benchmarks.bench_memory import STAGES, measure
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from benchmarks.gpu.waits import Waits, of_each_step
 from hand_made import make_cell
 
 from mmda_bench import registry
@@ -17,6 +16,7 @@ from mmda_bench.machine.transfer import Fetched
 from mmda_bench.method import Method
 from mmda_bench.registry import register_method
 from mmda_bench.training import Trainer, run_cell
+from tests.benchmarks.gpu.waits import Waits, of_each_step
 
 CPU = torch.device("cpu")
 # their files ask for more: two masks that select rows, forward and one of them backward; four plans one by one

@@ -89,7 +89,7 @@ def run_one(method: str, device: str, corpus: Corpus, comparable: bool) -> dict[
         "curves": record["curves"]["terms"],
         "weighted_f1": record["metrics"] and record["metrics"]["target_test"]["weighted_f1"],
         "train_s": record["times"]["train_s"],
-        "precision": record["hardware"].get("precision"),
+        "precision": record.get("precision"),
     }
 
 
