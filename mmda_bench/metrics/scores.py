@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.functional.objective import category_distance
@@ -16,6 +15,8 @@ def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[s
 
     ``labels``, ``predicted``: (N,) class indices. A class that is never predicted has F1 0.
     """
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
     every = list(range(classes))
     return {
         "weighted_f1": weighted_f1(labels, predicted, classes=classes),
@@ -32,6 +33,8 @@ def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> f
     >>> weighted_f1(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
     0.6666666666666666
     """
+    from sklearn.metrics import f1_score
+
     return float(f1_score(labels, predicted, labels=list(range(classes)), average="weighted", zero_division=0))
 
 

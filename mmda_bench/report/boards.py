@@ -94,19 +94,23 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         ablation={m: [titled(name) for name in baseline + lines] for m, lines in ablation.items()},
         components=components,
         references=references,
-        failures=[
-            Failure(labels[name], anchor, seed, record["status"], record.get("reason") or "no reason recorded")
-            for name in order
-            for anchor in MODALITIES
-            for seed, record in sorted(runs[name][anchor].items())
-            if record["status"] != "ok"
-        ],
+        failures=[failure for name in order for failure in _failures(labels[name], runs[name])],
         holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds, typed=typed),
         extra=extra,
         external=_external_rows(external),
         corpus_title=_recorded(records, "dataset"),
         fingerprints=fingerprints(records),
     )
+
+
+def _failures(label_: str, runs: Runs) -> list[Failure]:
+    """The cells of a row that ran and have no score, by anchor and seed."""
+    return [
+        Failure(label_, anchor, seed, record["status"], record.get("reason") or "no reason recorded")
+        for anchor in MODALITIES
+        for seed, record in sorted(runs[anchor].items())
+        if record["status"] != "ok"
+    ]
 
 
 def fingerprints(records: Iterable[Record]) -> tuple[str, ...]:

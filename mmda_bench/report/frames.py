@@ -31,6 +31,7 @@ def _result(record: Record | None) -> dict[str, Any]:
     key: Mapping[str, Any] = record["key"] if record else {}
     metrics: Mapping[str, Any] = (record["metrics"] if record else None) or {}
     target, source = (metrics.get(f"{half}_test") or {} for half in ("target", "source"))
+    times = record.get("times") if record else None
     row = {
         "hash": record and record["hash"],
         "dataset": key.get("dataset"),
@@ -43,7 +44,7 @@ def _result(record: Record | None) -> dict[str, Any]:
         "weighted_f1": target.get("weighted_f1"),
         "accuracy": target.get("accuracy"),
         "source_f1": source.get("weighted_f1"),
-        "train_s": ((record.get("times") if record else None) or {}).get("train_s"),
+        "train_s": times.get("train_s") if times else None,
         "memory_mb": record.get("memory_mb") if record else None,
         "signature": record and record["signature"],
     }

@@ -5,7 +5,7 @@ the weighted F1 of single heads, so that they give a row of the anchor's head wi
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.metrics.reference_heads import ANCHOR_HEAD, DETECTED_ANCHOR, HEADS, MEAN_OF_HEADS, probabilities
 from mmda_bench.protocol import REFERENCES
 from mmda_bench.report.missing import Runs
-from mmda_bench.store import Record
+from mmda_bench.store import Record, scores_of
+from mmda_bench.store.record import Metrics
 
 TITLES = {ANCHOR_HEAD: "anchor head", DETECTED_ANCHOR: "detected anchor", MEAN_OF_HEADS: "mean of heads"}
 PREFERRED = (DETECTED_ANCHOR, MEAN_OF_HEADS, ANCHOR_HEAD)  # of equal ones, that which needs to be told least
@@ -32,15 +33,17 @@ def as_reference(record: Record, name: str) -> Record | None:
     """
     if record["status"] != "ok":
         return record
-    metrics = record["metrics"]
+    metrics: Metrics = record["metrics"] or {}
     scores = (metrics.get("references") or {}).get(name)
     if scores is None and name == ANCHOR_HEAD:
-        heads = metrics["target_test"].get("heads") or {}
+        heads = scores_of(record).get("heads") or {}
         scores = {"weighted_f1": heads.get(record["key"]["anchor"])}
     if not scores or scores.get("weighted_f1") is None:
         return None
-    detected = (metrics.get("detected_anchor") or {}).get("modality")
-    return {**record, "metrics": {"target_test": scores}, "reference": name, "detected": detected}
+    found = metrics.get("detected_anchor")
+    detected = found.get("modality") if found else None
+    made: dict[str, Any] = {**record, "metrics": {"target_test": scores}, "reference": name, "detected": detected}
+    return cast(Record, made)
 
 
 def reference_runs(baseline: Runs) -> dict[str, Runs]:
@@ -66,10 +69,11 @@ def answers(record: Record, arrays: Mapping[str, np.ndarray]) -> np.ndarray | No
     ``arrays``: what is stored beside the record.
     """
     given: np.ndarray | None = arrays.get("target_test/probabilities")
-    name: Any = record.get("reference")
+    made = cast("Mapping[str, Any]", record)
+    name = made.get("reference")
     if name is None or given is None:
         return given
     heads = arrays.get("target_test/head_probabilities")
     if heads is None or heads.shape != (len(given), len(HEADS), given.shape[1]):
         return None
-    return probabilities(name, heads, anchor=record["key"]["anchor"], detected=record["detected"])
+    return probabilities(name, heads, anchor=record["key"]["anchor"], detected=made["detected"])

@@ -23,7 +23,7 @@ def oscillation(record: Record) -> float | None:
     if not curve:
         return None
     late = Protocol(**record["key"]["protocol"]).late_epochs
-    scores = [curve[epoch] for epoch in late if epoch < len(curve) and curve[epoch] is not None]
+    scores = [score for epoch in late if epoch < len(curve) and (score := curve[epoch]) is not None]
     return 100 * (max(scores) - min(scores)) if len(scores) == len(late) > 1 else None
 
 

@@ -29,6 +29,7 @@ from mmda_bench.machine.transfer import sent
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
+from mmda_bench.store import record as shape
 from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
 from mmda_bench.training.adam import FusedAdam
@@ -56,7 +57,7 @@ def run_cell(
     backbone's pretrained weights, where they are not its own. ``device``: None takes CUDA if there is any. One thread
     on a CPU, so that a cell gives the same numbers wherever it runs.
     """
-    import_module("mmda_bench.metrics")  # scikit-learn, before the clock starts: a second that is no cell's
+    import_module("sklearn.metrics")  # scikit-learn, before the clock starts: a second that is no cell's
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     times: Times = {"setup_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0, "total_s": 0.0}
     record = new_record(
@@ -102,14 +103,11 @@ def _run(
     )
     record["method_source"] = source_digest(cell.method)
     record["titles"] = titles_of(cell, corpus.card)
-    record["dataset"] = {
-        "fingerprint": corpus.fingerprint,
-        "classes": corpus.classes,
-        "skipped": corpus.skipped,
-        "substituted": corpus.substituted,
-    }
+    record["dataset"] = read = shape.Corpus(
+        fingerprint=corpus.fingerprint, classes=corpus.classes, skipped=corpus.skipped, substituted=corpus.substituted
+    )
     if corpus.lexical is not None:
-        record["dataset"]["lexical"] = corpus.lexical.as_json()
+        read["lexical"] = cast(shape.Lexical, corpus.lexical.as_json())
     trainer = Trainer(cell, corpus, device, weights)
     record["trainable_parameters"] = sum(p.numel() for p in trainer.parameters)
     record["precision"] = precision_of(device, autocast=torch.bfloat16 if trainer.mixed else None)
@@ -118,7 +116,7 @@ def _run(
     try:
         trainer.train(after_epoch=late.keep)
     finally:
-        record["curves"], record["steps"] = {"terms": trainer.curves}, trainer.step
+        record["curves"], record["steps"] = cast(shape.Curves, {"terms": trainer.curves}), trainer.step
     times["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
     outputs = _evaluated(trainer, late, record)
     times["evaluate_s"] = time.perf_counter() - clock
@@ -149,7 +147,8 @@ def _evaluated(trainer: "Trainer", late: LateAnswers, record: Record) -> dict[st
         if half == "target":
             outputs["target_test/head_probabilities"] = heads
             metrics |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
-            record["curves"]["target_f1"] = late.scores(labels, probabilities)
+            curves = cast(shape.Curves, record["curves"])
+            curves["target_f1"] = late.scores(labels, probabilities)
     metrics["category_distance"] = distances(outputs, classes=len(corpus.classes))
     return outputs
 

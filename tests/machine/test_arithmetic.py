@@ -10,7 +10,7 @@ from hand_made import make_cell
 
 from mmda_bench import registry
 from mmda_bench.machine.arithmetic import exact_float32, precision_of
-from mmda_bench.store import record as soundness
+from mmda_bench.store import faults
 from mmda_bench.training import run_cell
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def test_a_record_says_in_what_precision_its_numbers_were_made(small_corpus, red
         "autocast": None,
         "deterministic": True,
     }
-    assert soundness.fault(record) == ""
+    assert faults.fault(record) == ""
     assert settings()[0] == "medium"
 
 

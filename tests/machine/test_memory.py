@@ -18,7 +18,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 OWN_PEAK = """
 import numpy, torch
-from mmda_bench import memory
+from mmda_bench.machine import memory
 cpu = torch.device("cpu")
 memory.start_memory_peak(cpu)
 print(memory.peak_memory_mb(cpu))

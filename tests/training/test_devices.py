@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmda_bench.backbone import network
+from mmda_bench.backbone import sequences
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.tiny import WIDTH, Tiny, TinyEncoder
 from mmda_bench.dataset import MODALITIES
@@ -74,7 +74,7 @@ def test_a_tensor_that_stays_behind_is_noticed(monkeypatch):
 
 def test_batches_stay_on_a_gpu_when_they_are_joined_augmented_and_cut_by_length(monkeypatch):
     mode = FakeTensorMode()
-    for module in (batches, network):
+    for module in (batches, sequences):
         monkeypatch.setattr(module, "sent", lambda tensor, device: on_gpu(mode, tensor))
     lengths = torch.tensor([5, 2, 4, 3])
     on_host = {m: Sequences(torch.zeros(4, 5, WIDTH), torch.arange(5) < lengths[:, None]) for m in MODALITIES}

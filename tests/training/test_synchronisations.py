@@ -19,8 +19,8 @@ from mmda_bench.training import Trainer, run_cell
 from tests.benchmarks.gpu.waits import Waits, of_each_step
 
 CPU = torch.device("cpu")
-# their files ask for more: two masks that select rows, forward and one of them backward; four plans one by one
-MORE = {"luhp": 3, "a3d2-released": 4}
+# their files ask for more: two masks that select rows, forward and one of them backward; four plans one by one; plans of two marginals
+MORE = {"luhp": 3, "a3d2-released": 4, "infoot": 3, "gmm-otda": 2}
 
 
 @pytest.fixture
