@@ -19,7 +19,7 @@ from mmda_bench.training import Trainer, run_cell
 from tests.benchmarks.gpu.waits import Waits, of_each_step
 
 CPU = torch.device("cpu")
-# their files ask for more: two masks that select rows, forward and one of them backward; four plans one by one; plans of two marginals
+# their files ask for more: masks that select rows, forward and backward; plans one by one, or of two marginals
 MORE = {"luhp": 3, "a3d2-released": 4, "infoot": 3, "gmm-otda": 2}
 
 
