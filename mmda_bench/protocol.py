@@ -10,6 +10,7 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.version import __version__
 
 SHIFTS = ("paper", "released")
+CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
 SPLITS = ("train", "validation", "test")
 HALVES = ("source", "target")
 # Every key has these. A field that came later is left out of a key while it has its default, so that keys and hashes
@@ -26,7 +27,8 @@ class Protocol:
 
     ``batch``: utterances per domain in a step [paper: 48]. ``beta``: weight of log|Σ| in L_IB [paper: 1e-3].
     ``epochs``: 4 at full learning rate, the others at falling factors [released code: 4+4]. ``shift``: "paper" takes
-    the card's numbers as variances, "released" as standard deviations. The model of the last epoch is scored.
+    the card's numbers as variances, "released" as standard deviations; ``corrupt:NAME@S`` is a corruption at severity
+    S (:mod:`mmda_bench.shifts.corruptions`), where ``severity`` stays 1. The model of the last epoch is scored.
     ``backbone``: "" only until a run settles it: the corpus's own. ``weights``: digest of the pretrained
     weights in use, "" for a backbone that brings its own.
     """

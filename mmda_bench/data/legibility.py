@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmda_bench.backbone.base import Encoder
 
 LOOKED_AT = 5_000  # different words, the most frequent first, by which it is judged whether a corpus can be read
-ALIKE = 0.9  # share of their occurrences, unknown and all one token to the backbone, from which it cannot
+ALIKE = 0.98  # share of their occurrences, unknown and all one token to the backbone, from which it cannot
 WAY_OUT = "--backbone paper --weights lexical=google-bert/bert-base-multilingual-cased"
 
 

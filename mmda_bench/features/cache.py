@@ -22,7 +22,7 @@ from mmda_bench.features import shards as ragged
 from mmda_bench.machine import locks
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import Disk, free_bytes
-from mmda_bench.protocol import Protocol, canonical_json
+from mmda_bench.protocol import CORRUPT, Protocol, canonical_json
 from mmda_bench.shifts import effective_shift, scripts
 from mmda_bench.store import atomic
 
@@ -59,11 +59,13 @@ def place_of(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol
         "shard": SHARD,
         "features": FEATURES_VERSION,
     }
-    full = {
+    full: dict[str, object] = {
         **key,
         "shift": asdict(effective_shift(card.shift, protocol)),
         "split": [protocol.split, *card.fractions],
     }
+    if protocol.shift.startswith(CORRUPT):
+        full["corruption"] = protocol.shift
     folder, name = cache / "prefix", f"{dataset}-{card.version}-{protocol.backbone}"
     return Place(
         clean=folder / f"{name}-clean-{_short(key)}",

@@ -4,7 +4,8 @@ Every utterance is encoded alone at its true length and written at once, so that
 memory does not grow with the corpus. Float32 throughout, on whatever device; the cache's precision comes afterwards.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,19 +22,28 @@ from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, NAMES, Shift, Utterance, substitutions
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.features.shards import ShardWriter
+from mmda_bench.shifts.corruptions import acoustic, parse_corruption
+from mmda_bench.shifts.corruptions.base import Surroundings
 
 SILENT = "acoustic: silent or missing sound"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all shards of one modality have in common, in picklable values. ``weights``: of the backbone, as pairs."""
+    """What all shards of one modality have in common, in picklable values. ``weights``: of the backbone, as pairs.
+
+    ``corruption``: ``corrupt:NAME@S`` in the place of the shift, where it is of this modality; ``words`` of the corpus
+    and ``voices`` of its target half, where it needs them.
+    """
 
     dataset: str
     backbone: str
     modality: str
     shift: Shift
     weights: tuple[tuple[str, str], ...] = ()
+    corruption: str = ""
+    words: tuple[str, ...] = ()
+    voices: tuple[Utterance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,44 @@ def repeatable() -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
 
 
+Voice = tuple[Utterance, np.ndarray]
+
+
+def voices_of(job: Job) -> list[Voice]:
+    """The utterances of ``job.voices`` that can be read, and their sound. Raises :class:`DataError` for too few."""
+    found: list[Voice] = []
+    for utterance in job.voices:
+        with contextlib.suppress(ClipError):
+            found.append((utterance, np.asarray(load_sound(utterance), np.float32)))
+    least = acoustic.VOICES[0] + 1  # one of them may be the utterance itself
+    chosen = parse_corruption(job.corruption)
+    if chosen and chosen[0].needs == "voices" and len(found) < least:
+        raise DataError(
+            f"{chosen[0].name} needs {least} utterances of the target half whose sound can be read; found {len(found)}"
+        )
+    return found
+
+
+def others(heard: Sequence[Voice], utterance: Utterance) -> list[np.ndarray]:
+    """The sound of other speakers, one of each; of all other utterances where too few speakers are known by name."""
+    different = [(u, sound) for u, sound in heard if u.id != utterance.id]
+    by_speaker = {u.speaker: sound for u, sound in reversed(different) if u.speaker and u.speaker != utterance.speaker}
+    enough = len(by_speaker) >= acoustic.VOICES[0]
+    return list(by_speaker.values()) if enough else [sound for _, sound in different]
+
+
+def shifted(job: Job, raw: Any, utterance: Utterance, *, mask: str, heard: Sequence[Voice] = ()) -> Any:
+    """``raw`` as the target half has it, ready for the encoder: float32 normalised frames for "V"."""
+    rng = shifts.draw(job.dataset, utterance.id, job.modality)
+    chosen = parse_corruption(job.corruption)
+    if chosen is None:
+        return shifts.corrupt(job.modality, raw, shift=job.shift, rng=rng, mask=mask)
+    corruption, severity = chosen
+    around = Surroundings(mask=mask, words=job.words, voices=others(heard, utterance))
+    seen = corruption(raw, severity=severity, rng=rng, around=around)
+    return shifts.normalise_frames(seen) if job.modality == "V" else seen
+
+
 def encode_shard(shard: Shard, *, worker: int = 0, tick: Callable[[], None] = lambda: None) -> None:
     """Write the prefix outputs of the shard's utterances; ``tick`` is called after each.
 
@@ -113,12 +161,13 @@ def encode_shard(shard: Shard, *, worker: int = 0, tick: Callable[[], None] = la
         raise RuntimeError(
             f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary"
         )
+    heard = voices_of(job)
     with repeatable(), ExitStack() as stack:
         writers = {variant: stack.enter_context(ShardWriter(path)) for variant, path in shard.folders.items()}
         for position, utterance, target in shard.rows:
             wanted = {variant: writer for variant, writer in writers.items() if target or variant == "clean"}
             if wanted:
-                _encode(job, backbone, encoder, device, position, utterance, wanted)
+                _encode(job, backbone, encoder, device, position, utterance, wanted, heard)
             tick()
 
 
@@ -130,6 +179,7 @@ def _encode(
     position: int,
     utterance: Utterance,
     writers: Mapping[str, ShardWriter],
+    heard: Sequence[Voice],
 ) -> None:
     try:
         with substitutions() as said:
@@ -144,8 +194,7 @@ def _encode(
         if notes:
             writer.note("substituted", position, "; ".join(notes))
         if variant == "shifted":
-            rng = shifts.draw(job.dataset, utterance.id, job.modality)
-            seen = shifts.corrupt(job.modality, raw, shift=job.shift, rng=rng, mask=encoder.mask_token)
+            seen = shifted(job, raw, utterance, mask=encoder.mask_token, heard=heard)
         else:
             seen = shifts.normalise_frames(raw) if job.modality == "V" else raw
         features = encoder.prefix(encoder.tokens(seen).to(device)).cpu().numpy()

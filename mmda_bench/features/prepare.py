@@ -30,12 +30,15 @@ from mmda_bench.features.encode import Job, Shard, load_encoder
 from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
-from mmda_bench.protocol import HALVES, Protocol, canonical_json
+from mmda_bench.protocol import HALVES, Protocol, canonical_json, name_hash
 from mmda_bench.shifts import effective_shift
+from mmda_bench.shifts.corruptions import parse_corruption
+from mmda_bench.shifts.scripts import all_units
 from mmda_bench.store import atomic
 
 VARIANTS = ("clean", "shifted")
 INDEX = "corpus.json"
+VOICES = 32  # utterances of the target half that may be heard behind another one
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 Progress = Callable[[str, int, int], None]
 Parts = dict[tuple[str, str], list[int]]
@@ -70,15 +73,25 @@ class Preparation:
         """Every shard of the corpus, modality by modality."""
         target = {p for (half, _), positions in parts.items() if half == "target" for p in positions}
         rows = [(p, u, p in target) for p, u in enumerate(utterances)]
-        shift = effective_shift(self.card.shift, self.protocol)
+        shift, chosen = effective_shift(self.card.shift, self.protocol), parse_corruption(self.protocol.shift)
         shards = []
         for m in MODALITIES:
             job = Job(self.dataset, self.protocol.backbone, m, shift, self.weights)
+            if chosen is not None and chosen[0].modality == m:
+                job = replace(job, corruption=self.protocol.shift)
+                if chosen[0].needs == "words":
+                    job = replace(job, words=tuple(sorted({unit for u in utterances for unit in all_units(u.text)})))
+                elif chosen[0].needs == "voices":
+                    job = replace(job, voices=self._voices([utterances[p] for p in target]))
             for first in range(0, len(rows), SHARD):
                 some = tuple(rows[first : first + SHARD])
                 variants = VARIANTS if any(is_target for *_, is_target in some) else VARIANTS[:1]
                 shards.append(Shard(job, some, {v: self.place.shard(v, m, first) for v in variants}))
         return shards
+
+    def _voices(self, target: Sequence[Utterance]) -> tuple[Utterance, ...]:
+        """Some utterances of the target half, the same ones whatever the order of the files."""
+        return tuple(sorted(target, key=lambda u: name_hash("voices", self.dataset, u.id))[:VOICES])
 
 
 def preparation(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmda_bench.dataset import MODALITIES, Shift
-from mmda_bench.protocol import Protocol, name_hash
+from mmda_bench.protocol import CORRUPT, Protocol, name_hash
 from mmda_bench.shifts.scripts import units
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
@@ -109,8 +109,11 @@ def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
     """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
 
     Shift "released" takes the numbers of the two noises as standard deviations, as the published code does. Beyond 1
-    pictures go no darker than black and no more words are masked than there are.
+    pictures go no darker than black and no more words are masked than there are. A shift ``corrupt:NAME@S`` has its
+    corruption in the place of these three.
     """
+    if protocol.shift.startswith(CORRUPT):
+        return Shift(noise=0.0, brightness=1.0, visual_noise=0.0, masked=0.0)
     power = 2 if protocol.shift == "released" else 1
     s = protocol.severity
     return Shift(

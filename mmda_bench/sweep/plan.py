@@ -11,7 +11,7 @@ from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card
 from mmda_bench.errors import UsageError
-from mmda_bench.protocol import SHIFTS, SUPERVISED, Cell, Protocol
+from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, Cell, Protocol
 from mmda_bench.registry import BACKBONES, suggest
 from mmda_bench.registry.spec import Spec, parse_methods
 
@@ -51,7 +51,11 @@ def protocol_for(
     ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
     """
     name = BACKBONES.entry(backbone or card.backbone).name
-    if shift not in SHIFTS:
+    if shift.startswith(CORRUPT):
+        _corrupted(shift)
+        if severity != 1:
+            raise UsageError(f"--severity {severity:g}: the severity of a corruption stands in its name, {shift}")
+    elif shift not in SHIFTS:
         raise UsageError(f"unknown shift {shift!r}{suggest(shift, list(SHIFTS)) or '; known: ' + ', '.join(SHIFTS)}")
     if not (math.isfinite(severity) and severity >= 0):
         raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
@@ -73,6 +77,14 @@ def protocol_for(
     )
 
 
+def _corrupted(shift: str) -> str:
+    """The modality that ``corrupt:NAME@S`` changes. Raises :class:`UsageError` where there is no such corruption."""
+    from mmda_bench.shifts.corruptions import parse_corruption  # numpy, which a list of methods does without
+
+    found = parse_corruption(shift)
+    return found[0].modality if found else ""
+
+
 def parse_weights(given: Sequence[str]) -> dict[str, str]:
     """``acoustic=DIR`` and the like, as a mapping; folders and files become absolute. Raises :class:`UsageError`."""
     weights: dict[str, str] = {}
@@ -89,7 +101,15 @@ def expand(
     *, methods: str, dataset: str, version: str, protocol: Protocol, anchors: Sequence[str], seeds: Sequence[int],
     bounds: bool = True,
 ) -> list[Cell]:  # fmt: skip
-    """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares."""
+    """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares.
+
+    Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone.
+    """
+    if protocol.shift.startswith(CORRUPT) and (changed := _corrupted(protocol.shift)) in anchors:
+        others = ",".join(m for m in MODALITIES if m != changed)
+        raise UsageError(
+            f"--shift {protocol.shift} changes {changed}, which cannot be the anchor as well; try --anchors {others}"
+        )
     specs = parse_methods(methods)
     specs += [Spec(SUPERVISED)] if bounds and Spec(SUPERVISED) not in specs else []
     return [

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmda_bench.errors import ContractError
 from mmda_bench.method import Method
+from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
 from mmda_bench.testing.checks import Check, entry_of, place, run_checks
 from mmda_bench.testing.rehearsal import Rehearsal, SealedTarget
@@ -223,14 +224,25 @@ def predictions(entry: Entry) -> str:
     rehearsal = Rehearsal(entry, classes=5)
     for dtype in (torch.float32, torch.float16):
         logits = {m: value.detach().to(dtype) for m, value in rehearsal.batches()[0].logits.items()}
-        probs = rehearsal.method.predict(logits)
-        if probs.shape != (rehearsal.batch, 5):
+        if fault := prediction_fault(rehearsal.method.predict(logits), rows=rehearsal.batch, classes=5):
+            raise ContractError(fault)
+    return ""
+
+
+@torch.no_grad()
+def neighbours(entry: Entry) -> str:
+    rehearsal = Rehearsal(entry, classes=5)
+    with torch.enable_grad():
+        _two_steps(rehearsal)
+    rehearsal.method.eval()
+    logits = rehearsal.batches()[0].logits
+    together = rehearsal.method.predict(logits)
+    for row in range(rehearsal.batch):
+        alone = rehearsal.method.predict({m: values[row : row + 1] for m, values in logits.items()})
+        if alone.shape != together[row : row + 1].shape or not torch.allclose(alone[0], together[row], atol=1e-5):
             raise ContractError(
-                f"predict returned shape {tuple(probs.shape)}; expected (N, C) = ({rehearsal.batch}, 5)"
-            )
-        if bool((probs < 0).any()) or not torch.allclose(probs.sum(1).float(), torch.ones(len(probs)), atol=1e-3):
-            raise ContractError(
-                "predict must return class probabilities: non-negative, every row with sum 1; softmax missing?"
+                "predict gives an utterance another prediction alone than among others; it may use nothing of the "
+                "batch: no mean, no rank, no batch statistics, no draws"
             )
     return ""
 
@@ -253,6 +265,7 @@ CHECKS: Mapping[str, Callable[[Entry], str]] = {
     "runs on the accelerator": accelerator,
     "components can be switched off": components,
     "predict gives probabilities": predictions,
+    "an utterance's prediction does not depend on its neighbours in the batch": neighbours,
 }
 
 

@@ -27,6 +27,7 @@ from mmda_bench.machine import memory
 from mmda_bench.machine.arithmetic import exact_float32, precision_of
 from mmda_bench.machine.transfer import sent
 from mmda_bench.method import Context, Method, Source, Target
+from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
 from mmda_bench.protocol import SUPERVISED, Cell, name_hash
 from mmda_bench.store import record as shape
@@ -318,10 +319,19 @@ class Trainer:
         for start in range(0, len(positions), EVALUATION_BATCH):
             with self.autocast():
                 z, logits = self.network(self.loader.features(half, positions[start : start + EVALUATION_BATCH]))
-            found.append((z, logits, self.method.predict(logits)))
+            found.append((z, logits, self._probabilities(logits)))
         z = {m: torch.cat([f[0][m] for f in found]).float().cpu().numpy() for m in DIMS}
         logits = {m: torch.cat([f[1][m] for f in found]).float().cpu().numpy() for m in DIMS}
         return z, logits, torch.cat([f[2] for f in found]).float().cpu().numpy()
+
+    def _probabilities(self, logits: dict[str, Tensor]) -> Tensor:
+        """What the method predicts, held to its contract; a network that diverged is named as such elsewhere."""
+        found = self.method.predict(logits)
+        if all(bool(values.isfinite().all()) for values in logits.values()):
+            rows, classes = logits["joint"].shape
+            if fault := prediction_fault(found, rows=rows, classes=classes):
+                raise ValueError(fault)
+        return found
 
 
 def has_bfloat16(device: torch.device) -> bool:

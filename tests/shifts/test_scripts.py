@@ -127,7 +127,7 @@ def test_words_of_which_bert_lacks_a_piece_are_counted(tmp_path):
 
 def test_a_corpus_of_one_unknown_word_is_refused_with_the_way_out(tiny):
     with pytest.raises(DataError, match=r"tiny cannot read mine.*--weights lexical=google-bert/bert-base-multi"):
-        check_legible([*3 * CHINESE, "OK, 我知道了"], tiny, dataset="mine", backbone="tiny")
+        check_legible([*15 * CHINESE, "OK, 我知道了"], tiny, dataset="mine", backbone="tiny")
     check_legible(["Das hört niemand gern", "Nichts davon ist wahr"], tiny, dataset="mine", backbone="tiny")
     check_legible(["yes", "yes"], tiny, dataset="mine", backbone="tiny")
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from mmda_bench.protocol import format_seeds
+from mmda_bench.protocol import CORRUPT, format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
 from mmda_bench.report.boards import variants
@@ -156,10 +156,13 @@ def protocol_in_words(board: Board) -> list[tuple[str, str]]:
     p = board.protocol
     entry, backbone = DATASETS.entries().get(board.dataset), BACKBONES.entries().get(p.backbone)
     shift = {"paper": "the paper's strengths, as variances", "released": "the same numbers as standard deviations"}
+    changed = f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}"
+    if p.shift.startswith(CORRUPT):
+        changed = f"one modality, in the target alone: {p.shift.removeprefix(CORRUPT)}, the number its severity of 5"
     words = {
         "Corpus": catalogue.objective(entry) if entry and entry.doc else board.dataset,
         "Split": f"each domain is half of the corpus, drawn with split seed {p.split}, the same for every method",
-        "Shift": f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}",
+        "Shift": changed,
         "Backbone": f"{p.backbone}: {catalogue.objective(backbone) if backbone else 'not registered here'}",
         "Training": f"{p.epochs} epochs, {p.batch} utterances per domain in a step, weight of log|Σ| {p.beta:g}",
         "Model": "that of the last epoch; target labels take no part in choosing it",
