@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from few import first_of_each_class
+from typer.testing import CliRunner
 
-from mmda_bench.registry import Registry, catalogue
+from mmda_bench.cli.main import app
+from mmda_bench.registry import DATASETS, Registry, catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -28,18 +31,32 @@ def commands_on_data_we_lack():
     return [line.strip() for line in text.splitlines() if line.startswith("    mmda-bench ")]
 
 
-def call(line, folder, *more):
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "MMDA_BENCH_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-m", "mmda_bench.cli", *shlex.split(line.split("  #")[0])[1:], *more]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=240, check=False)
+def words_of(line):
+    return shlex.split(line.split("  #")[0])[1:]
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """A folder that holds nothing but the published records."""
+def call(tmp_path, monkeypatch, undrawn):
+    """Calls a command in a folder that holds nothing but the published records. Figures are laid out, not rendered."""
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "runs").symlink_to(ROOT / "results" / "runs")
-    return tmp_path
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MMDA_BENCH_CACHE", str(tmp_path / "cache"))
+
+    def invoke(line, *more):
+        words = [*words_of(line), *more]
+        monkeypatch.setattr(sys, "argv", ["mmda-bench", *words])
+        return CliRunner().invoke(app, words)
+
+    return invoke
+
+
+@pytest.fixture
+def few_intents(monkeypatch):
+    """``avatars-intent`` cut to four utterances of each class."""
+    reader = DATASETS.get("avatars-intent")
+    whole = reader.utterances
+    monkeypatch.setattr(reader, "utterances", lambda self, root: first_of_each_class(whole(self, root), 4))
 
 
 def block(name):
@@ -56,22 +73,32 @@ def test_every_other_command_is_ours():
     assert {line.split()[0] for line in commands()} == {"make", "mmda-bench"}
 
 
-@pytest.mark.slow
-def test_commands_work_in_the_order_of_the_readme(checkout):
-    """For real in an empty folder, but for length: sweeps are planned with --dry-run and exports are cut short."""
+@pytest.mark.system
+def test_commands_work_in_the_order_of_the_readme(call, few_intents):
+    """For real in an empty folder, but for length: sweeps are planned with --dry-run and corpora are cut short."""
     for line in (line for line in commands() if line.startswith("mmda-bench ")):
-        more = {"run": ["--dry-run"], "data export": ["--limit", "430" if "mintrec" in line else "40"]}
-        words = line.split()
-        done = call(line, checkout, *more.get(words[1], more.get(" ".join(words[1:3]), [])))
-        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        words = words_of(line)
+        more = ["--dry-run"] if words[0] == "run" else []
+        if words[:3] == ["data", "export", "avatars"]:
+            more = ["--limit", "40"]
+        done = call(line, *more)
+        assert done.exit_code == 0, f"{line}\n{done.output[-2000:]}\n{done.exception!r}"
 
 
-def test_what_needs_the_readers_own_files_says_that_they_are_missing(checkout):
+def test_a_command_works_in_a_process_of_its_own(tmp_path):
+    line = next(line for line in commands() if line.startswith("mmda-bench list"))
+    command = [sys.executable, "-c", "from mmda_bench.cli import main; main()", *words_of(line)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "dann" in done.stdout
+
+
+def test_what_needs_the_readers_own_files_says_that_they_are_missing(call):
     found = commands_on_data_we_lack()
     assert {line.split()[1] for line in found} == {"data", "run", "submit"}
     for line in found:
-        done = call(line, checkout)
-        assert done.returncode == 4, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        done = call(line)
+        assert done.exit_code == 4, f"{line}\n{done.output[-2000:]}"
         assert "Traceback" not in done.stderr
 
 
