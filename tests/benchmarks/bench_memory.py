@@ -2,11 +2,12 @@
 
 ``python -m tests.benchmarks.bench_memory [--sizes 330 1000]``
 
-Each size is a process of its own, which prepares and then trains. The measure is its anonymous memory (RssAnon of /proc/self/status, the highest of samples
-5 ms apart): what nobody else can use. The pages of memory-mapped shards are not in it: they belong to the page cache,
-which all cells share and which gives them up when memory is needed. The allocator is told to give large blocks back at
-once: what it keeps for later varies by a tenth from run to run. Both sizes fill every batch. The corpus is noise,
-and the backbone ``tiny`` with 48 times its visual tokens, so that the cache is large beside everything else.
+Each size is a process of its own, which prepares and then trains. The measure is its anonymous memory (RssAnon of
+/proc/self/status, the highest of samples 5 ms apart): what nobody else can use. The pages of memory-mapped shards are
+not in it: they belong to the page cache, which all cells share and which gives them up when memory is needed. The
+allocator is told to give large blocks back at once: what it keeps for later varies by a tenth from run to run. Both
+sizes fill every batch. The corpus is noise, and the backbone ``tiny`` with 48 times its visual tokens, so that the
+cache is large beside everything else.
 """
 
 import argparse
