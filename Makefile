@@ -4,16 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 RESULTS ?= results/local
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: bench test check benchmark install clean
+.PHONY: bench test test-fast coverage check benchmark install clean
 
 bench: $(READY)  ## the main job: every method on the embedded corpus, then the leaderboard
 	$(BIN)/mmda-bench run --methods all --dataset avatars --results $(RESULTS)
 
-test: $(READY)  ## the tests
-	$(BIN)/python -m pytest
+# What starts Ray, a browser or a wheel wants both cores, and follows alone.
+test: $(READY)  ## all tests
+	$(PYTEST) -n 2 --dist loadfile -m "not system"
+	$(PYTEST) -m system
+
+test-fast: $(READY)  ## the tests that take a minute together
+	$(PYTEST) -n 2 --dist loadfile -m "not system and not slow"
+
+coverage: $(READY)  ## all tests, and which statements they reach in the process that runs them
+	$(PYTEST) --cov --cov-report= -n 2 --dist loadfile -m "not system"
+	$(PYTEST) --cov --cov-append --cov-report=term:skip-covered -m system
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

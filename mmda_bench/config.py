@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from mmda_bench.dataset import Card
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import SUPERVISED, Cell, Protocol, format_seeds
-from mmda_bench.registry import suggest
 from mmda_bench.registry.spec import label
 from mmda_bench.sweep import plan
 

@@ -1,5 +1,7 @@
 """Every error that is a message for people, each with the exit code of a command that ends with it."""
 
+import difflib
+
 
 class MessageError(Exception):
     """What went wrong, in words for the person at the terminal: the value, what was expected, the next command."""
@@ -41,3 +43,9 @@ class ContractError(MessageError):
     """A method, a dataset or a backbone does not keep to its contract; the message is for its author."""
 
     exit_code = 3
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """', did you mean X?' or '' for a name that resembles nothing known."""
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return f": did you mean {close[0]}?" if close else ""

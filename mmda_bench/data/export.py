@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Dataset, ExportTask
-from mmda_bench.errors import ResourceError, UsageError
+from mmda_bench.errors import ResourceError, UsageError, suggest
 from mmda_bench.machine.pool import deaths_explained, process_pool
-from mmda_bench.registry import DATASETS, suggest
+from mmda_bench.registry import DATASETS
 
 Progress = Callable[[int, int], None]  # (utterances written, utterances in all)
 Item = TypeVar("Item")

@@ -1,6 +1,6 @@
 """Names to classes and functions: methods, datasets, backbones and validators, built in or brought by a plug-in."""
 
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.registry.declare import (
     Choice,
     Entry,
@@ -22,7 +22,6 @@ from mmda_bench.registry.registry import (
     by_value,
     load_plugin,
     register,
-    suggest,
 )
 
 __all__ = [

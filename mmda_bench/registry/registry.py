@@ -6,7 +6,6 @@ groups ``mmda_bench.methods``, ``.datasets``, ``.backbones`` and ``.validators``
 Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
 """
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.registry.declare import (
     Choice,
     Entry,
@@ -34,14 +33,8 @@ from mmda_bench.registry.read import read_class, read_source
 __all__ = [
     "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
     "UsageError", "by_value", "load_plugin", "read_class", "read_source", "register", "register_backbone",
-    "register_dataset", "register_method", "register_validator", "suggest",
+    "register_dataset", "register_method", "register_validator",
 ]  # fmt: skip
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """', did you mean X?' or '' for a name that resembles nothing known."""
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 class Registry:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.published import ABLATION, FAMILIES, PAPER_ORDER
 from mmda_bench.registry.declare import is_json
-from mmda_bench.registry.registry import METHODS, suggest
+from mmda_bench.registry.registry import METHODS
 
 
 @dataclass(frozen=True)

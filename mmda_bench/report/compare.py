@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.errors import UsageError
-from mmda_bench.registry import METHODS, suggest
+from mmda_bench.errors import UsageError, suggest
+from mmda_bench.registry import METHODS
 from mmda_bench.registry.spec import label, parse_spec, split_outside_brackets
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins

@@ -18,8 +18,7 @@ from typing import cast
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.errors import DataError, UsageError
-from mmda_bench.registry import suggest
+from mmda_bench.errors import DataError, UsageError, suggest
 from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
 from mmda_bench.store.record import Metrics, Record, Submission, new_record, now
 from mmda_bench.store.store import Store

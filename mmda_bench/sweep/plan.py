@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, Cell, Protocol
-from mmda_bench.registry import BACKBONES, suggest
+from mmda_bench.registry import BACKBONES
 from mmda_bench.registry.spec import Spec, parse_methods
 
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.checkpoints import APVIT_SIZE
 from tests.slow_apvit import apvit_features, published_shapes
 
 from mmda_bench.backbone.apvit import APViT, load_apvit
 from mmda_bench.errors import DataError
-from tests import checkpoints
+from tests.support import checkpoints
+from tests.support.checkpoints import APVIT_SIZE
 
 DEPTH = APVIT_SIZE["depth"]
 

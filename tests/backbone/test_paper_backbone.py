@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.checkpoints import SmallPaper
 
 from mmda_bench.backbone.bert import load_bert
 from mmda_bench.backbone.network import MultimodalNetwork
@@ -16,7 +15,8 @@ from mmda_bench.backbone.timm_vit import load_timm
 from mmda_bench.backbone.wavlm import attend, load_wavlm
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.shifts import MEAN, STD
-from tests import checkpoints
+from tests.support import checkpoints
+from tests.support.checkpoints import SmallPaper
 
 WORDS = [["i", "am", "not", "[MASK]", "happy", "today", "."], ["sad", "!"], ["go", "[MASK]", "going"]]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.checkpoints import SmallPaper
 
 from mmda_bench import registry
 from mmda_bench.backbone.bert import load_bert
@@ -20,7 +19,8 @@ from mmda_bench.backbone.timm_vit import load_timm
 from mmda_bench.backbone.wavlm import load_wavlm
 from mmda_bench.backbone.weights import read_checkpoint
 from mmda_bench.errors import DataError
-from tests import checkpoints
+from tests.support import checkpoints
+from tests.support.checkpoints import SmallPaper
 
 COMMIT = "86b5e0934494bd15c9632b12f734a8a67f723594"
 OLD_NAMES = {

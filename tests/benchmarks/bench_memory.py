@@ -1,12 +1,13 @@
 """Does memory grow with the corpus? Peak memory of ``data prepare`` and of training, at two sizes.
 
-``python -m tests.benchmarks.bench_memory [--sizes 450 1350]``
+``python -m tests.benchmarks.bench_memory [--sizes 330 1000]``
 
-Each is a process of its own. The measure is its anonymous memory (RssAnon of /proc/self/status, the highest of samples
-5 ms apart): what nobody else can use. The pages of memory-mapped shards are not in it: they belong to the page cache,
-which all cells share and which gives them up when memory is needed. The allocator is told to give large blocks back at
-once: what it keeps for later varies by a tenth from run to run. Both sizes fill every batch. The corpus is noise,
-and the backbone ``tiny`` with 48 times its visual tokens, so that the cache is large beside everything else.
+Each size is a process of its own, which prepares and then trains. The measure is its anonymous memory (RssAnon of
+/proc/self/status, the highest of samples 5 ms apart): what nobody else can use. The pages of memory-mapped shards are
+not in it: they belong to the page cache, which all cells share and which gives them up when memory is needed. The
+allocator is told to give large blocks back at once: what it keeps for later varies by a tenth from run to run. Both
+sizes fill every batch. The corpus is noise, and the backbone ``tiny`` with 48 times its visual tokens, so that the
+cache is large beside everything else.
 """
 
 import argparse
@@ -64,24 +65,23 @@ class PeakMemory:
         self.thread.join()
 
 
-def child(stage: str, root: Path, cache: Path) -> None:
-    """One stage in this process; prints its peak memory and the size of the cache, in MB."""
+def child(root: Path, cache: Path) -> None:
+    """Both stages in this process; prints the peak memory of each and the size of the cache, in MB."""
     from mmda_bench.features.prepare import prepare
     from mmda_bench.training import run_cell
 
     torch.set_num_threads(1)
     for plugin in (NOISE, __file__):
         registry.load_plugin(plugin)
-    with PeakMemory() as peak:
-        if stage == "prepare":
-            prepare("noise", root=root, protocol=PROTOCOL, cache=cache)
-        else:
-            cell = Cell(method="dt", dataset="noise", version="v1.0", anchor="A", seed=0, protocol=PROTOCOL)
-            record = run_cell(cell, root=root, cache=cache, device="cpu").record
-            if record["status"] != "ok":
-                raise RuntimeError(record["reason"])
+    with PeakMemory() as preparing:
+        prepare("noise", root=root, protocol=PROTOCOL, cache=cache)
+    with PeakMemory() as training:
+        cell = Cell(method="dt", dataset="noise", version="v1.0", anchor="A", seed=0, protocol=PROTOCOL)
+        record = run_cell(cell, root=root, cache=cache, device="cpu").record
+    if record["status"] != "ok":
+        raise RuntimeError(record["reason"])
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
-    print(json.dumps({"peak": peak.mb, "cache": size / 2**20}))
+    print(json.dumps({"prepare": preparing.mb, "train": training.mb, "cache": size / 2**20}))
 
 
 def measure(size: int, folder: Path) -> dict[str, float]:
@@ -89,22 +89,18 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     root, cache = folder / f"root{size}", folder / f"cache{size}"
     root.mkdir()
     (root / "noise.json").write_text(json.dumps({"count": size}))
-    found, environment = {}, os.environ | GIVE_BACK
-    for stage in STAGES:
-        command = [sys.executable, __file__, "--child", stage, str(root), str(cache)]
-        run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        answer = json.loads(run.stdout)
-        found |= {stage: answer["peak"], "cache": answer["cache"]}
-    return found
+    command = [sys.executable, __file__, "--child", str(root), str(cache)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | GIVE_BACK)
+    return json.loads(run.stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Peak memory at two sizes of the corpus.")
-    parser.add_argument("--sizes", type=int, nargs=2, default=[450, 1350])
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", type=int, nargs=2, default=[330, 1000])
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        child(asked.child[0], Path(asked.child[1]), Path(asked.child[2]))
+        child(*map(Path, asked.child))
         return
     with tempfile.TemporaryDirectory() as folder:
         few, many = (measure(size, Path(folder)) for size in asked.sizes)

@@ -22,8 +22,8 @@ from mmda_bench.functional import transport
 from mmda_bench.functional.objective import information_bottleneck
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.registry import METHODS
-from tests import checkpoints
 from tests.benchmarks.bench_methods import convex_plan
+from tests.support import checkpoints
 
 CLASSES, BETA = 20, 1e-3
 SAMPLES, TOKENS, FRAMES = 80_160, 64, 10  # the longest utterance that the engine lets through

@@ -5,17 +5,17 @@ architectures in the true file formats.
 """
 
 import json
-from collections import Counter
 from pathlib import Path
 
-import checkpoints
 import pytest
+from few import first_of_each_class
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
 from mmda_bench.data.export import export
 from mmda_bench.registry import DATASETS
 from mmda_bench.store import Store
+from tests.support import checkpoints
 
 PLUGIN = """
 from mmda_bench.backbone.paper import Paper
@@ -54,11 +54,7 @@ def balanced(name, each):
 
     class Balanced(DATASETS.get(name)):
         def utterances(self, root):
-            left = Counter(dict.fromkeys(range(len(self.card.classes)), each))
-            for utterance in super().utterances(root):
-                left[utterance.label] -= 1
-                if left[utterance.label] >= 0:
-                    yield utterance
+            return first_of_each_class(super().utterances(root), each)
 
     return Balanced()
 

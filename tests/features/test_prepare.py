@@ -20,7 +20,7 @@ from mmda_bench.registry import load_plugin
 from mmda_bench.shifts import effective_shift
 
 PROTOCOL = Protocol(backbone="tiny")
-SIZE = 200  # utterances of noise: two shards a modality
+SIZE = 140  # utterances of noise: two shards a modality
 
 
 def prepare(root, cache, *, protocol=PROTOCOL, jobs=1, progress=None):
@@ -174,7 +174,7 @@ def test_a_damaged_index_is_written_again_without_encoding(whole, name):
 
 
 def interrupt(stage, done, total):
-    if stage == "noise: lexical features" and done >= 150:
+    if stage == "noise: lexical features" and done >= 132:
         raise KeyboardInterrupt
 
 

@@ -14,7 +14,7 @@ from mmda_bench.features import prepare as prefix
 from mmda_bench.features import shards
 from mmda_bench.protocol import Protocol
 
-SIZE = 200  # utterances of noise: two shards a modality
+SIZE = 140  # utterances of noise: two shards a modality
 
 
 def prepare(root, cache):
@@ -113,8 +113,8 @@ def test_a_lock_that_fails_for_another_reason_is_said(whole, monkeypatch):
 
 
 def test_a_corpus_that_is_mostly_unreadable_is_refused_and_read_anew_when_repaired(tmp_path):
-    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(50)))
-    with pytest.raises(DataError, match=r"50 of 200 utterances of noise cannot be read: 0\.wav is empty"):
+    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(35)))
+    with pytest.raises(DataError, match=r"35 of 140 utterances of noise cannot be read: 0\.wav is empty"):
         prepare(root, tmp_path)
     kept = noise.shards(tmp_path)
     assert {path.name for path in kept} == {"A-000128"}
@@ -135,8 +135,8 @@ def test_what_a_loader_substitutes_is_named(tmp_path):
 
 
 def test_a_value_that_is_no_waveform_refuses_the_corpus_and_what_was_left_out_is_read_anew(tmp_path):
-    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=[5], stereo=[150])
-    with pytest.raises(DataError, match=r"waveform\(\) of utterance n_150"):
+    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=[5], stereo=[135])
+    with pytest.raises(DataError, match=r"waveform\(\) of utterance n_135"):
         prepare(root, tmp_path)
     assert prepare(noise.lay_out(root, SIZE), tmp_path).skipped == []
 

@@ -38,8 +38,8 @@ def ended(process_id, *, seconds=30):
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_left(tmp_path, jobs):
-    root, cache = noise.lay_out(tmp_path / "root", 200), tmp_path / "cache"
-    command = [sys.executable, noise.__file__, str(root), str(cache), str(jobs), "150"]
+    root, cache = noise.lay_out(tmp_path / "root", 140), tmp_path / "cache"
+    command = [sys.executable, noise.__file__, str(root), str(cache), str(jobs), "132"]
     environment = os.environ | {"PYTHONPATH": str(Path(mmda_bench.__file__).parents[1])}
     killed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=120, cwd=tmp_path)
     assert killed.returncode == -9
@@ -60,10 +60,10 @@ def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_preparation_with_advice(tmp_path):
-    root = noise.lay_out(tmp_path / "root", 200, killer=130)
+    root = noise.lay_out(tmp_path / "root", 140, killer=130)
     with pytest.raises(ResourceError, match=r"was killed: for want of memory.*kept.*fewer --jobs"):
         noisy(root, tmp_path, jobs=2)
-    assert noisy(noise.lay_out(root, 200), tmp_path).parts
+    assert noisy(noise.lay_out(root, 140), tmp_path).parts
 
 
 @pytest.mark.parametrize("kind", [torch.OutOfMemoryError, RuntimeError])

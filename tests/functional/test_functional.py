@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmda_bench import functional as mm
 
-CASES = [(2, 2), (2, 9), (3, 5), (7, 12), (20, 6), (30, 11)]  # (classes, batch): batches of 2, odd, fewer than classes
+CASES = [(2, 2), (3, 9), (20, 6)]  # (classes, batch): batches of 2, odd, fewer than classes
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

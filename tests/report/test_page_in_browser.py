@@ -8,7 +8,7 @@ from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures import style
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.system,
     pytest.mark.skipif(chromium.find() is None, reason="no chromium on this machine: apt-get install chromium"),
 ]
 TABLE = "#avatars-main"

@@ -5,7 +5,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import checkpoints
 import noise
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from mmda_bench.registry import load_plugin
 from mmda_bench.shifts.scripts import all_units, units
 from mmda_bench.store import record as soundness
 from mmda_bench.training import run_cell
+from tests.support import checkpoints
 
 CHINESE = ["我们赢了比赛太棒了", "再也见不到她了我想哭", "会议在下午三点开始", "你怎么又把我的东西弄坏了"]
 THAI = "สวัสดีครับผมชื่อจอห์น"

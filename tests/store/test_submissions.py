@@ -209,7 +209,7 @@ def test_a_replacement_that_fails_leaves_no_score_beside_other_predictions(store
     assert store.submitted() == ([], [])
 
 
-def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, tmp_path):
+def test_it_is_shown_as_external_with_an_interval_and_never_in_bold(store, figureless, tmp_path):
     perfect = np.eye(4)[LABELS]
     for anchor in "ALV":
         name = ["--name", "dann"]  # the name of a method, which it must not be taken for

@@ -1,12 +1,17 @@
 """From the command line to a leaderboard, on real files, with nothing replaced."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
 
+ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = """
 from mmda_bench import Method, register_method
 from mmda_bench.functional import domain_loss, grad_reverse, warmup
@@ -28,9 +33,9 @@ class Outside(Method):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """160 avatars as wav, jpg and csv, two clips of them damaged."""
+    """80 avatars as wav, jpg and csv, two clips of them damaged."""
     out = tmp_path_factory.mktemp("files") / "corpus"
-    done = CliRunner().invoke(app, ["data", "export", "avatars", "--out", str(out), "--limit", "160"])
+    done = CliRunner().invoke(app, ["data", "export", "avatars", "--out", str(out), "--limit", "80"])
     assert done.exit_code == 0, done.output
     wav = sorted(out.glob("*.wav"))[3]
     wav.write_bytes(b"")
@@ -49,7 +54,7 @@ def call(tmp_path, monkeypatch):
     return invoke
 
 
-@pytest.mark.slow
+@pytest.mark.system
 def test_a_corpus_of_real_files_and_a_method_from_outside_reach_the_leaderboard(files, call, tmp_path):
     root, damaged = files
     plugin = tmp_path / "outside.py"
@@ -74,19 +79,33 @@ def test_a_corpus_of_real_files_and_a_method_from_outside_reach_the_leaderboard(
     assert "outside anchor" not in again.output, "a second run computes nothing"
 
 
-@pytest.mark.slow
-def test_ray_and_this_process_give_the_same_numbers(small_corpus, call, tmp_path, files):
-    root, _ = files
-    scores = []
-    for jobs in ("0", "1"):
-        results = tmp_path / f"results-{jobs}"
-        arguments = ["run", "--dataset", "folder", "--data-root", str(root), "--methods", "dt,a3d2", "--anchors", "V"]
-        arguments += ["--seeds", "1", "--epochs", "1", "--jobs", jobs, "--no-bounds", "--results", str(results)]
-        done = CliRunner().invoke(app, arguments)
-        assert done.exit_code == 0, done.output
-        records = [json.loads(p.read_text()) for p in sorted(results.rglob("record.json"))]
-        scores.append([(r["key"], r["metrics"], r["curves"]) for r in records])
-    assert scores[0] == scores[1]
+ON_RAY = """
+from mmda_bench.cli import main
+from mmda_bench.report.figures import gallery
+gallery.draw = lambda boards, *_: {slug: [] for slug in gallery.slugs(boards)}
+main()
+"""
+
+
+@pytest.mark.system
+def test_ray_and_this_process_give_the_same_numbers(files, call, figureless, tmp_path):
+    """The sweep on Ray has a process of its own, as on a command line. Neither draws anything."""
+    arguments = ["run", "--dataset", "folder", "--data-root", str(files[0]), "--methods", "dt,a3d2", "--anchors", "V"]
+    arguments += ["--seeds", "1", "--epochs", "1", "--no-bounds"]
+    here = call(*arguments, "--jobs", "0")
+    assert here.exit_code == 0, here.output
+    there = [sys.executable, "-c", ON_RAY, *arguments, "--jobs", "1", "--results", str(tmp_path / "on-ray")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(there, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (scores(tmp_path / folder) for folder in ("results", "on-ray"))
+    assert len(first) == 2
+    assert first == second
+
+
+def scores(results):
+    records = [json.loads(path.read_text()) for path in sorted(results.rglob("record.json"))]
+    return [(record["key"], record["metrics"], record["curves"]) for record in records]
 
 
 def test_a_missing_column_is_exit_4_and_names_it(files, call, tmp_path):

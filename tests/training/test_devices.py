@@ -3,7 +3,6 @@
 A fake tensor knows its shape and its device, and an operator on tensors of two devices fails as it does for real.
 """
 
-import checkpoints
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,7 @@ from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.tiny import WIDTH, Tiny, TinyEncoder
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.training import batches
+from tests.support import checkpoints
 
 GPU = torch.device("cuda", 0)
 

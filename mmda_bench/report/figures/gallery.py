@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
-from mmda_bench.registry import suggest
 from mmda_bench.report.boards import variants
 from mmda_bench.report.figures import diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures

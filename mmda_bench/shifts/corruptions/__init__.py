@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import CORRUPT
-from mmda_bench.registry import suggest
 from mmda_bench.shifts.corruptions import acoustic, lexical, visual
 from mmda_bench.shifts.corruptions.base import NOWHERE, SEVERITIES, Corruption, Surroundings
 
