@@ -3,10 +3,10 @@
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.slow_apvit import apvit_features, published_shapes
 
 from mmda_bench.backbone.apvit import APViT, load_apvit
 from mmda_bench.errors import DataError
+from tests.oracles.slow_apvit import apvit_features, published_shapes
 from tests.support import checkpoints
 from tests.support.checkpoints import APVIT_SIZE
 

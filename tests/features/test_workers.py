@@ -79,7 +79,7 @@ def test_no_memory_left_on_a_gpu_is_said_with_advice(tmp_path, monkeypatch, kind
 def test_a_gpu_is_shared_by_a_few_workers_only(monkeypatch):
     started = []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda jobs, **_: started.append(jobs) or nullcontext())
+    monkeypatch.setattr(workers, "process_pool", lambda jobs, *_: started.append(jobs) or nullcontext())
     with workers.encoding(64, ()):
         pass
     assert started == [2 * workers.WORKERS_PER_GPU]

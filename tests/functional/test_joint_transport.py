@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_more_functional import batches, close, cost, draw, inputs, seeds
 
 from mmda_bench import functional as mm
+from tests.functional.test_more_functional import batches, close, cost, draw, inputs, seeds
 
 few = settings(max_examples=6, deadline=None)
 

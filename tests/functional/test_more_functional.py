@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from staging import grads
-from test_reference_values import close, lin
 from torch import Tensor
 
 from mmda_bench import functional as mm
+from tests.methods.test_reference_values import close, lin
 
 few = settings(max_examples=6, deadline=None)
 seeds, batches, classes = st.integers(0, 10_000), st.integers(2, 5), st.integers(2, 5)

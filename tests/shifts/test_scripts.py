@@ -24,7 +24,7 @@ from mmda_bench.features.prepare import prepare
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.registry import load_plugin
 from mmda_bench.shifts.scripts import all_units, units
-from mmda_bench.store import record as soundness
+from mmda_bench.store import faults as soundness
 from mmda_bench.training import run_cell
 from tests.support import checkpoints
 
