@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmda_bench.backbone import tiny
-from mmda_bench.backbone.tiny import MELS, SPECIAL, WIDTH, Tiny, TinyEncoder
+from mmda_bench.backbone.tiny import MELS, SPECIAL, WIDTH, AcousticFront, Tiny, TinyEncoder
 from mmda_bench.dataset import Utterance
 from mmda_bench.datasets.avatars import corpus as avatars
 from mmda_bench.datasets.avatars import words as avatars_words
@@ -55,7 +55,7 @@ def corpus(count: int) -> Iterable[Utterance]:
 
 def _whole(encoder: TinyEncoder, hidden: Tensor, mask: Tensor) -> Tensor:
     """All tokens after all blocks."""
-    for module in encoder.frozen:
+    for module in encoder.frozen.children():
         hidden = module(hidden)
     return encoder.layers(hidden, mask)
 
@@ -68,7 +68,8 @@ def pretrain_acoustic(encoder: TinyEncoder, people: list[Utterance], steps: int,
         hiss = rng.standard_normal(waveform.shape, np.float32) * np.sqrt(_log_uniform(HISS, rng))
         mels.append(encoder.tokens(waveform))
         noisy.append(encoder.tokens(waveform + hiss))
-    front = encoder.frozen[0]
+    front = next(encoder.frozen.children())
+    assert isinstance(front, AcousticFront)
     everything = torch.cat(noisy)
     front.mean.copy_(everything.mean(0))
     front.std.copy_(everything.std(0))
@@ -125,7 +126,7 @@ def pretrain_visual(encoder: TinyEncoder, people: list[Utterance], steps: int, r
         grain = rng.standard_normal(lit.shape) * np.sqrt(_log_uniform(GRAIN, rng, (BATCH, 1, 1, 1)))
         x = torch.from_numpy(((lit - MEAN) / STD + grain).astype(np.float32)).permute(0, 3, 1, 2)
         hidden = x
-        for module in encoder.frozen:
+        for module in encoder.frozen.children():
             hidden = module(hidden)
         tokens = encoder.layers(hidden[:, None], torch.ones(BATCH, 1, dtype=torch.bool))[:, 0]
         return F.cross_entropy(decoder(tokens), labels[rows])
@@ -134,7 +135,8 @@ def pretrain_visual(encoder: TinyEncoder, people: list[Utterance], steps: int, r
 
 
 def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator, shape: tuple[int, ...] = ()) -> np.ndarray:
-    return np.exp(rng.uniform(*np.log(bounds), shape)).astype(np.float32)
+    low, high = np.log(bounds)
+    return np.exp(rng.uniform(low, high, shape)).astype(np.float32)
 
 
 def _fit(parameters: list[nn.Parameter], loss: Callable[[], Tensor], steps: int) -> float:
@@ -155,7 +157,8 @@ def pretrain(path: Path, *, utterances: int = UTTERANCES, steps: int = STEPS) ->
     """Pretrain the three encoders and write them to ``path``; returns their final losses."""
     torch.set_num_threads(1)
     people, words = list(corpus(utterances)), vocabulary()
-    tensors, losses = {}, {}
+    tensors: dict[str, Tensor] = {}
+    losses: dict[str, float] = {}
     for modality, fit in (("A", pretrain_acoustic), ("L", pretrain_lexical), ("V", pretrain_visual)):
         torch.manual_seed(SEEDS[modality])
         encoder = TinyEncoder(modality, words).train()

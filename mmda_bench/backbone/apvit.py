@@ -194,7 +194,7 @@ class APViTEncoder(Encoder):
         return torch.from_numpy(np.ascontiguousarray(raw)).permute(0, 3, 1, 2)
 
     def prefix(self, tokens: Tensor) -> Tensor:
-        return self.frozen.tokens(tokens)  # type: ignore[operator,union-attr]
+        return self.frozen.tokens(tokens)  # type: ignore[operator]
 
 
 def load_apvit(location: str, *, trainable: int, **size: Any) -> APViTEncoder:

@@ -67,7 +67,7 @@ class MultimodalNetwork(nn.Module):
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
         """The backbone's own last layers, trained at the lower rate."""
-        return [p for encoder in self.encoders.values() for p in encoder.pretrained.parameters()]  # type: ignore[union-attr,operator]
+        return [p for encoder in self.encoders.values() for p in encoder.pretrained.parameters()]  # type: ignore[union-attr]
 
     def new_parameters(self) -> list[nn.Parameter]:
         """Everything trained from scratch."""

@@ -67,7 +67,7 @@ class TimmEncoder(Encoder):
 
     def prefix(self, tokens: Tensor) -> Tensor:
         pictures = F.interpolate(tokens, self.size, mode="bilinear", align_corners=False)
-        return self.frozen.forward_features(pictures * self.scale + self.offset)  # type: ignore[operator,union-attr]
+        return self.frozen.forward_features(pictures * self.scale + self.offset)  # type: ignore[operator]
 
 
 def load_timm(location: str, *, trainable: int) -> TimmEncoder:
@@ -99,7 +99,7 @@ def load_timm(location: str, *, trainable: int) -> TimmEncoder:
 
 
 def _is_plain(model: Any) -> bool:
-    from timm.layers import Attention
+    from timm.layers.attention import Attention
     from timm.models.vision_transformer import Block, VisionTransformer
 
     return (

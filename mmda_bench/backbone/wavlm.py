@@ -105,7 +105,7 @@ def load_wavlm(location: str, *, trainable: int) -> WavLMEncoder:
 def _normalises(location: str) -> bool:
     """``do_normalize`` of the checkpoint's own preprocessor file; False if it has none."""
     from huggingface_hub import try_to_load_from_cache
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     def find() -> str | None:
         file = cached_file(location, PREPROCESSOR, _raise_exceptions_for_missing_entries=False)

@@ -135,7 +135,7 @@ def _weights(given: Mapping[str, str]) -> Iterator[Check]:
     users: dict[tuple[str, str], list[str]] = {}
     for name in BACKBONES.names():
         try:
-            places = BACKBONES.get(name).default_weights  # type: ignore[attr-defined]
+            places = BACKBONES.get(name).default_weights
         except Exception as error:  # a backbone from a plug-in may raise anything
             yield Check(f"backbone {name}", False, f"{type(error).__name__}: {error}", "repair it", needed=False)
             continue

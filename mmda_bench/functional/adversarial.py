@@ -25,7 +25,7 @@ class _Reversal(torch.autograd.Function):
 
 def grad_reverse(x: Tensor, coeff: float) -> Tensor:
     """GRL_λ: ``x`` forward, the gradient times −``coeff`` backward. Any shape. Ganin et al. 2016."""
-    return _Reversal.apply(x, coeff)  # type: ignore[no-any-return]
+    return _Reversal.apply(x, coeff)
 
 
 def warmup(progress: float, alpha: float = 10.0) -> float:

@@ -27,6 +27,6 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
         # the meta device, where shapes and FLOPs are counted, knows no autocast
         outside = torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
         with outside:
-            return function(*map(widen, args), **{key: widen(value) for key, value in kwargs.items()})  # type: ignore[arg-type]
+            return function(*map(widen, args), **{key: widen(value) for key, value in kwargs.items()})
 
     return inner

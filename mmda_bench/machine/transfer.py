@@ -48,7 +48,7 @@ def mark(device: torch.device) -> torch.cuda.Event | None:
     """An event that is over when a GPU has done all that was asked of its present stream so far; None on a CPU."""
     if device.type != "cuda":
         return None
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event()
     event.record(torch.cuda.current_stream(device))
     return event
 
@@ -59,4 +59,4 @@ def side_stream(device: torch.device, purpose: str) -> torch.cuda.Stream | None:
 
     What is on one stream waits for what was put there before: long copies and urgent ones need one each.
     """
-    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+    return torch.cuda.Stream(device) if device.type == "cuda" else None

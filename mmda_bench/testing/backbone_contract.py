@@ -30,7 +30,7 @@ class Subject:
 
     @cached_property
     def backbone(self) -> Backbone:
-        return BACKBONES.get(self.name)(dict(self.weights) or None)  # type: ignore[no-any-return]
+        return BACKBONES.get(self.name)(dict(self.weights) or None)
 
     @cached_property
     def encoders(self) -> dict[str, Encoder]:
@@ -119,12 +119,12 @@ def network(subject: Subject) -> str:
     model = MultimodalNetwork(subject.backbone, 3).train()
     batch = {m: _batch([subject.features(m, seed=seed) for seed in range(2)]) for m in MODALITIES}
     z, logits = model(batch)
-    torch.stack([value.float().sum() for value in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack([value.float().sum() for value in logits.values()]).sum().backward()
     for modality in MODALITIES:
         if z[modality].shape != (2, 256) or not z[modality].isfinite().all():
             raise ContractError(f"the {NAMES[modality]} representation is {tuple(z[modality].shape)} or not finite")
         layers = model.encoders[modality].pretrained
-        if not any(p.grad is not None and p.grad.abs().max() > 0 for p in layers.parameters()):  # type: ignore[union-attr,operator]
+        if not any(p.grad is not None and p.grad.abs().max() > 0 for p in layers.parameters()):  # type: ignore[union-attr]
             raise ContractError(f"no gradient reaches the trained {NAMES[modality]} layers")
     return "two utterances of different length, a gradient to every encoder"
 

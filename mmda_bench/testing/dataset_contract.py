@@ -29,7 +29,7 @@ class Corpus:
 
     @cached_property
     def reader(self) -> Dataset:
-        return DATASETS.get(self.name)()  # type: ignore[no-any-return]
+        return DATASETS.get(self.name)()
 
     @cached_property
     def card(self) -> Card:

@@ -180,7 +180,7 @@ def serialisable(entry: Entry) -> str:
 def sizes(entry: Entry) -> str:
     for options in ({"classes": 2}, {"classes": 20}, {"batch": 2}, {"anchor": "V"}):
         with _during(options):
-            _two_steps(Rehearsal(entry, **options))  # type: ignore[arg-type]
+            _two_steps(Rehearsal(entry, **options))
     return "2 and 20 classes, a batch of 2, another anchor"
 
 

@@ -215,7 +215,7 @@ class Trainer:
         """The mean of every loss term by name, a value for every epoch that is over."""
         return self._curves.terms
 
-    def autocast(self) -> contextlib.AbstractContextManager:
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Mixed precision where the device and the backbone have it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 

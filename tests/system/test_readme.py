@@ -14,6 +14,7 @@ from few import first_of_each_class
 
 from mmda_bench.cli import app
 from mmda_bench.registry import DATASETS, Registry, catalogue
+from mmda_bench.shifts.corruptions import CORRUPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -128,6 +129,11 @@ def test_the_table_of_methods_is_the_registrys():
         marked(ROOT / "docs" / "methods.md", "methods")
         == catalogue.as_markdown(Registry("methods", "mmda_bench.methods")).strip()
     )
+
+
+def test_the_table_of_corruptions_is_complete():
+    page = (ROOT / "docs" / "protocols.md").read_text("utf-8")
+    assert [found.name for found in CORRUPTIONS.values() if f"`{found.name}`" not in page] == []
 
 
 def test_the_tables_of_results_are_the_stored_ones():

@@ -68,7 +68,9 @@ def _encode_video(container: av.container.OutputContainer, stream: av.VideoStrea
     container.mux(stream.encode(None))
 
 
-def _encode_sound(container: av.container.OutputContainer, stream: av.AudioStream, waveform: NDArray) -> None:
+def _encode_sound(
+    container: av.container.OutputContainer, stream: av.AudioStream, waveform: NDArray[np.float32]
+) -> None:
     mono = resample_poly(waveform, SOUND_RATE // SAMPLE_RATE, 1).astype(np.float32)
     frame = av.AudioFrame.from_ndarray(np.stack([mono, mono]), format="fltp", layout="stereo")
     frame.sample_rate, frame.pts = SOUND_RATE, 0

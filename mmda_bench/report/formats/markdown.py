@@ -14,8 +14,8 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.boards import variants
 from mmda_bench.report.formats.captions import beaten, bold_rule, not_comparable
-from mmda_bench.report.formats.tables import Table, per_class, references, table_1, tables, wins
-from mmda_bench.report.rows import COLUMNS, Board, Row
+from mmda_bench.report.formats.tables import Table, references, table_1, tables, wins
+from mmda_bench.report.rows import COLUMNS, Board, Row, per_class
 from mmda_bench.store import Damaged
 
 HINT = (
