@@ -56,9 +56,8 @@ def protocol_for(
         if severity != 1:
             raise UsageError(f"--severity {severity:g}: the severity of a corruption stands in its name, {shift}")
     elif shift not in SHIFTS:
-        raise UsageError(
-            f"unknown shift {shift!r}{suggest(shift, list(SHIFTS)) or '; known: ' + ', '.join([*SHIFTS, CORRUPT + 'NAME@S'])}"
-        )
+        hint = suggest(shift, list(SHIFTS)) or f"; known: {', '.join(SHIFTS)}, {CORRUPT}NAME@SEVERITY"
+        raise UsageError(f"unknown shift {shift!r}{hint}")
     if not (math.isfinite(severity) and severity >= 0):
         raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
     if epochs is not None and epochs < 1:
