@@ -12,11 +12,11 @@
 No call leaves a trace in the process: signals, threads, random states, environment and logging are as they were.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from sys import stderr
 from typing import TYPE_CHECKING, Any
 
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
@@ -292,6 +292,6 @@ def _facts(registry: Registry) -> "pd.DataFrame":
 
 def _load(workspace: Workspace) -> None:
     """Register the plug-ins of a workspace. What they print is no answer of ours."""
-    with redirect_stdout(stderr):
+    with redirect_stdout(sys.stderr):
         for path in workspace.plugins:
             load_plugin(path)

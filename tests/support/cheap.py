@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from mmda_bench.cli.signals import termination_interrupts
 from mmda_bench.protocol import Cell, Protocol, name_hash
 from mmda_bench.registry import register_method
 from mmda_bench.store import Store, unfinished
@@ -109,18 +110,19 @@ def main():
     results, jobs, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     store = Store(results)
     try:
-        scheduler.run(
-            store.missing(make_cells(count, seconds=seconds)),
-            store=store,
-            root=None,
-            cache=results / "cache",
-            jobs=jobs,
-            gpus_per_cell=0,
-            address=next(iter(sys.argv[5:]), None),
-            plugins=[__file__],
-            runner=RUNNER,
-            on_result=lambda cell, _: print(cell.hash, flush=True),
-        )
+        with termination_interrupts():
+            scheduler.run(
+                store.missing(make_cells(count, seconds=seconds)),
+                store=store,
+                root=None,
+                cache=results / "cache",
+                jobs=jobs,
+                gpus_per_cell=0,
+                address=next(iter(sys.argv[5:]), None),
+                plugins=[__file__],
+                runner=RUNNER,
+                on_result=lambda cell, _: print(cell.hash, flush=True),
+            )
     except KeyboardInterrupt:
         sys.exit(130)
 
