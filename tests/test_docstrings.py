@@ -1,0 +1,23 @@
+"""Every example in a docstring runs."""
+
+import doctest
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "mmda_bench").rglob("*.py")
+    if ">>> " in path.read_text("utf-8") and "templates" not in path.parts
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(import_module(module), optionflags=doctest.ELLIPSIS)
+    assert found.attempted
+    assert found.failed == 0
