@@ -4,19 +4,23 @@ A dataset is a :class:`Card` (facts) and an iterator of :class:`Utterance` over 
 nothing, encodes nothing: the engine does, in the same way for every corpus, and hides the target labels.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mmda_bench.errors import ClipError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
+
+T = TypeVar("T")
 
 __all__ = [
     "MAX_SAMPLES", "MIN_SAMPLES", "MODALITIES", "NAMES", "ONE_WORD", "SAMPLE_RATE", "VIDEO_FRAMES", "Card", "ClipError",
@@ -91,6 +95,20 @@ class Card:
     files: str = ""
 
 
+def _takes_half(cls: type[T]) -> type[T]:
+    """Let ``half`` stand for ``domain``, in the constructor and as an attribute."""
+    made = cls.__init__
+
+    @functools.wraps(made)
+    def init(self: T, *, half: str | None = None, **fields: Any) -> None:
+        made(self, **(fields if half is None else fields | {"domain": half}))
+
+    setattr(cls, "__init__", init)  # noqa: B010
+    setattr(cls, "half", property(attrgetter("domain")))  # noqa: B010
+    return cls
+
+
+@_takes_half
 @dataclass(frozen=True, kw_only=True)
 class Utterance:
     """One utterance. Sound and pictures are loaded when they are asked for, in whatever process asks.
@@ -98,7 +116,7 @@ class Utterance:
     ``label``: index into ``card.classes``. ``waveform()``: (samples,) float32 mono at 16 kHz in [−1, 1].
     ``frames()``: (T, H, W, 3) uint8 RGB, T = 10. Both are picklable callables and raise :class:`ClipError`; any other
     exception counts as one, and another value than these refuses the corpus.
-    ``half``: "source" or "target" if the corpus itself fixes it, else None.
+    ``domain``: "source" or "target" if the corpus itself fixes it, else None. ``half``, its former name, still works.
     """
 
     id: str
@@ -107,7 +125,7 @@ class Utterance:
     waveform: Callable[[], "np.ndarray"]
     frames: Callable[[], "np.ndarray"]
     speaker: str | None = None
-    half: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Folder(Dataset):
                 waveform=partial(read_waveform, inside(root, row.name, ".wav")),
                 frames=partial(read_frames, inside(root, row.name)),
                 speaker=row.speaker,
-                half=row.half,
+                domain=row.half,
             )
 
     def _read(self, root: Path) -> tuple[list["_Row"], Card]:

@@ -28,7 +28,7 @@ def write_folder(task: ExportTask) -> dict[str, str]:
     """
     _check_places(task)
     skipped: dict[str, str] = {}
-    rows: dict[str, list[tuple[str, ...]]] = {TABLE[u.half]: [] for u in task.utterances}
+    rows: dict[str, list[tuple[str, ...]]] = {TABLE[u.domain]: [] for u in task.utterances}
     for utterance, reason in zip(
         task.utterances, each(partial(_write_clip, task.out), task.utterances, task), strict=True
     ):
@@ -37,7 +37,7 @@ def write_folder(task: ExportTask) -> dict[str, str]:
             continue
         label = task.card.classes[utterance.label]
         names = _names(utterance.id)
-        rows[TABLE[utterance.half]].append((*names, utterance.text, "", label, utterance.speaker or ""))
+        rows[TABLE[utterance.domain]].append((*names, utterance.text, "", label, utterance.speaker or ""))
     for name, table in rows.items():
         with (task.out / name).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

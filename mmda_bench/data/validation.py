@@ -81,12 +81,12 @@ def _check_utterances(card: Card, utterances: Sequence[Utterance]) -> None:
 
 def _fields(utterance: Utterance, card: Card) -> Iterator[tuple[str, Any, bool, str]]:
     """(field, value, whether it is right, what is expected) of all that is known before a clip is loaded."""
-    label, text, half, speaker = utterance.label, utterance.text, utterance.half, utterance.speaker
+    label, text, domain, speaker = utterance.label, utterance.text, utterance.domain, utterance.speaker
     classes = len(card.classes)
     known = type(label) is int and 0 <= label < classes  # numpy's integers cannot be written as JSON
     yield "label", label, known, f"an int from 0 to {classes - 1}, an index into the card's classes"
     yield "text", text, isinstance(text, str), "a str"
-    yield "half", half, half is None or half in HALVES, f"None or one of {', '.join(map(repr, HALVES))}"
+    yield "domain", domain, domain is None or domain in HALVES, f"None or one of {', '.join(map(repr, HALVES))}"
     yield "speaker", speaker, speaker is None or isinstance(speaker, str), "None or a str"
     for name in ("waveform", "frames"):
         loader = getattr(utterance, name)

@@ -219,7 +219,7 @@ def _parts(dataset: str, card: Card, utterances: Sequence[Utterance]) -> dict[tu
         dataset=dataset,
         split=0,
         fractions=card.fractions,
-        halves=[u.half for u in utterances],
+        halves=[u.domain for u in utterances],
     )
 
 

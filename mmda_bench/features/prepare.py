@@ -65,7 +65,7 @@ class Preparation:
             dataset=self.dataset,
             split=self.protocol.split,
             fractions=self.card.fractions,
-            halves=[u.half for u in utterances],
+            halves=[u.domain for u in utterances],
         )
         return utterances, parts
 

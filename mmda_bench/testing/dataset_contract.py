@@ -78,7 +78,7 @@ def card(corpus: Corpus) -> str:
 
 def repeatable(corpus: Corpus) -> str:
     again = read_utterances(DATASETS.get(corpus.name)(), corpus.card, corpus.root)
-    facts = [[(u.id, u.text, u.label, u.speaker, u.half) for u in some] for some in (corpus.utterances, again)]
+    facts = [[(u.id, u.text, u.label, u.speaker, u.domain) for u in some] for some in (corpus.utterances, again)]
     if facts[0] != facts[1]:
         raise ContractError("a second reading gives others, or another order; sort what the file system lists")
     return ""
@@ -89,7 +89,7 @@ def classes_everywhere(corpus: Corpus) -> str:
     labels = [u.label for u in everything]
     parts = split_halves(
         [u.id for u in everything], labels, dataset=corpus.name, split=0, fractions=corpus.card.fractions,
-        halves=[u.half for u in everything],
+        halves=[u.domain for u in everything],
     )  # fmt: skip
     for (domain, part), positions in parts.items():
         absent = set(range(len(corpus.card.classes))) - {labels[p] for p in positions}

@@ -56,7 +56,7 @@ def test_names_texts_labels_and_speakers_come_back(exported):
     back = list(Folder().utterances(exported.out))
     for before, after in zip(Altered().utterances(None), back, strict=True):
         assert (after.id, after.text, after.label) == (before.id, before.text, before.label)
-        assert (after.speaker, after.half) == (before.speaker, None)
+        assert (after.speaker, after.domain) == (before.speaker, None)
 
 
 def test_sound_and_pictures_come_back_as_their_codecs_allow(exported):
@@ -97,9 +97,9 @@ def test_texts_with_commas_quotes_and_umlauts_come_back(tmp_path):
 
 def test_halves_fixed_by_the_corpus_stay_fixed(tmp_path):
     halves = ("source", "target")
-    out = export(Altered(lambda u, i: replace(u, half=halves[i % 2])), "folder", tmp_path / "a").out
+    out = export(Altered(lambda u, i: replace(u, domain=halves[i % 2])), "folder", tmp_path / "a").out
     assert not (out / "labels.csv").exists()
-    back = {u.id: u.half for u in Folder().utterances(out)}
+    back = {u.id: u.domain for u in Folder().utterances(out)}
     assert back == {u.id: halves[i % 2] for i, u in enumerate(Altered().utterances(None))}
 
 

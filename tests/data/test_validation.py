@@ -147,7 +147,7 @@ def test_what_a_loader_substitutes_is_heard_by_who_listens_and_by_nobody_else():
         ({"label": "no"}, r"the label 'no' \(str\), expected an int"),
         ({"label": np.int64(1)}, r"the label .*1.* \(int64\), expected an int"),
         ({"label": True}, r"the label True \(bool\), expected an int"),
-        ({"half": "middle"}, r"the half 'middle' \(str\), expected None or one of 'source', 'target'"),
+        ({"domain": "middle"}, r"the domain 'middle' \(str\), expected None or one of 'source', 'target'"),
         ({"text": None}, r"the text None \(NoneType\), expected a str"),
         ({"speaker": 3}, r"the speaker 3 \(int\), expected None or a str"),
         ({"waveform": SOUND}, r"the waveform .*\(ndarray\), expected a function"),
@@ -182,9 +182,15 @@ def test_what_is_no_utterance_is_refused():
 
 
 def test_good_utterances_come_back_in_order_and_no_more_than_are_asked_for():
-    many = [replace(GOOD, id=f"u{i}", half=half) for i, half in enumerate((None, "source", "target"))]
+    many = [replace(GOOD, id=f"u{i}", domain=domain) for i, domain in enumerate((None, "source", "target"))]
     assert read(*many) == many
     assert read(*many[:2], "never looked at", limit=2) == many[:2]
+
+
+def test_half_is_the_former_name_of_domain():
+    fixed = replace(GOOD, half="target")
+    assert (fixed.domain, fixed.half, replace(fixed, domain=None).half) == ("target", "target", None)
+    assert fixed == replace(GOOD, domain="target")
 
 
 # --- a reader that fails

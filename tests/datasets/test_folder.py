@@ -61,7 +61,7 @@ def test_rows_become_utterances(tmp_path):
     assert [u.id for u in utterances[:2]] == ["v_000", "v_001"]
     assert utterances[3].text == "words, number 3"
     assert [u.label for u in utterances[:3]] == [0, 1, 0]
-    assert {u.half for u in utterances} == {None}
+    assert {u.domain for u in utterances} == {None}
     card = Folder().describe(tmp_path)
     assert card.classes == CLASSES
     assert card.fractions == (0.6, 0.2, 0.2)
@@ -71,7 +71,7 @@ def test_rows_become_utterances(tmp_path):
 def test_two_tables_fix_the_halves(tmp_path):
     write(tmp_path, table(prefix="s"), name="label_s.csv")
     write(tmp_path, table(prefix="t"), name="label_t.csv")
-    assert [u.half for u in read(tmp_path)] == ["source"] * 20 + ["target"] * 20
+    assert [u.domain for u in read(tmp_path)] == ["source"] * 20 + ["target"] * 20
 
 
 def test_crlf_quotes_and_a_byte_order_mark_are_read(tmp_path):
