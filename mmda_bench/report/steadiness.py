@@ -20,9 +20,10 @@ def oscillation(record: Record) -> float | None:
     5.0
     """
     curve = (record.get("curves") or {}).get("target_f1")
-    if not curve:
+    protocol = record["key"].get("protocol")
+    if not curve or not protocol:
         return None
-    late = Protocol(**record["key"]["protocol"]).late_epochs
+    late = Protocol(**protocol).late_epochs
     scores = [score for epoch in late if epoch < len(curve) and (score := curve[epoch]) is not None]
     return 100 * (max(scores) - min(scores)) if len(scores) == len(late) > 1 else None
 
