@@ -46,7 +46,7 @@ def test_every_record_is_whole_and_made_by_committed_code(records):
         assert record["status"] == "ok"
         assert Cell.from_key(record["key"]).hash == record["hash"]
         assert re.fullmatch("[0-9a-f]{40}", record["commit"]), "made on a checkout with changes"
-    assert len({record["commit"] for record in records}) == 1
+    assert len({record["commit"] for record in records}) <= 2, "the former sweep, and the one that added seeds to it"
     assert len({record["dataset"]["fingerprint"] for record in records}) == 1
 
 
@@ -57,7 +57,7 @@ def test_the_sweep_is_complete(sweep):
         seeds[key["method"], tuple(key["off"]), key["anchor"]].add(key["seed"])
     methods = {method for method, _, _ in seeds}
     assert {"dt", "dann", "cdan", "a3d2", SUPERVISED} <= methods
-    assert all(seeds[method, (), anchor] == {0, 1, 2} for method in methods for anchor in ANCHORS)
+    assert all(seeds[method, (), anchor] == set(range(5)) for method in methods for anchor in ANCHORS)
 
 
 def without_pictures(text):
