@@ -75,8 +75,8 @@ class Shift:
 class Card:
     """Facts about a corpus. ``classes``: label names, in the order of their indices. ``expected``: counts that
     ``data verify`` holds the files against, by the names that :func:`tally` knows. ``fractions``: train, validation and
-    test share of each half. ``files``: a digest of what lies on disk, for a reader that can tell: a prepared corpus is
-    made again when it changes; unlike ``version`` it is no part of the signature."""
+    test share of each domain. ``files``: a digest of what lies on disk, for a reader that can tell: when it changes, a
+    prepared corpus is made again; unlike ``version`` it is no part of the signature."""
 
     name: str
     title: str

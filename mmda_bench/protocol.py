@@ -12,7 +12,7 @@ from mmda_bench.version import __version__
 SHIFTS = ("paper", "released")
 CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
 SPLITS = ("train", "validation", "test")
-HALVES = ("source", "target")
+DOMAINS = ("source", "target")
 # Every key has these. A field that came later is left out of a key while it has its default, so that keys and hashes
 # from before it stay as they are: this tuple never grows.
 FIRST_FIELDS = ("backbone", "shift", "severity", "epochs", "batch", "beta", "split")

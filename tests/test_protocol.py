@@ -137,7 +137,7 @@ class TestSplit:
 
     def test_halves_given_by_the_corpus_are_kept(self):
         halves = ["source" if i % 4 else "target" for i in range(1000)]
-        parts = self.split(halves=halves)
+        parts = self.split(domains=halves)
         assert {halves[i] for part in ("train", "validation", "test") for i in parts["target", part]} == {"target"}
 
 

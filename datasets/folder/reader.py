@@ -7,7 +7,7 @@
     DIR/<video_id>_<clip_id>/*.jpg
     DIR/dataset.json                     optional, written by ``data export``: classes in their order, shift, ...
 
-With ``label_s.csv`` and ``label_t.csv`` in the place of ``labels.csv``, as the paper's authors had them, the two halves
+With ``label_s.csv`` and ``label_t.csv`` in the place of ``labels.csv``, as the paper's authors had them, the domains
 are fixed. A column ``speaker`` is read where there is one.
 """
 
@@ -29,7 +29,7 @@ from mmda_bench.data.media.files import is_picture, read_frames, read_waveform
 from mmda_bench.data.splits import split_halves
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.errors import DataError
-from mmda_bench.protocol import HALVES
+from mmda_bench.protocol import DOMAINS
 from mmda_bench.registry import register_dataset
 
 COLUMNS = ("video_id", "clip_id", "text", "mode", "emotion")
@@ -76,7 +76,7 @@ class Folder(Dataset):
                 waveform=partial(read_waveform, inside(root, row.name, ".wav")),
                 frames=partial(read_frames, inside(root, row.name)),
                 speaker=row.speaker,
-                domain=row.half,
+                domain=row.domain,
             )
 
     def _read(self, root: Path) -> tuple[list["_Row"], Card]:
@@ -99,7 +99,7 @@ class _Row:
     text: str
     emotion: str
     speaker: str | None
-    half: str | None
+    domain: str | None
 
 
 def _existing(root: Path | None) -> Path:
@@ -112,7 +112,7 @@ def _existing(root: Path | None) -> Path:
 
 def _rows(root: Path) -> list[_Row]:
     """The rows of all tables. Raises :class:`DataError` when they are missing, unreadable or contradict each other."""
-    found = [(root / name, half) for name, half in TABLES if (root / name).is_file()]
+    found = [(root / name, domain) for name, domain in TABLES if (root / name).is_file()]
     names = [path.name for path, _ in found]
     if not found:
         raise DataError(f"{root} has no labels.csv (nor label_s.csv and label_t.csv); {_contents(root)}")
@@ -122,8 +122,8 @@ def _rows(root: Path) -> list[_Row]:
         )
     rows: list[_Row] = []
     lines: dict[str, str] = {}
-    for path, half in found:
-        for line, row in _table(path, half):
+    for path, domain in found:
+        for line, row in _table(path, domain):
             here = f"{path.name} line {line}"
             if row.name in lines:
                 raise DataError(
@@ -137,7 +137,7 @@ def _rows(root: Path) -> list[_Row]:
     return rows
 
 
-def _table(path: Path, half: str | None) -> Iterator[tuple[int, _Row]]:
+def _table(path: Path, domain: str | None) -> Iterator[tuple[int, _Row]]:
     """(line, row) of one csv."""
     reader = csv.reader(io.StringIO(decoded(path), newline=""), strict=True)
     try:
@@ -152,7 +152,7 @@ def _table(path: Path, half: str | None) -> Iterator[tuple[int, _Row]]:
             )
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, _row(cells, header, half, f"{path} line {reader.line_num}")
+                yield reader.line_num, _row(cells, header, domain, f"{path} line {reader.line_num}")
     except csv.Error as error:
         reason = f"{error}; look for an unpaired quote"
         if "field limit" in str(error):
@@ -160,7 +160,7 @@ def _table(path: Path, half: str | None) -> Iterator[tuple[int, _Row]]:
         raise DataError(f"{path} line {reader.line_num} is not valid csv: {reason}") from error
 
 
-def _row(cells: list[str], header: list[str], half: str | None, where: str) -> _Row:
+def _row(cells: list[str], header: list[str], domain: str | None, where: str) -> _Row:
     if len(cells) != len(header):
         raise DataError(
             f"{where}: {len(cells)} fields, but the header has {len(header)}; "
@@ -176,7 +176,7 @@ def _row(cells: list[str], header: list[str], half: str | None, where: str) -> _
             f"{where}: video_id and clip_id make {name[:80]!r}, the name of a wav and a folder: {fault}; {EXPECTED}; "
             "clips that lie elsewhere can be linked into this folder"
         )
-    return _Row(name, row["text"], row["emotion"], row.get("speaker") or None, half)
+    return _Row(name, row["text"], row["emotion"], row.get("speaker") or None, domain)
 
 
 def _too_long(path: Path) -> str:
@@ -232,7 +232,7 @@ def _facts(root: Path) -> dict[str, Any]:
 
 
 def _check_classes(rows: list[_Row], card: Card, root: Path) -> None:
-    """Every class must occur in the training and in the test set of both halves, or no score means anything."""
+    """Every class must occur in the training and in the test set of both domains, or no score means anything."""
     unknown = sorted({row.emotion for row in rows} - set(card.classes))
     if unknown:
         raise DataError(
@@ -248,15 +248,15 @@ def _check_classes(rows: list[_Row], card: Card, root: Path) -> None:
         dataset=card.name,
         split=0,
         fractions=card.fractions,
-        halves=[row.half for row in rows],
+        domains=[row.domain for row in rows],
     )
     for index, name in enumerate(card.classes):
-        for half in HALVES:
+        for domain in DOMAINS:
             for part in ("train", "test"):
-                if not any(labels[i] == index for i in parts[half, part]):
+                if not any(labels[i] == index for i in parts[domain, part]):
                     raise DataError(
                         f"{root}: empty class: {name} has {labels.count(index)} utterances of {len(rows)}, none "
-                        f"in {half}/{part}; add utterances of {name} (8 are usually enough) or drop the class"
+                        f"in {domain}/{part}; add utterances of {name} (8 are usually enough) or drop the class"
                     )
 
 

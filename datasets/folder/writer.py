@@ -18,7 +18,7 @@ from mmda_bench.errors import ClipError, DataError
 
 JPEG_QUALITY = 95
 FACTS = "dataset.json"
-TABLE = {half: name for name, half in TABLES}
+TABLE = {domain: name for name, domain in TABLES}
 
 
 def write_folder(task: ExportTask) -> dict[str, str]:

@@ -18,7 +18,7 @@ import numpy as np
 from mmda_bench.data.ids import EXPECTED, id_fault
 from mmda_bench.dataset import Card, Dataset, Utterance
 from mmda_bench.errors import ClipError, DataError, UsageError
-from mmda_bench.protocol import HALVES
+from mmda_bench.protocol import DOMAINS
 
 UNREADABLE_SHARE = 0.2  # a corpus of which more than this cannot be read is not scored
 WAVEFORM = "(samples,) float32 in [−1, 1], mono at 16 kHz"
@@ -86,7 +86,7 @@ def _fields(utterance: Utterance, card: Card) -> Iterator[tuple[str, Any, bool, 
     known = type(label) is int and 0 <= label < classes  # numpy's integers cannot be written as JSON
     yield "label", label, known, f"an int from 0 to {classes - 1}, an index into the card's classes"
     yield "text", text, isinstance(text, str), "a str"
-    yield "domain", domain, domain is None or domain in HALVES, f"None or one of {', '.join(map(repr, HALVES))}"
+    yield "domain", domain, domain is None or domain in DOMAINS, f"None or one of {', '.join(map(repr, DOMAINS))}"
     yield "speaker", speaker, speaker is None or isinstance(speaker, str), "None or a str"
     for name in ("waveform", "frames"):
         loader = getattr(utterance, name)
@@ -162,7 +162,7 @@ def check_readable(
 ) -> None:
     """Refuse a corpus that lost too much, or a class of a training or test set, to clips that cannot be read.
 
-    ``parts``: positions by (half, split). ``unreadable``: position to reason. ``tried``: how many utterances were
+    ``parts``: positions by (domain, split). ``unreadable``: position to reason. ``tried``: how many utterances were
     looked at, if not all. Raises :class:`DataError`.
     """
     tried = len(utterances) if tried is None else tried
@@ -171,11 +171,11 @@ def check_readable(
     if len(unreadable) > UNREADABLE_SHARE * tried:
         reasons = "; ".join(list(unreadable.values())[:3])
         raise DataError(f"{len(unreadable)} of {tried} utterances of {card.name} cannot be read: {reasons} ...")
-    for (half, part), positions in parts.items():
+    for (domain, part), positions in parts.items():
         present = {utterances[p].label for p in positions if p not in unreadable}
         missing = [name for i, name in enumerate(card.classes) if i not in present]
         if missing and part != "validation":
             raise DataError(
-                f"class {missing[0]!r} of {card.name} has no readable utterance in {half} {part}; "
-                "every class needs at least two utterances in the training and test set of each half"
+                f"class {missing[0]!r} of {card.name} has no readable utterance in {domain} {part}; "
+                "every class needs at least two utterances in the training and test set of each domain"
             )

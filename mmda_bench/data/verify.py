@@ -219,7 +219,7 @@ def _parts(dataset: str, card: Card, utterances: Sequence[Utterance]) -> dict[tu
         dataset=dataset,
         split=0,
         fractions=card.fractions,
-        halves=[u.domain for u in utterances],
+        domains=[u.domain for u in utterances],
     )
 
 

@@ -19,8 +19,8 @@ TARGET_LABELS = "target-labels.json"
 class Corpus:
     """A prepared corpus: which utterance lies where, and the features of all of them.
 
-    ``parts``: positions by (half, split). ``source_labels`` by position: source utterances only. The target labels lie
-    in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
+    ``parts``: positions by (domain, split). ``source_labels`` by position: source utterances only. The target labels
+    lie in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
     ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there or is
     not as the files have it. ``lexical``: what shift and backbone make of the texts; None in a cache from before.
     ``card``: where the corpus was opened by its reader.
@@ -52,7 +52,7 @@ class Corpus:
 def read_corpus(folder: Path) -> Corpus:
     """The prepared corpus in ``folder``; the features are mapped, not read."""
     index = json.loads((folder / "corpus.json").read_text())
-    parts = {(half, part): positions for half, part, positions in index["parts"]}
+    parts = {(domain, part): positions for domain, part, positions in index["parts"]}
     features = {
         (m, variant): Ragged(folder.parent / shard for shard in index["shards"][variant][m])
         for m in MODALITIES
@@ -72,9 +72,9 @@ def read_corpus(folder: Path) -> Corpus:
     )
 
 
-def read_labels(corpus: Corpus, half: str, positions: Sequence[int]) -> np.ndarray:
+def read_labels(corpus: Corpus, domain: str, positions: Sequence[int]) -> np.ndarray:
     """Labels of these utterances, (N,) class indices. For scoring, and for the reference run on target labels."""
-    target = half == "target"
+    target = domain == "target"
     table = _int_keys(json.loads((corpus.folder / TARGET_LABELS).read_text())) if target else corpus.source_labels
     return np.array([table[p] for p in positions])
 

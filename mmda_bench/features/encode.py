@@ -33,7 +33,7 @@ class Job:
     """What all shards of one modality have in common, in picklable values. ``weights``: of the backbone, as pairs.
 
     ``corruption``: ``corrupt:NAME@S`` in the place of the shift, where it is of this modality; ``words`` of the corpus
-    and ``voices`` of its target half, where it needs them.
+    and ``voices`` of its target domain, where it needs them.
     """
 
     dataset: str
@@ -48,7 +48,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Shard:
-    """Some utterances: ``rows`` of (position, utterance, whether it is of the target half).
+    """Some utterances: ``rows`` of (position, utterance, whether it is of the target domain).
 
     ``folders``: where the rows go, by "clean" (all of them) and "shifted" (the target's); only what is to be made.
     """
@@ -120,9 +120,7 @@ def voices_of(job: Job) -> list[Voice]:
     least = acoustic.VOICES[0] + 1  # one of them may be the utterance itself
     chosen = parse_corruption(job.corruption)
     if chosen and chosen[0].needs == "voices" and len(found) < least:
-        raise DataError(
-            f"{chosen[0].name} needs {least} utterances of the target half whose sound can be read; found {len(found)}"
-        )
+        raise DataError(f"{chosen[0].name} needs {least} target utterances whose sound can be read; found {len(found)}")
     return found
 
 
@@ -135,7 +133,7 @@ def others(heard: Sequence[Voice], utterance: Utterance) -> list[np.ndarray]:
 
 
 def shifted(job: Job, raw: Any, utterance: Utterance, *, mask: str, heard: Sequence[Voice] = ()) -> Any:
-    """``raw`` as the target half has it, ready for the encoder: float32 normalised frames for "V"."""
+    """``raw`` as the target domain has it, ready for the encoder: float32 normalised frames for "V"."""
     rng = shifts.draw(job.dataset, utterance.id, job.modality)
     chosen = parse_corruption(job.corruption)
     if chosen is None:

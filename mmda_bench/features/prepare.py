@@ -30,7 +30,7 @@ from mmda_bench.features.encode import Job, Shard, load_encoder
 from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
-from mmda_bench.protocol import HALVES, Protocol, canonical_json, name_hash
+from mmda_bench.protocol import DOMAINS, Protocol, canonical_json, name_hash
 from mmda_bench.shifts import effective_shift
 from mmda_bench.shifts.corruptions import parse_corruption
 from mmda_bench.shifts.scripts import all_units
@@ -38,7 +38,7 @@ from mmda_bench.store import atomic
 
 VARIANTS = ("clean", "shifted")
 INDEX = "corpus.json"
-VOICES = 32  # utterances of the target half that may be heard behind another one
+VOICES = 32  # utterances of the target domain that may be heard behind another one
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 Progress = Callable[[str, int, int], None]
 Parts = dict[tuple[str, str], list[int]]
@@ -57,7 +57,7 @@ class Preparation:
     place: Place
 
     def read(self) -> tuple[list[Utterance], Parts]:
-        """All utterances, and their positions by (half, split). Raises :class:`DataError`."""
+        """All utterances, and their positions by (domain, split). Raises :class:`DataError`."""
         utterances = read_utterances(self.reader, self.card, self.root)
         parts = split_halves(
             [u.id for u in utterances],
@@ -65,13 +65,13 @@ class Preparation:
             dataset=self.dataset,
             split=self.protocol.split,
             fractions=self.card.fractions,
-            halves=[u.domain for u in utterances],
+            domains=[u.domain for u in utterances],
         )
         return utterances, parts
 
     def shards(self, utterances: Sequence[Utterance], parts: Parts) -> list[Shard]:
         """Every shard of the corpus, modality by modality."""
-        target = {p for (half, _), positions in parts.items() if half == "target" for p in positions}
+        target = {p for (domain, _), positions in parts.items() if domain == "target" for p in positions}
         rows = [(p, u, p in target) for p, u in enumerate(utterances)]
         shift, chosen = effective_shift(self.card.shift, self.protocol), parse_corruption(self.protocol.shift)
         shards = []
@@ -90,7 +90,7 @@ class Preparation:
         return shards
 
     def _voices(self, target: Sequence[Utterance]) -> tuple[Utterance, ...]:
-        """Some utterances of the target half, the same ones whatever the order of the files."""
+        """Some utterances of the target domain, the same ones whatever the order of the files."""
         return tuple(sorted(target, key=lambda u: name_hash("voices", self.dataset, u.id))[:VOICES])
 
 
@@ -246,8 +246,8 @@ def _write_index(
     substituted: Mapping[int, str],
     lexical: Legibility,
 ) -> None:
-    half_of = {p: half for (half, _), positions in parts.items() for p in positions}
-    labels = {half: {p: u.label for p, u in enumerate(utterances) if half_of[p] == half} for half in HALVES}
+    domain_of = {p: domain for (domain, _), positions in parts.items() for p in positions}
+    labels = {domain: {p: u.label for p, u in enumerate(utterances) if domain_of[p] == domain} for domain in DOMAINS}
     with reading(this.dataset, this.root, "unusable()"):  # entries of the tables that never became utterances
         unusable = [list(entry) for entry in this.reader.unusable(this.root)]
     paths: dict[str, dict[str, list[str]]] = {v: {m: [] for m in MODALITIES} for v in VARIANTS}

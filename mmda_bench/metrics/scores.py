@@ -53,10 +53,10 @@ def distances(outputs: Mapping[str, np.ndarray], *, classes: int) -> dict[str, f
     """The paper's D_m of every modality, between source and target test, from the arrays that a cell stores."""
 
     def of(modality: str) -> float:
-        halves = ("source_test", "target_test")
+        parts = ("source_test", "target_test")
         (z_s, y_s), (z_t, y_t) = (
             (torch.from_numpy(outputs[f"{h}/z_{modality}"]).float(), torch.from_numpy(outputs[f"{h}/labels"]).long())
-            for h in halves
+            for h in parts
         )
         return category_distance(z_s, y_s, z_t, y_t, classes).item()
 

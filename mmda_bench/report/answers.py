@@ -48,7 +48,7 @@ class Results:
         return [cell for cell in self.cells or () if cell.hash not in there]
 
     def predictions(self, hash_: str) -> "dict[str, np.ndarray]":
-        """``<half>_test/ids``, ``/labels`` (N,) and ``/probabilities`` (N, C) of one cell. Raises UsageError."""
+        """``<domain>_test/ids``, ``/labels`` (N,) and ``/probabilities`` (N, C) of one cell. Raises UsageError."""
         for record in self.records:
             if record["hash"] == hash_ and (arrays := self.store.predictions(record)) is not None:
                 return arrays

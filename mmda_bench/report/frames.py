@@ -30,7 +30,7 @@ def results_frame(records: Iterable[Record]) -> "pd.DataFrame":
 def _result(record: Record | None) -> dict[str, Any]:
     key: Mapping[str, Any] = record["key"] if record else {}
     metrics: Mapping[str, Any] = (record["metrics"] if record else None) or {}
-    target, source = (metrics.get(f"{half}_test") or {} for half in ("target", "source"))
+    target, source = (metrics.get(f"{domain}_test") or {} for domain in ("target", "source"))
     times = record.get("times") if record else None
     row = {
         "hash": record and record["hash"],

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import StoreError
-from mmda_bench.protocol import HALVES, Cell, canonical_json
+from mmda_bench.protocol import DOMAINS, Cell, canonical_json
 from mmda_bench.store import atomic
 from mmda_bench.store.faults import MALFORMED, fault, parse
 from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, is_external
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PREDICTIONS, REPRESENTATIONS, RECORD = "predictions.npz", "outputs.npz", "record.json"
-Z = tuple(f"{half}_test/z_{modality}" for half in HALVES for modality in MODALITIES)
+Z = tuple(f"{domain}_test/z_{modality}" for domain in DOMAINS for modality in MODALITIES)
 
 Rerun = Literal["failed", "all"]
 
@@ -169,7 +169,7 @@ class Store:
         """
         from mmda_bench.store.arrays import fault_of_predictions
 
-        splits = ("target_test",) if is_external(record) else tuple(f"{half}_test" for half in HALVES)
+        splits = ("target_test",) if is_external(record) else tuple(f"{domain}_test" for domain in DOMAINS)
         return self._load_arrays(record, PREDICTIONS, partial(fault_of_predictions, splits=splits))
 
     def representations(self, record: Record) -> "dict[str, np.ndarray] | None":

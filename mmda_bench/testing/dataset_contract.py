@@ -89,7 +89,7 @@ def classes_everywhere(corpus: Corpus) -> str:
     labels = [u.label for u in everything]
     parts = split_halves(
         [u.id for u in everything], labels, dataset=corpus.name, split=0, fractions=corpus.card.fractions,
-        halves=[u.domain for u in everything],
+        domains=[u.domain for u in everything],
     )  # fmt: skip
     for (domain, part), positions in parts.items():
         absent = set(range(len(corpus.card.classes))) - {labels[p] for p in positions}

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.features.corpus import Corpus
 from mmda_bench.machine.transfer import mark, sent, side_stream
-from mmda_bench.protocol import HALVES, Cell, name_hash
+from mmda_bench.protocol import DOMAINS, Cell, name_hash
 
 
 class Batch(NamedTuple):
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
 
 class Loader:
-    """The training sets of a cell, in batches of ``size`` utterances of each half. Its draws are seeded by names.
+    """The training sets of a cell, in batches of ``size`` utterances of each domain. Its draws are seeded by names.
 
     ``with_target``: whether the cell sees target utterances at all.
     """
@@ -33,9 +33,9 @@ class Loader:
         self.cell, self.corpus, self.device = cell, corpus, device
         self.size, self.with_target = size, with_target
 
-    def features(self, half: str, positions: Sequence[int]) -> dict[str, Sequences]:
+    def features(self, domain: str, positions: Sequence[int]) -> dict[str, Sequences]:
         """All modalities of these utterances as the cell's scenario has them: the target's drifts are shifted."""
-        shifted = self.cell.drifts if half == "target" else ()
+        shifted = self.cell.drifts if domain == "target" else ()
         batch = self.corpus.batch(positions, shifted=shifted, pinned=self.device.type == "cuda")
         return {m: value.to(self.device) for m, value in batch.items()}
 
@@ -44,11 +44,11 @@ class Loader:
 
         To a GPU it is copied on a stream of its own, so that the copy does not wait for this step to be done.
         """
-        rows = {half: self.corpus.parts[half, "train"] for half in HALVES}
-        orders = {half: self._order(half, len(rows[half])) for half in HALVES}
+        rows = {domain: self.corpus.parts[domain, "train"] for domain in DOMAINS}
+        orders = {domain: self._order(domain, len(rows[domain])) for domain in DOMAINS}
 
         def load() -> Batch:
-            source, target = (next(orders[half]) for half in HALVES)
+            source, target = (next(orders[domain]) for domain in DOMAINS)
             seen = self.features("target", [rows["target"][i] for i in target]) if self.with_target else None
             return Batch(source, target, self.features("source", [rows["source"][i] for i in source]), seen)
 
@@ -69,9 +69,9 @@ class Loader:
                     _take_over(batch, torch.cuda.current_stream(self.device), copied)
                 yield batch
 
-    def _order(self, half: str, size: int) -> Iterator[np.ndarray]:
+    def _order(self, domain: str, size: int) -> Iterator[np.ndarray]:
         """Batches without end: a fresh permutation an epoch, its incomplete last batch dropped."""
-        rng = np.random.default_rng(name_hash("order", half, self.cell.seed))
+        rng = np.random.default_rng(name_hash("order", domain, self.cell.seed))
         while True:
             permutation = rng.permutation(size)
             for start in range(0, size - self.size + 1, self.size):

@@ -51,9 +51,9 @@ def reference_metrics(trainer: "Trainer", heads: np.ndarray, labels: np.ndarray)
     the two training sets, drawn by the seed of the cell.
     """
     cell, z = trainer.cell, {}
-    for half, rows in (("source", trainer.source), ("target", trainer.target)):
-        order = np.random.default_rng(name_hash("probe", half, cell.seed)).permutation(len(rows))
-        z[half] = trainer.predict(half, [rows[i] for i in order[:MOST_PROBED]])[0]
+    for domain, rows in (("source", trainer.source), ("target", trainer.target)):
+        order = np.random.default_rng(name_hash("probe", domain, cell.seed)).permutation(len(rows))
+        z[domain] = trainer.predict(domain, [rows[i] for i in order[:MOST_PROBED]])[0]
     detected = detect_anchor(z["source"], z["target"])
     scored = reference_scores(heads, labels, anchor=cell.anchor, detected=detected["modality"])
     return {"detected_anchor": detected, "references": scored}

@@ -132,20 +132,20 @@ def _evaluated(trainer: "Trainer", late: LateAnswers, record: Record) -> dict[st
     outputs: dict[str, np.ndarray] = {}
     metrics: dict[str, Any] = {}
     record["metrics"] = cast(Metrics, metrics)
-    for half in ("source", "target"):
-        positions = corpus.parts[half, "test"]
-        z, logits, probabilities = trainer.predict(half, positions)
-        labels = read_labels(corpus, half, positions)  # only now: the method is done
+    for domain in ("source", "target"):
+        positions = corpus.parts[domain, "test"]
+        z, logits, probabilities = trainer.predict(domain, positions)
+        labels = read_labels(corpus, domain, positions)  # only now: the method is done
         if not np.isfinite(probabilities).all():
-            raise DivergedError(f"predictions for {half} test are not finite after the last step")
+            raise DivergedError(f"predictions for {domain} test are not finite after the last step")
         probabilities = probabilities.astype(np.float16)  # scored as stored, so that the scores can be recomputed
         heads = head_probabilities(logits)
-        metrics[f"{half}_test"] = evaluate(labels, probabilities, by_head(heads))
-        outputs[f"{half}_test/ids"] = np.array([corpus.ids[p] for p in positions])
-        outputs[f"{half}_test/labels"] = labels.astype(np.int16)
-        outputs[f"{half}_test/probabilities"] = probabilities
-        outputs |= {f"{half}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
-        if half == "target":
+        metrics[f"{domain}_test"] = evaluate(labels, probabilities, by_head(heads))
+        outputs[f"{domain}_test/ids"] = np.array([corpus.ids[p] for p in positions])
+        outputs[f"{domain}_test/labels"] = labels.astype(np.int16)
+        outputs[f"{domain}_test/probabilities"] = probabilities
+        outputs |= {f"{domain}_test/z_{m}": z[m].astype(np.float16) for m in MODALITIES}
+        if domain == "target":
             outputs["target_test/head_probabilities"] = heads
             metrics |= reference_metrics(trainer, heads, labels) if cell.method == BASELINE else {}
             curves = cast(shape.Curves, record["curves"])
@@ -275,7 +275,7 @@ class Trainer:
         with self.autocast():
             z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
-        z, logits = _halves(z, len(source_rows)), _halves(logits, len(source_rows))
+        z, logits = _by_domain(z, len(source_rows)), _by_domain(logits, len(source_rows))
         source_ids = self._ids(source_rows)
         labels = self.source_labels[source_ids]
         source = Source(z[0], logits[0], labels, source_ids)
@@ -310,7 +310,7 @@ class Trainer:
 
     @torch.no_grad()
     def predict(
-        self, half: str, positions: Sequence[int]
+        self, domain: str, positions: Sequence[int]
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
         """z and logits of all heads, and the method's class probabilities (N, C), of these utterances."""
         self.network.eval()
@@ -318,7 +318,7 @@ class Trainer:
         found = []
         for start in range(0, len(positions), EVALUATION_BATCH):
             with self.autocast():
-                z, logits = self.network(self.loader.features(half, positions[start : start + EVALUATION_BATCH]))
+                z, logits = self.network(self.loader.features(domain, positions[start : start + EVALUATION_BATCH]))
             found.append((z, logits, self._probabilities(logits)))
         z = {m: torch.cat([f[0][m] for f in found]).float().cpu().numpy() for m in DIMS}
         logits = {m: torch.cat([f[1][m] for f in found]).float().cpu().numpy() for m in DIMS}
@@ -341,7 +341,7 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _halves(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _by_domain(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The first ``rows`` of each, and the others."""
     split = {m: value.tensor_split((rows,)) for m, value in values.items()}
-    return {m: halves[0] for m, halves in split.items()}, {m: halves[1] for m, halves in split.items()}
+    return {m: parts[0] for m, parts in split.items()}, {m: parts[1] for m, parts in split.items()}

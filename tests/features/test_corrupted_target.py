@@ -1,4 +1,4 @@
-"""``--shift corrupt:NAME@S`` changes one modality of the target half, under a name of its own in the cache."""
+"""``--shift corrupt:NAME@S`` changes one modality of the target domain, under a name of its own in the cache."""
 
 from dataclasses import replace
 
@@ -84,7 +84,7 @@ def test_a_babble_is_of_other_speakers_one_of_each_or_of_other_utterances():
     levels = [round(float(wave[0]), 1) for wave in encode.others(heard, named[0])]
     assert sorted(levels) == [0.1, 0.3, 0.4]
     alone = replace(job, corruption="corrupt:babble@1", voices=tuple(named[:3]))
-    with pytest.raises(DataError, match=r"babble needs 4 utterances of the target half whose sound.*; found 3"):
+    with pytest.raises(DataError, match=r"babble needs 4 target utterances whose sound.*; found 3"):
         encode.voices_of(alone)
     unknown = [(replace(u, speaker=None), wave) for u, wave in heard]
     assert len(encode.others(unknown, unknown[2][0])) == 4

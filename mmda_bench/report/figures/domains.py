@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
-from mmda_bench.protocol import HALVES
+from mmda_bench.protocol import DOMAINS
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import DOMAINS, INK, MUTED, Style, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import (
+    DOMAIN_COLOURS,
+    INK,
+    MUTED,
+    Style,
+    head,
+    legend_entries,
+    panels,
+    short,
+    styled,
+)
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:
@@ -30,7 +40,7 @@ HATCHES = ("", "//", "\\\\", "xx")
 
 @dataclass(frozen=True)
 class Projection:
-    """Test utterances of both domains in the plane: (N, 2) and class (N,) by half."""
+    """Test utterances of both domains in the plane: (N, 2) and class (N,) by domain."""
 
     points: Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
@@ -39,19 +49,19 @@ class Projection:
 def project(outputs: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Projection:
     """t-SNE of the joint vector [Z_A, Z_L, Z_V] of both domains at once; seeded, rounded to hundredths.
 
-    ``outputs``: ``<half>_test/z_<m>`` (N, 256); ``labels``: (N,) by half, in the same order. Of many utterances, up to
-    :data:`MOST_PROJECTED` of each domain, evenly spaced.
+    ``outputs``: ``<domain>_test/z_<m>`` (N, 256); ``labels``: (N,) by domain, in the same order. Of many utterances, at
+    most :data:`MOST_PROJECTED` of each domain, evenly spaced.
     """
     from sklearn.manifold import TSNE
 
-    rows = {h: np.unique(np.linspace(0, len(labels[h]) - 1, MOST_PROJECTED).astype(int)) for h in HALVES}
-    joint = {h: np.concatenate([outputs[f"{h}_test/z_{m}"][rows[h]] for m in MODALITIES], 1) for h in HALVES}
-    z = np.concatenate([joint[half] for half in HALVES]).astype(np.float32)
+    rows = {h: np.unique(np.linspace(0, len(labels[h]) - 1, MOST_PROJECTED).astype(int)) for h in DOMAINS}
+    joint = {h: np.concatenate([outputs[f"{h}_test/z_{m}"][rows[h]] for m in MODALITIES], 1) for h in DOMAINS}
+    z = np.concatenate([joint[domain] for domain in DOMAINS]).astype(np.float32)
     model = TSNE(init="pca", perplexity=min(30.0, (len(z) - 1) / 3), random_state=0, max_iter=ITERATIONS)
     plane = np.round(model.fit_transform(z).astype(float), 2)
     first = len(joint["source"])
     points = {"source": plane[:first], "target": plane[first:]}
-    return Projection(points, {half: labels[half][rows[half]] for half in HALVES})
+    return Projection(points, {domain: labels[domain][rows[domain]] for domain in DOMAINS})
 
 
 class Coordinates:
@@ -73,20 +83,20 @@ class Coordinates:
             outputs, predictions = store.representations(record), store.predictions(record)
             if outputs is None or predictions is None:
                 return None
-            made = project(outputs, {half: predictions[f"{half}_test/labels"] for half in HALVES})
-            kept = {h: {"points": made.points[h].tolist(), "labels": made.labels[h].tolist()} for h in HALVES}
+            made = project(outputs, {domain: predictions[f"{domain}_test/labels"] for domain in DOMAINS})
+            kept = {h: {"points": made.points[h].tolist(), "labels": made.labels[h].tolist()} for h in DOMAINS}
             entry = {"record": digest, **kept}
         self.used[name] = entry
         return Projection(
-            {half: np.array(entry[half]["points"], float).reshape(-1, 2) for half in HALVES},
-            {half: np.array(entry[half]["labels"], int) for half in HALVES},
+            {domain: np.array(entry[domain]["points"], float).reshape(-1, 2) for domain in DOMAINS},
+            {domain: np.array(entry[domain]["labels"], int) for domain in DOMAINS},
         )
 
     def text(self) -> str:
         """What to keep: the projections that were used, a line per domain of a cell."""
         lines = [
             f'"{name}": {{"record": "{entry["record"]}",\n'
-            + ",\n".join(f'"{half}": {json.dumps(entry[half], separators=(",", ":"))}' for half in HALVES)
+            + ",\n".join(f'"{domain}": {json.dumps(entry[domain], separators=(",", ":"))}' for domain in DOMAINS)
             + "}"
             for name, entry in sorted(self.used.items())
         ]
@@ -133,18 +143,22 @@ def _most_frequent(projections: Mapping[str, Mapping[str, Projection]], classes:
 
 
 def _scatter(ax: "Axes", projection: Projection, shown: Mapping[int, str]) -> None:
-    for half in HALVES:
-        points, labels = projection.points[half], projection.labels[half]
+    for domain in DOMAINS:
+        points, labels = projection.points[domain], projection.labels[domain]
         marks = [(labels == label, marker, 11) for label, marker in shown.items()]
         for chosen, marker, size in [*marks, (~np.isin(labels, list(shown)), ".", 5)]:
             x, y = points[chosen].T
-            ax.scatter(x, y, s=size, marker=marker, color=DOMAINS[half], alpha=0.55, linewidths=0, rasterized=True)
+            ax.scatter(
+                x, y, s=size, marker=marker, color=DOMAIN_COLOURS[domain], alpha=0.55, linewidths=0, rasterized=True
+            )
 
 
 def _scatter_legend(figure: "Figure", shown: Mapping[int, str], classes: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], marker="o", ls="", color=DOMAINS[half], label=f"{half} domain") for half in HALVES]
+    handles = [
+        Line2D([], [], marker="o", ls="", color=DOMAIN_COLOURS[domain], label=f"{domain} domain") for domain in DOMAINS
+    ]
     handles += [
         Line2D([], [], marker=marker, ls="", color="none", mec=INK, mew=0.8, ms=5.5, label=short(classes[label]))
         for label, marker in shown.items()
@@ -174,8 +188,8 @@ def _measure(record: Record, store: Store, classes: int) -> dict[str, float]:
 
     from mmda_bench.functional.objective import category_distance
 
-    def tensors(modality: str, half: str) -> tuple[torch.Tensor, torch.Tensor]:
-        z, labels = outputs[f"{half}_test/z_{modality}"], predictions[f"{half}_test/labels"]
+    def tensors(modality: str, domain: str) -> tuple[torch.Tensor, torch.Tensor]:
+        z, labels = outputs[f"{domain}_test/z_{modality}"], predictions[f"{domain}_test/labels"]
         return torch.from_numpy(z.astype(np.float32)), torch.from_numpy(labels.astype(np.int64))
 
     return {m: category_distance(*tensors(m, "source"), *tensors(m, "target"), classes).item() for m in MODALITIES}

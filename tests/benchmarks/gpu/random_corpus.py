@@ -14,7 +14,7 @@ import torch
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.features.corpus import Corpus
 from mmda_bench.features.shards import Ragged, ShardWriter
-from mmda_bench.protocol import HALVES, Cell, Protocol
+from mmda_bench.protocol import DOMAINS, Cell, Protocol
 from mmda_bench.registry import METHODS, load_plugin, register_backbone
 from mmda_bench.training import Trainer
 from tests.benchmarks.full_size import CLASSES, RandomPaper, cached
@@ -76,7 +76,7 @@ def read(folder: Path, *, batch: int, steps: int) -> Corpus:
     return Corpus(
         folder=folder,
         ids=[f"random {p}" for p in range(2 * batch)],
-        parts={(half, "train"): steps * positions[half] for half in HALVES},
+        parts={(domain, "train"): steps * positions[domain] for domain in DOMAINS},
         source_labels={p: p % CLASSES for p in positions["source"]},
         classes=[f"class {c}" for c in range(CLASSES)],
         fingerprint="random",
