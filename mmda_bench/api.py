@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Utterance
-from mmda_bench.errors import UsageError
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, register
 from mmda_bench.report.answers import Compared, Leaderboard, Results
-from mmda_bench.store import Record, Store
+from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,13 +171,13 @@ def _names(methods: Any) -> Any:
     return methods
 
 
-def results(folder: str | Path | Store = "results") -> Results:
-    """Everything that a results folder holds."""
-    return Results(folder if isinstance(folder, Store) else Store(Path(folder)))
+def results(folder: str | Path | Store = DEFAULT_RESULTS) -> Results:
+    """Everything that a results folder holds. Raises :class:`UsageError` when there is no such folder."""
+    return Results(folder if isinstance(folder, Store) else existing_store(folder))
 
 
 def leaderboard(
-    folder: str | Path = "results", *, dataset: str | None = None, signature: str | None = None
+    folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None, signature: str | None = None
 ) -> Leaderboard:
     """The boards of a results folder, of one corpus or one signature (without its seeds) if named.
 
@@ -186,28 +185,26 @@ def leaderboard(
     """
     from mmda_bench.report import load_boards
 
-    store = Store(Path(folder))
-    if not store.results.is_dir():
-        raise UsageError(f"there is no folder {folder}; mmda-bench run --results {folder} makes it")
+    store = existing_store(folder)
     boards, damaged = load_boards(store, signature=signature)
     return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
 
 
-def compare(first: str, second: str, folder: str | Path = "results", *, dataset: str | None = None) -> Compared:
+def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None) -> Compared:
     """One row against another in every scenario: methods, ``a3d2[-add]``, or the name of a submission.
 
-    Raises :class:`UsageError` for a row that the folder does not have.
+    Raises :class:`UsageError` for a row that the folder does not have, or when there is no such folder.
     """
     from mmda_bench import report
     from mmda_bench.report import compare as comparing
 
-    store = Store(Path(folder))
+    store = existing_store(folder)
     boards, predictions = report.load_boards(store, tests=False)[0], report.read_predictions(store)
     return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset))
 
 
 def submit(
-    file: str | Path, *, dataset: str, anchor: str, folder: str | Path = "results", name: str | None = None,
+    file: str | Path, *, dataset: str, anchor: str, folder: str | Path = DEFAULT_RESULTS, name: str | None = None,
     seed: int = 0, signature: str | None = None, replace: bool = False,
 ) -> Record:  # fmt: skip
     """Score and store predictions that were made elsewhere, as a row marked external. Raises :class:`DataError`."""

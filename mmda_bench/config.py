@@ -12,6 +12,7 @@ from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import SUPERVISED, Cell, Protocol, format_seeds
 from mmda_bench.registry.spec import label
+from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.sweep import plan
 
 PROTOCOL_FIELDS = tuple(one.name for one in fields(Protocol))
@@ -47,8 +48,8 @@ class Workspace:
     plugins: tuple[Path, ...]
 
     def __init__(
-        self, *, results: str | Path = "results", data_root: str | Path | None = None, cache: str | Path | None = None,
-        weights: Mapping[str, str] | None = None, plugins: Iterable[str | Path] = (),
+        self, *, results: str | Path = DEFAULT_RESULTS, data_root: str | Path | None = None,
+        cache: str | Path | None = None, weights: Mapping[str, str] | None = None, plugins: Iterable[str | Path] = (),
     ) -> None:  # fmt: skip
         facts = {
             "results": Path(results).expanduser(),

@@ -176,8 +176,9 @@ def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores():
 def test_an_empty_folder_gives_an_empty_frame_with_its_columns_and_none_an_error(tmp_path):
     assert "weighted_f1" in mb.results(tmp_path).frame.columns
     assert mb.leaderboard(tmp_path).frame.empty
-    with pytest.raises(UsageError, match="there is no folder"):
-        mb.leaderboard(tmp_path / "absent")
+    for door in (mb.leaderboard, mb.results):
+        with pytest.raises(UsageError, match="there is no folder"):
+            door(tmp_path / "absent")
 
 
 def test_a_comparison_is_a_frame_with_a_row_a_scenario():

@@ -9,7 +9,6 @@ import typer
 
 from mmda_bench.cli.data import data
 from mmda_bench.cli.options import (
-    DEFAULT_RESULTS,
     ENVIRONMENT,
     HOLES,
     AsJson,
@@ -26,6 +25,7 @@ from mmda_bench.cli.options import (
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
+from mmda_bench.store import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     pass

@@ -33,7 +33,6 @@ CacheFolder = Annotated[
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="acoustic=, lexical= or visual=: a hub name, a folder or a file.")
 ]
-DEFAULT_RESULTS = Path("results")
 Backbone = Annotated[str | None, typer.Option("--backbone", help="Instead of the corpus's own.")]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A YAML or TOML file of these options; what is typed here wins.")

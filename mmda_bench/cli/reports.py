@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from mmda_bench.cli.options import DEFAULT_RESULTS, HOLES, AsJson, Plugins, Results, load
+from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load
 from mmda_bench.cli.output import say
-from mmda_bench.errors import UsageError
-from mmda_bench.store import Store
+from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 
 reports = typer.Typer(rich_markup_mode=None)
 
@@ -28,9 +27,7 @@ def leaderboard(
     """
 
     load(plugin)
-    store = Store(results)
-    if not store.results.is_dir():
-        raise UsageError(f"--results {results}: there is no such folder; mmda-bench run makes it")
+    store = existing_store(results)
     write_and_print(store, as_json=as_json)
     if critical_difference and not as_json:
         from mmda_bench import report
@@ -104,7 +101,7 @@ def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
     """
     from mmda_bench.cli import console
 
-    console.show_status(Store(results), as_json=as_json)
+    console.show_status(existing_store(results), as_json=as_json)
 
 
 def write_and_print(

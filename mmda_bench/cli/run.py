@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from mmda_bench.cli.options import (
-    DEFAULT_RESULTS,
     HOLES,
     Address,
     Anchors,
@@ -33,6 +32,7 @@ from mmda_bench.cli.options import (
     typed,
 )
 from mmda_bench.cli.output import say
+from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.units import count
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from mmda_bench.store.record import (
     unfinished,
     weighted_f1,
 )
-from mmda_bench.store.store import Rerun, Store, write_bytes, write_text
+from mmda_bench.store.store import DEFAULT_RESULTS, Rerun, Store, existing_store, write_bytes, write_text
 
 __all__ = [
-    "SCHEMA", "STATUSES", "Damaged", "Record", "Rerun", "Store", "StoreError", "Submission", "new_record", "scored",
-    "scores_of", "unfinished", "weighted_f1", "write_bytes", "write_text",
+    "DEFAULT_RESULTS", "SCHEMA", "STATUSES", "Damaged", "Record", "Rerun", "Store", "StoreError", "Submission",
+    "existing_store", "new_record", "scored", "scores_of", "unfinished", "weighted_f1", "write_bytes", "write_text",
 ]  # fmt: skip

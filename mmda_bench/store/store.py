@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.errors import StoreError
+from mmda_bench.errors import StoreError, UsageError
 from mmda_bench.protocol import DOMAINS, Cell, canonical_json
 from mmda_bench.store import atomic
 from mmda_bench.store.faults import MALFORMED, fault, parse
 from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, is_external
+from mmda_bench.units import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,8 @@ PREDICTIONS, REPRESENTATIONS, RECORD = "predictions.npz", "outputs.npz", "record
 Z = tuple(f"{domain}_test/z_{modality}" for domain in DOMAINS for modality in MODALITIES)
 
 Rerun = Literal["failed", "all"]
+PUBLISHED = Path("results")  # of a checkout: tracked by git
+DEFAULT_RESULTS = PUBLISHED / "local"  # ignored by git: results of one's own never replace published ones
 
 
 class Store:
@@ -199,6 +202,20 @@ class Store:
             probe = self.runs / f"{atomic.TEMPORARY}probe-{uuid.uuid4().hex[:8]}"
             atomic.write_bytes(probe, b"\0" * 65536)
             atomic.clear_leftovers(self.runs)
+
+
+def existing_store(results: str | Path) -> Store:
+    """The store of a folder that is there.
+
+    Raises :class:`UsageError` that says what makes the folder, and where records lie that may be meant.
+    """
+    store = Store(Path(results))
+    if store.results.is_dir():
+        return store
+    published = Store(PUBLISHED)
+    stored = sum(1 for _ in published.runs.glob(f"*/*/*/*/{RECORD}"))
+    there = f". The folder {PUBLISHED} holds {count(stored, 'record')}: --results {PUBLISHED}" if stored else ""
+    raise UsageError(f"there is no folder {results}; mmda-bench run --results {results} makes it{there}")
 
 
 def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":

@@ -52,7 +52,7 @@ def call(line: str, *more: str) -> tuple[int, str]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch, small_avatars, small_cache, undrawn):
     """A folder that holds nothing but the published records, also as those of the reader. Figures are not rendered."""
-    for results in ("results", "results/mine"):
+    for results in ("results", "results/mine", "results/local"):
         (tmp_path / results).mkdir()
         (tmp_path / results / "runs").symlink_to(ROOT / "results" / "runs")
     monkeypatch.chdir(tmp_path)

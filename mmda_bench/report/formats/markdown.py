@@ -19,8 +19,8 @@ from mmda_bench.report.rows import COLUMNS, Board, Row, per_class
 from mmda_bench.store import Damaged
 
 HINT = (
-    "They are for the folder `results` and for what is built in or found: add `--results`, `--data-root`, `--weights` "
-    "and `--plugin` as in the run that left the holes."
+    "They are for the folder `results/local` and for what is built in or found: add `--results`, `--data-root`, "
+    "`--weights` and `--plugin` as in the run that left the holes."
 )
 CSV_COLUMNS = (
     *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
