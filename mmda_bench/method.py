@@ -95,8 +95,8 @@ class Method(nn.Module):
 
     Class attributes: ``search_space``, at most five ranges by hyper-parameter name; ``components``, named terms that a
     cell may switch off (``a3d2[-add]``), see ``ctx.components``; ``target_views``, how many views of each target batch
-    the engine computes: 0 (it is not used: ``loss`` gets ``target=None``), 1 or 2 (``target.view2``). An instance
-    may lower ``target_views`` in ``__init__``. ``logits_untouched``: declares that no term sends a gradient to the
+    the engine computes: 0 (``loss`` gets a target of no utterances, B = 0), 1 or 2 (``target.view2``). An instance may
+    lower ``target_views`` in ``__init__``. ``logits_untouched``: declares that no term sends a gradient to the
     logits; ``mmda-bench check`` holds a method to it.
     """
 

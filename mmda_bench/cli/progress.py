@@ -42,16 +42,18 @@ class Progress(Listener):
         self.start = time.monotonic()
         self.terminal = is_terminal(sys.stdout) if terminal is None else terminal
         self.live: Any = None
-        self.beacon: heartbeat.Beacon | None = None
+        self.heartbeat: heartbeat.Heartbeat | None = None
         if results is not None and cells:
             command = shlex.join(["mmda-bench", *sys.argv[1:]])
-            self.beacon = heartbeat.Beacon(results, heartbeat.Sweep(len(cells), done, command, cells[0].signature))
+            self.heartbeat = heartbeat.Heartbeat(
+                results, heartbeat.Sweep(len(cells), done, command, cells[0].signature)
+            )
 
     def __enter__(self) -> "Progress":
         already = f", {self.before} {'is' if self.before == 1 else 'are'} stored already" if self.before else ""
         say(f"{count(self.total, 'cell')} to run{already}.")
-        if self.beacon is not None:
-            self.beacon.__enter__()
+        if self.heartbeat is not None:
+            self.heartbeat.__enter__()
         if self.terminal:
             from rich.live import Live
 
@@ -64,8 +66,8 @@ class Progress(Listener):
     ) -> None:
         if self.live is not None:
             self._display(self.live.stop)
-        if self.beacon is not None:
-            self.beacon.__exit__(kind, error, traceback)
+        if self.heartbeat is not None:
+            self.heartbeat.__exit__(kind, error, traceback)
         if kind is None:
             spent = duration(time.monotonic() - self.start)
             say(f"{count(self.finished_cells, 'cell')} run in {spent}, {self.failed or 'none'} failed.")
@@ -106,10 +108,10 @@ class Progress(Listener):
         self._tell()
 
     def _tell(self) -> None:
-        if self.beacon is not None:
-            self.beacon.tell(
+        if self.heartbeat is not None:
+            self.heartbeat.tell(
                 replace(
-                    self.beacon.sweep,
+                    self.heartbeat.sweep,
                     finished=self.finished_cells,
                     failed=self.failed,
                     running=list(self.running.values()),

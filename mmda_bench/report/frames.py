@@ -36,7 +36,7 @@ def _result(record: Record | None) -> dict[str, Any]:
         "hash": record and record["hash"],
         "dataset": key.get("dataset"),
         "version": key.get("version"),
-        "method": label(key["method"], key["params"], key["off"]) if key else None,
+        "method": _label(record) if record else None,
         "anchor": key.get("anchor"),
         "seed": key.get("seed"),
         "status": record and record["status"],
@@ -49,6 +49,12 @@ def _result(record: Record | None) -> dict[str, Any]:
         "signature": record and record["signature"],
     }
     return row | protocol_columns(key.get("protocol") or {})
+
+
+def _label(record: Record) -> str:
+    """The label under which the cell ran, so that a changed default renames no row; older records lack it."""
+    key = record["key"]
+    return (record.get("titles") or {}).get("label") or label(key["method"], key["params"], key["off"])
 
 
 def protocol_columns(values: Mapping[str, Any]) -> dict[str, Any]:

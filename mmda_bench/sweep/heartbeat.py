@@ -56,7 +56,7 @@ class Sweep:
         return time.time() - self.heard < SILENCE_S
 
 
-class Beacon:
+class Heartbeat:
     """Writes what it is told, and that the sweep lives, until it is closed. A folder that fails never stops a sweep."""
 
     def __init__(self, results: Path, sweep: Sweep) -> None:
@@ -65,7 +65,7 @@ class Beacon:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
-    def __enter__(self) -> "Beacon":
+    def __enter__(self) -> "Heartbeat":
         for path, sweep in _files(self.path.parent.parent):
             if sweep.host == self.sweep.host and not sweep.alive:
                 with contextlib.suppress(OSError):

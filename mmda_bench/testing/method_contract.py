@@ -127,8 +127,8 @@ def labels_hidden(entry: Entry) -> str:
         raise ContractError(
             f"asked the target batch for {', '.join(sorted(set(SealedTarget.asked)))}; it has no such thing"
         )
-    secret = rehearsal.target_labels[target.ids] if target is not None else None
-    if secret is not None and any(torch.equal(value, secret) for value in _reachable(target)):
+    secret = rehearsal.target_labels[target.ids]
+    if len(secret) and any(torch.equal(value, secret) for value in _reachable(target)):
         raise ContractError("the labels of the target batch can be reached from it")
     return "nothing was asked for, and none can be reached from the batch"
 

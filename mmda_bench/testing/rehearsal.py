@@ -112,10 +112,9 @@ class Rehearsal:
         return SealedTarget(*self.outputs(1, ids), ids=ids, view2=second)
 
     def batches(self, step: int = 0) -> tuple[Source, Target]:
-        """A batch of each domain. A method without target views gets None, as in training."""
+        """A batch of each domain. A method without target views gets a target of none."""
         ids = (torch.arange(self.batch, device=self.device) + step * self.batch) % SIZE
-        target = self.target(ids) if self.method.target_views else None
-        return self.source(ids), target  # type: ignore[return-value]
+        return self.source(ids), self.target(ids if self.method.target_views else ids[:0])
 
     def terms(self, source: Source, target: Target, progress: float = 0.5) -> dict[str, Tensor]:
         """The method's terms, checked to be finite scalars by name."""

@@ -279,19 +279,17 @@ class Trainer:
         source_ids = self._ids(source_rows)
         labels = self.source_labels[source_ids]
         source = Source(z[0], logits[0], labels, source_ids)
-        target = None
-        if self.views:
-            ids = self._ids(target_rows)
-            view2 = Target(second[0], second[1], ids) if second else None
-            target = Target(z[1], logits[1], ids, view2)
-        plans = PlansTogether(target.z.values() if target else (), self.device)
+        target_ids = self._ids(target_rows if self.views else target_rows[:0])
+        view2 = Target(second[0], second[1], target_ids) if second else None
+        target = Target(z[1], logits[1], target_ids, view2)
+        plans = PlansTogether(target.z.values(), self.device)
         terms = {"ib": information_bottleneck(source.logits, source.z, labels, self.cell.protocol.beta)}
-        if self.target_labels is not None and target is not None:
+        if self.target_labels is not None:
             known = self.target_labels[target.ids]
             terms["target_ib"] = information_bottleneck(target.logits, target.z, known, self.cell.protocol.beta)
             return terms
         with self.autocast(), plans:
-            extra = plans.solved(self.method.loss(source, target, progress))  # type: ignore[arg-type]
+            extra = plans.solved(self.method.loss(source, target, progress))
         if "ib" in extra:
             raise ValueError(f"method {self.cell.method} names a term 'ib', which is the engine's; rename it")
         return terms | extra

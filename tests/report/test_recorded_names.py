@@ -7,6 +7,7 @@ from hand_made import make_cell, make_record
 
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.report.boards import Board, make_boards
+from mmda_bench.report.frames import results_frame
 
 
 def sweep(method, **options):
@@ -42,6 +43,7 @@ def test_a_changed_default_or_title_renames_no_row(request):
     after = only(records)
     assert names(after) == names(before)
     assert [row.label for row in after.ablation["a3d2"]] == ["dt", "a3d2[-add]", "a3d2"]
+    assert set(results_frame(records)["method"]) == {"dt", "a3d2[-add]", "a3d2", "a3d2[gamma1=5]"}
 
 
 def test_older_records_have_the_names_of_the_registry(other_default):

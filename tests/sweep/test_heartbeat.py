@@ -35,7 +35,7 @@ def ended_process():
 
 
 def test_a_sweep_is_seen_with_what_it_told_while_it_runs_and_not_after(tmp_path, sweep):
-    with heartbeat.Beacon(tmp_path, sweep) as beacon:
+    with heartbeat.Heartbeat(tmp_path, sweep) as beacon:
         beacon.tell(replace(sweep, finished=3, failed=1, running=["dt anchor=A seed=0"], left_s=60.0))
         seen = heartbeat.read(tmp_path)
         assert [(one.finished, one.failed, one.running, one.left_s) for one in seen] == [
@@ -52,7 +52,7 @@ def test_what_a_dead_sweep_of_another_user_left_stops_nobody(tmp_path, sweep, mo
 
     left_behind(tmp_path, replace(sweep, pid=ended_process()))
     monkeypatch.setattr(Path, "unlink", refuse)
-    with heartbeat.Beacon(tmp_path, sweep):
+    with heartbeat.Heartbeat(tmp_path, sweep):
         assert len(heartbeat.read(tmp_path)) == 2
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_file_is_passed_over(tmp_path, sweep, capsys, where, text):
     assert [one.host for one in heartbeat.read(tmp_path)] == ["node-7"]
     console.show_status(Store(tmp_path), as_json=False)
     assert capsys.readouterr().out.count("A sweep ") == 1
-    with heartbeat.Beacon(tmp_path, sweep):
+    with heartbeat.Heartbeat(tmp_path, sweep):
         assert len(heartbeat.read(tmp_path)) == 2
 
 
@@ -119,7 +119,7 @@ def test_the_next_sweep_clears_what_a_dead_one_of_this_machine_left(tmp_path, sw
     other = dead.with_name("node-7-1.json")
     other.write_text(json.dumps(vars(replace(sweep, host="node-7", pid=1, heard=0.0))))
     (dead.parent / "broken.json").write_text("{half")
-    with heartbeat.Beacon(tmp_path, sweep):
+    with heartbeat.Heartbeat(tmp_path, sweep):
         assert not dead.exists()
         assert other.exists(), "its own machine knows better"
         assert {one.host for one in heartbeat.read(tmp_path)} == {"node-7", sweep.host}
@@ -127,7 +127,7 @@ def test_the_next_sweep_clears_what_a_dead_one_of_this_machine_left(tmp_path, sw
 
 def test_a_folder_that_cannot_be_written_does_not_stop_a_sweep(tmp_path, sweep):
     (tmp_path / "file").write_text("")
-    with heartbeat.Beacon(tmp_path / "file", sweep) as beacon:
+    with heartbeat.Heartbeat(tmp_path / "file", sweep) as beacon:
         beacon.tell(sweep)
 
 

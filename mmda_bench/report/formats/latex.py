@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mmda_bench.report.formats.tables import Cell, Table, tables
+from mmda_bench.report.formats.tables import TextCell, Table, tables
 from mmda_bench.report.rows import Board
 
 LINE = 64  # characters of small type on a line of an article
@@ -60,7 +60,7 @@ def _columns(table: Table) -> list[list[str]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TextCell) -> str:
     return f"\\textbf{{{tex(cell.text)}}}" if cell.bold else tex(cell.text)
 
 

@@ -30,7 +30,7 @@ REFERENCES = {
 }
 
 
-class Cell(NamedTuple):
+class TextCell(NamedTuple):
     text: str
     bold: bool = False
 
@@ -42,7 +42,7 @@ class Table:
     name: str
     title: str
     header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TextCell]]
     caption: str = ""
     words: int = 1
 
@@ -60,7 +60,7 @@ def _main(board: Board) -> Iterator[Table]:
             "external",
             "External: predictions that were submitted",
             ["name", *COLUMNS],
-            [[Cell(row.marked), *_scores(row)] for row in board.external],
+            [[TextCell(row.marked), *_scores(row)] for row in board.external],
             "Scored here on the same utterances, trained elsewhere: nobody here has seen how. Never in bold and never "
             "the best that others are held against; `mmda-bench compare` tells the paired differences.",
         )
@@ -71,10 +71,14 @@ def _main(board: Board) -> Iterator[Table]:
             f"Table 2: components of {plain_title(board, method)}",
             ["method", *(part.upper() for part in parts), *COLUMNS],
             [
-                [Cell(row.marked), *(Cell("✓" if on else "") for on in switched_on(row, method, parts)), *_scores(row)]
+                [
+                    TextCell(row.marked),
+                    *(TextCell("✓" if on else "") for on in switched_on(row, method, parts)),
+                    *_scores(row),
+                ]
                 for row in rows
             ]
-            + [[_reference(row), *(Cell("") for _ in parts), *_scores(row)] for row in label_free(board)],
+            + [[_reference(row), *(TextCell("") for _ in parts), *_scores(row)] for row in label_free(board)],
             " ".join(part for part in ("Percent.", bold_rule(board), dagger(board)) if part),
             words=1 + len(parts),
         )
@@ -88,7 +92,7 @@ def table_1(board: Board) -> Table:
         "main",
         "Table 1: weighted F1 on the target test set by anchor modality",
         ["method", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
-        [[Cell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(row)] for row in board.rows],
+        [[TextCell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(row)] for row in board.rows],
         caption(board),
     )
 
@@ -98,7 +102,7 @@ def references(board: Board) -> Table:
         "reference",
         "Bounds: references, not methods",
         ["reference", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
-        [[Cell(row.marked), *_scores(row), *_rank(board, ""), *_costs(row)] for row in board.references],
+        [[TextCell(row.marked), *_scores(row), *_rank(board, ""), *_costs(row)] for row in board.references],
         " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
     )
 
@@ -107,9 +111,9 @@ def _rank_head(board: Board) -> list[str]:
     return ["rank"] if board.ranks else []
 
 
-def _rank(board: Board, label: str) -> list[Cell]:
+def _rank(board: Board, label: str) -> list[TextCell]:
     """'2', or '2–4'; what is no method has no place."""
-    return [Cell(rank_text(*board.ranks.get(label, (0, 0))))] if board.ranks else []
+    return [TextCell(rank_text(*board.ranks.get(label, (0, 0))))] if board.ranks else []
 
 
 def rank_text(first: int, last: int) -> str:
@@ -126,15 +130,17 @@ def label_free(board: Board) -> list[Row]:
     return [row for row in board.references if row.title in ABOUT]
 
 
-def _reference(row: Row) -> Cell:
+def _reference(row: Row) -> TextCell:
     """Its name in a table of methods."""
-    return Cell(f"{row.marked} (reference)")
+    return TextCell(f"{row.marked} (reference)")
 
 
-def _named(methods: Sequence[Row], references: Sequence[Row], external: Sequence[Row] = ()) -> list[tuple[Cell, Row]]:
+def _named(
+    methods: Sequence[Row], references: Sequence[Row], external: Sequence[Row] = ()
+) -> list[tuple[TextCell, Row]]:
     """Rows with their names in a table that has methods and others."""
-    first = [(Cell(row.marked), row) for row in methods]
-    return [*first, *((_reference(row), row) for row in references), *((Cell(row.marked), row) for row in external)]
+    first = [(TextCell(row.marked), row) for row in methods]
+    return [*first, *((_reference(row), row) for row in references), *((TextCell(row.marked), row) for row in external)]
 
 
 def macro(board: Board) -> Table:
@@ -144,7 +150,7 @@ def macro(board: Board) -> Table:
         "Macro-F1 on the target test set",
         ["method", *COLUMNS],
         [
-            [name, *(Cell(score_text(row.macro[c])) for c in COLUMNS)]
+            [name, *(TextCell(score_text(row.macro[c])) for c in COLUMNS)]
             for name, row in _named(board.lines, board.references, board.external)
             if row.macro
         ],
@@ -192,7 +198,7 @@ def gains(board: Board) -> Table:
         f"Difference from the best label-free reference{f', {reference.title}' if reference else ''}",
         ["method", *COLUMNS],
         [
-            [Cell(row.marked), *(_gain(board, row, column) for column in COLUMNS)]
+            [TextCell(row.marked), *(_gain(board, row, column) for column in COLUMNS)]
             for row in board.rows
             if row.label in tested
         ],
@@ -201,9 +207,9 @@ def gains(board: Board) -> Table:
     )
 
 
-def _gain(board: Board, row: Row, column: str) -> Cell:
+def _gain(board: Board, row: Row, column: str) -> TextCell:
     found = board.gains.get((row.label, column))
-    return Cell(difference_text(found) if found else ABSENT)
+    return TextCell(difference_text(found) if found else ABSENT)
 
 
 def _matrix(board: Board) -> Table:
@@ -220,23 +226,23 @@ def _matrix(board: Board) -> Table:
         "pairs",
         "Method against method: average column, row minus column",
         ["method", *(row.title for row in shown)],
-        [[Cell(a.marked), *(_pair(board, a, b) for b in shown)] for a in shown],
+        [[TextCell(a.marked), *(_pair(board, a, b) for b in shown)] for a in shown],
         f"{best}Points of weighted F1 and, in parentheses, of how many pairs of cells (anchor, seed) the row has the "
         f"higher score. {bold} Cells of one corpus share their utterances and are no independent trials: the counts "
         "describe, and only the test decides.",
     )
 
 
-def _pair(board: Board, a: Row, b: Row) -> Cell:
+def _pair(board: Board, a: Row, b: Row) -> TextCell:
     if (a.label, b.label) in board.pairs:
         difference, sign = board.pairs[a.label, b.label], 1
     elif (b.label, a.label) in board.pairs:
         difference, sign = board.pairs[b.label, a.label], -1
     else:
-        return Cell("")
+        return TextCell("")
     won, of = wins(a, b)
     bold = difference.significant and len(board.seeds) >= LEAST_SEEDS
-    return Cell(f"{signed(sign * difference.mean, 1)} ({won}/{of})", bold)
+    return TextCell(f"{signed(sign * difference.mean, 1)} ({won}/{of})", bold)
 
 
 def wins(a: Row, b: Row) -> tuple[int, int]:
@@ -254,15 +260,15 @@ def published(board: Board) -> Table:
     marks = {True: " ✓", False: " ✗", None: ""}
     titles = {row.label: row.marked for row in board.lines}
 
-    def text(known: float, difference: float | None, covered: bool | None) -> Cell:
-        return Cell(f"{known:.2f} ({ABSENT if difference is None else signed(difference) + marks[covered]})")
+    def text(known: float, difference: float | None, covered: bool | None) -> TextCell:
+        return TextCell(f"{known:.2f} ({ABSENT if difference is None else signed(difference) + marks[covered]})")
 
     return Table(
         "published",
         "Published against ours",
         ["method", *COLUMNS],
         [
-            [Cell(titles[label]), *(text(c.published, c.difference, c.covered) for c in columns.values())]
+            [TextCell(titles[label]), *(text(c.published, c.difference, c.covered) for c in columns.values())]
             for label, columns in against_published(board).items()
         ],
         "The paper's number and, in parentheses, ours minus it; ✓: our 95 % interval covers the published value, ✗: it "
@@ -277,7 +283,7 @@ def _details(board: Board) -> Iterator[Table]:
         "Trust: calibration and detection of errors",
         ["method", *(f"ECE {c}" for c in COLUMNS), *(f"AUROC {c}" for c in COLUMNS)],
         [
-            [name] + [Cell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
+            [name] + [TextCell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
             for name, row in _named(board.lines, board.references, board.external)
             if row.trust
         ],
@@ -288,7 +294,10 @@ def _details(board: Board) -> Iterator[Table]:
         "cost",
         "Cost of a cell",
         ["method", "train min", "memory MB", "trained parameters"],
-        [[Cell(r.marked), *_costs(r), Cell(f"{r.parameters:,}" if r.parameters else ABSENT)] for r in board.lines],
+        [
+            [TextCell(r.marked), *_costs(r), TextCell(f"{r.parameters:,}" if r.parameters else ABSENT)]
+            for r in board.lines
+        ],
         f"Mean minutes of training, highest peak of memory. Measured on {hardware(board)}.",
     )
 
@@ -301,7 +310,7 @@ def _per_class(board: Board) -> Table:
         "class",
         "F1 by class",
         ["class", *(name.text for name, _ in named)],
-        [[Cell(c), *(Cell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
+        [[TextCell(c), *(TextCell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
         "Percent, mean over scenarios and seeds.",
     )
 
@@ -316,21 +325,21 @@ def switched_on(row: Row, method: str, components: Sequence[str]) -> list[bool]:
     return [row.method == method and part not in row.off for part in components]
 
 
-def _scores(row: Row) -> list[Cell]:
-    return [Cell(score_text(row.scores[column]), column in row.bold) for column in COLUMNS]
+def _scores(row: Row) -> list[TextCell]:
+    return [TextCell(score_text(row.scores[column]), column in row.bold) for column in COLUMNS]
 
 
-def _costs(row: Row) -> list[Cell]:
+def _costs(row: Row) -> list[TextCell]:
     minutes = ABSENT if row.minutes is None else f"{row.minutes:.2f}"
-    return [Cell(minutes), Cell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
+    return [TextCell(minutes), TextCell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
 
 
-def _interval(row: Row, column: str) -> Cell:
+def _interval(row: Row, column: str) -> TextCell:
     limits = row.intervals.get(column)
-    return Cell(f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else ABSENT)
+    return TextCell(f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else ABSENT)
 
 
-def _from_best(row: Row, column: str) -> Cell:
+def _from_best(row: Row, column: str) -> TextCell:
     if column in row.from_best:
-        return Cell(difference_text(row.from_best[column]))
-    return Cell("best" if column in row.best else ABSENT)
+        return TextCell(difference_text(row.from_best[column]))
+    return TextCell("best" if column in row.best else ABSENT)
