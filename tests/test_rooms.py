@@ -76,6 +76,37 @@ def test_the_engine_names_no_method_and_no_corpus_in_its_imports():
     assert [path.name for path in files(ENGINE) if {"methods", "datasets"} & set(arrows(path))] == []
 
 
+def private(path: Path) -> Iterator[str]:
+    """The private names of other libraries that a file uses."""
+    tree = ast.parse(path.read_text("utf-8"))
+    foreign = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            foreign |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("mmda_bench"):
+            names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            yield from (name for name in names if name.startswith("_") and not name.startswith("__"))
+            foreign |= {alias.asname or alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            owner = node.value
+            while isinstance(owner, ast.Attribute):
+                owner = owner.value
+            if isinstance(owner, ast.Name) and owner.id in foreign - {"os"}:  # os._exit is documented
+                yield ast.unparse(node)
+
+
+def test_private_names_of_other_libraries_are_used_in_one_file_alone():
+    found = {
+        path.relative_to(ROOT).as_posix(): sorted({*private(path)})
+        for folder in (ENGINE, *map(ROOT.joinpath, AUTHORS))
+        for path in files(folder)
+    }
+    known = found.pop("mmda_bench/machine/foreign.py")
+    assert "torch._fused_adam_" in known
+    assert {path: names for path, names in found.items() if names} == {}
+
+
 def test_rooms_files_and_functions_are_small():
     top = [path.name for path in ENGINE.glob("*.py")]
     assert len(top) <= MOST_FILES, top

@@ -2,7 +2,7 @@
 
 ``torch.optim.Adam(fused=True)`` calls the same kernel and gives the same bits, but its first use imports PyTorch's
 compiler, which costs every worker over a second, and it has no public way to leave out a step without the host knowing.
-The kernel, ``torch._fused_adam_``, is private: seen in torch 2.6 to 2.14, and held to the public class by a test.
+The kernel is private (:mod:`mmda_bench.machine.foreign`), and held to the public class by a test.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from mmda_bench.machine import foreign
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # the defaults of the paper
 
@@ -58,25 +60,10 @@ class FusedAdam:
     def _move(self, moving: Sequence[tuple[nn.Parameter, Tensor]], rate: float, skip: Tensor | None) -> None:
         moments = [self._moments_of(p) for p, _ in moving]
         means, squares, steps = (list(part) for part in zip(*moments, strict=True))
-        torch._foreach_add_(steps, 1)
-        torch._fused_adam_(
-            [p for p, _ in moving],
-            [grad for _, grad in moving],
-            means,
-            squares,
-            [],
-            steps,
-            lr=rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=0.0,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-            found_inf=skip,
+        parameters, gradients = zip(*moving, strict=True)
+        foreign.fused_adam(
+            parameters, gradients, means, squares, steps, rate=rate, betas=BETAS, epsilon=EPSILON, skip=skip
         )
-        if skip is not None:
-            torch._foreach_sub_(steps, [skip] * len(steps))
 
     def _moments_of(self, parameter: nn.Parameter) -> _Moments:
         if parameter not in self._moments:

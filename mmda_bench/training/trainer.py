@@ -25,6 +25,7 @@ from mmda_bench.functional.objective import information_bottleneck
 from mmda_bench.functional.transport import PlansTogether
 from mmda_bench.machine import memory
 from mmda_bench.machine.arithmetic import exact_float32, precision_of
+from mmda_bench.machine.foreign import has_bfloat16
 from mmda_bench.machine.transfer import sent
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.metrics.predictions import prediction_fault
@@ -330,13 +331,6 @@ class Trainer:
             if fault := prediction_fault(found, rows=rows, classes=classes):
                 raise ValueError(fault)
         return found
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, processors that multiply in it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _by_domain(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mmda_bench.report.formats.tables import TextCell, Table, tables
+from mmda_bench.report.formats.tables import Table, TextCell, tables
 from mmda_bench.report.rows import Board
 
 LINE = 64  # characters of small type on a line of an article

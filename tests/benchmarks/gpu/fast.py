@@ -26,9 +26,9 @@ from mmda_bench.features.encode import repeatable
 from mmda_bench.functional.transport import PlansTogether, anchor_drag, dimension_cost, transport_plan
 from mmda_bench.machine import memory
 from mmda_bench.machine.arithmetic import exact_float32, precision_of
+from mmda_bench.machine.foreign import has_bfloat16
 from mmda_bench.training import Trainer
 from mmda_bench.training.batches import join
-from mmda_bench.training.trainer import has_bfloat16
 from tests.benchmarks import bench_full_size
 from tests.benchmarks.full_size import RandomPaper, inputs, naive_step, run_frozen
 from tests.benchmarks.gpu import machine, random_corpus, waits

@@ -1,0 +1,57 @@
+"""Private interfaces of other libraries, each with the versions that it was seen in. Nothing else may use one.
+
+A private name may go with any release; when one has gone, this file is what has to be mended.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def fused_adam(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    means: Sequence[Tensor],
+    squares: Sequence[Tensor],
+    steps: Sequence[Tensor],
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    skip: Tensor | None,
+) -> None:
+    """One step of Adam in place, by ``torch._fused_adam_``: seen in torch 2.6 to 2.14.
+
+    All tensors of a call lie on one device and have one type, but for ``steps``: float32 scalars. ``skip``: a float32
+    scalar on that device; where it is 1, nothing moves and no step is counted.
+    """
+    torch._foreach_add_(list(steps), 1)
+    torch._fused_adam_(
+        list(parameters),
+        list(gradients),
+        list(means),
+        list(squares),
+        [],
+        list(steps),
+        lr=rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
+        found_inf=skip,
+    )
+    if skip is not None:
+        torch._foreach_sub_(list(steps), [skip] * len(steps))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster there: GPUs since Ampere, processors that multiply in it.
+
+    Of a processor it asks ``torch.cpu._is_avx512_bf16_supported`` and ``_is_amx_tile_supported``: seen in torch 2.14.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
