@@ -143,7 +143,7 @@ class RunConfig:
         protocol = {name: getattr(cell.protocol, name) for name in PROTOCOL_FIELDS if name != "weights"}
         supervised = cell.method == SUPERVISED
         return cls(
-            methods=SUPERVISED if supervised else label(cell.method, cell.params, cell.off),
+            methods=SUPERVISED if supervised else label(cell.method, cell.params, cell.off, cell.rates),
             dataset=cell.dataset,
             anchors=cell.anchor,
             seeds=f"{cell.seed}-{cell.seed}",

@@ -13,9 +13,12 @@ SHIFTS = ("paper", "released")
 CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
 SPLITS = ("train", "validation", "test")
 DOMAINS = ("source", "target")
+TRIAL_PARTS = (("source", "validation"), ("target", "train"), ("target", "validation"))  # what a choice may look at
 # Every key has these. A field that came later is left out of a key while it has its default, so that keys and hashes
 # from before it stay as they are: this tuple never grows.
 FIRST_FIELDS = ("backbone", "shift", "severity", "epochs", "batch", "beta", "split")
+LAST, TRIAL = "last", "trial"  # values of ``select``: the settings as typed; one of the settings that are tried
+PUBLISHED_RATES = (1.0, 1.0)
 SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
 
 REFERENCES = ("anchor-head", "detected-anchor", "mean-of-heads")  # rows that the cells of DT give without training
@@ -30,7 +33,8 @@ class Protocol:
     the card's numbers as variances, "released" as standard deviations; ``corrupt:NAME@S`` is a corruption at severity
     S (:mod:`mmda_bench.shifts.corruptions`), where ``severity`` stays 1. The model of the last epoch is scored.
     ``backbone``: "" only until a run settles it: the corpus's own. ``weights``: digest of the pretrained
-    weights in use, "" for a backbone that brings its own.
+    weights in use, "" for a backbone that brings its own. ``select``: who chose the settings: "last" for nobody, a
+    validator for the best of so many ``trials`` of a ``study``, "trial" for one of those.
     """
 
     backbone: str = ""
@@ -41,6 +45,9 @@ class Protocol:
     beta: float = 1e-3
     split: int = 0
     weights: str = ""
+    select: str = LAST
+    trials: int = 0
+    study: int = 0
 
     def learning_rate_factor(self, epoch: int) -> float:
         """Factor on both learning rates in ``epoch`` (from 0): the released code's 1 1 1 1 .8 .6 .4 .2, stretched."""
@@ -66,8 +73,9 @@ class Protocol:
             f"shift:{self.shift}{strength}",
             f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
             f"epochs:{self.epochs}",
-            "select:last",
+            f"select:{self.select}",
         ]
+        fields += [f"{name}:{value}" for name in ("trials", "study") if (value := getattr(self, name))]
         if seeds is not None:
             fields.append(f"seeds:{format_seeds(seeds)}")
         return "|".join([*fields, "metric:weighted-f1"])
@@ -78,6 +86,7 @@ class Cell:
     """The unit that runs, is stored, and is never run twice: names and numbers only.
 
     ``params``: every hyper-parameter, resolved. ``off``: components switched off. ``version``: of the corpus.
+    ``rates``: factors on the backbone's learning rates, of new modules and of the trained pretrained layers.
     """
 
     method: str
@@ -88,6 +97,7 @@ class Cell:
     anchor: str
     seed: int
     protocol: Protocol
+    rates: tuple[float, float] = PUBLISHED_RATES
 
     @property
     def drifts(self) -> tuple[str, ...]:
@@ -104,7 +114,9 @@ class Cell:
             for one in fields(self.protocol)
             if (value := getattr(self.protocol, one.name)) != one.default or one.name in FIRST_FIELDS
         }
-        return {**asdict(self), "params": dict(self.params), "off": sorted(self.off), "protocol": protocol}
+        key = {**asdict(self), "params": dict(self.params), "off": sorted(self.off), "protocol": protocol}
+        rates = key.pop("rates")
+        return key if rates == PUBLISHED_RATES else {**key, "rates": list(rates)}
 
     @property
     def hash(self) -> str:
@@ -113,7 +125,8 @@ class Cell:
 
     @classmethod
     def from_key(cls, key: Mapping[str, Any]) -> "Cell":
-        return cls(**{**key, "off": tuple(key["off"]), "protocol": Protocol(**key["protocol"])})
+        rates = tuple(key.get("rates", PUBLISHED_RATES))
+        return cls(**{**key, "off": tuple(key["off"]), "protocol": Protocol(**key["protocol"]), "rates": rates})
 
 
 def canonical_json(value: Any) -> str:

@@ -15,6 +15,7 @@ from mmda_bench.cli.output import GONE, is_terminal, say, silence
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
 from mmda_bench.store import Record, weighted_f1
+from mmda_bench.store.record import splits_of
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, one_line
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def cell_name(cell: Cell) -> str:
-    return f"{label(cell.method, cell.params, cell.off)} anchor={cell.anchor} seed={cell.seed}"
+    return f"{label(cell.method, cell.params, cell.off, cell.rates)} anchor={cell.anchor} seed={cell.seed}"
 
 
 class Progress(Listener):
@@ -125,7 +126,8 @@ class Progress(Listener):
         self.finished_cells += 1
         width = len(str(self.total))
         if record["status"] == "ok":
-            outcome = f"target F1 {100 * weighted_f1(record):.1f}"
+            split = splits_of(record)[-1]
+            outcome = f"{split.replace('_test', '').replace('_', ' ')} F1 {100 * weighted_f1(record, split):.1f}"
         else:
             self.failed += 1
             outcome = f"{record['status'].upper()}: {one_line(record['reason'])[:200]}"

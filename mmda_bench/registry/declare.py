@@ -23,6 +23,7 @@ NAME_RULE = "lower-case letters and digits, with single - + or _ in between, beg
 
 
 FAMILIES = ("multimodal", "adversarial", "moment", "transport", "self-training", "baselines")  # groups of methods
+RATES = ("rate", "pretrained_rate")  # settings of every method: factors on the two learning rates of the backbone
 RESERVED = (
     "all",
     "ablation",
@@ -175,6 +176,8 @@ def hyper_parameters(positional: Sequence[str], named: Mapping[str, Any], facts:
         raise UsageError(f"{positional[2]!r} of __init__ is positional, so that no run could set it; {rule}")
     defaults = {**named, **(facts.get("overrides") or {})}
     for name, default in defaults.items():
+        if name in RATES:
+            raise UsageError(f"{name!r} is a setting of every method, a factor on a learning rate; choose another name")
         if default is inspect.Parameter.empty:
             raise UsageError(f"{name!r} of __init__ has no default; {rule}")
         if not is_json(default):

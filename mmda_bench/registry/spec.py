@@ -11,19 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import SUPERVISED
+from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED
 from mmda_bench.published import ABLATION, FAMILIES, PAPER_ORDER
-from mmda_bench.registry.declare import is_json
+from mmda_bench.registry.declare import RATES, is_json
 from mmda_bench.registry.registry import METHODS
+
+TUNED = "tuned"  # in the brackets of a method: with the settings that its trials have chosen
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A method with its settings. ``params``: all of them, resolved; ``off``: components switched off."""
+    """A method with its settings. ``params``: all of them, resolved; ``off``: components switched off; ``rates``:
+    factors on the two learning rates, typed as :data:`~mmda_bench.registry.declare.RATES` with every method;
+    ``tuned``: ``params`` and ``rates`` are those of the stored choice among trials, which differ by anchor."""
 
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
     off: tuple[str, ...] = ()
+    rates: tuple[float, float] = PUBLISHED_RATES
+    tuned: bool = False
 
 
 def table_rank(method: str) -> tuple[int, str]:
@@ -86,7 +92,8 @@ def parse_spec(text: str) -> Spec:
     if name not in METHODS.entries() and (hint := suggest(name, words)):
         raise UsageError(f"unknown method {name!r}{hint}")
     entry = METHODS.entry(name)
-    params, off = dict(entry.parameters), set[str]()
+    params: dict[str, Any] = {**entry.parameters, **dict(zip(RATES, PUBLISHED_RATES, strict=True))}
+    off, tuned = set[str](), False
     for setting in settings.removesuffix("]").split(",") if bracket else ():
         key, equals, value = (part.strip() for part in setting.partition("="))
         if equals:
@@ -97,9 +104,16 @@ def parse_spec(text: str) -> Spec:
             if key[1:] not in entry.components:
                 raise _unknown("component", key[1:], name, list(entry.components))
             off.add(key[1:])
+        elif key == TUNED:
+            tuned = True
         else:
-            raise UsageError(f"{text!r}: expected param=value or -component, found {key!r}")
-    return Spec(name, params, tuple(sorted(off)))
+            raise UsageError(f"{text!r}: expected param=value or -component, or {TUNED}, found {key!r}")
+    rates = params.pop(RATES[0]), params.pop(RATES[1])
+    if min(rates) <= 0:
+        raise UsageError(f"{text!r}: expected factors above 0 on the learning rates")
+    if tuned and (params != entry.parameters or rates != PUBLISHED_RATES):
+        raise UsageError(f"{text!r}: {TUNED} stands for the settings that trials have chosen; leave out the others")
+    return Spec(name, params, tuple(sorted(off)), rates, tuned)
 
 
 def _unknown(kind: str, value: str, method: str, known: list[str]) -> UsageError:
@@ -128,15 +142,23 @@ def typed(text: str, default: Any, *, where: str) -> Any:
     return value
 
 
-def label(method: str, params: Mapping[str, Any], off: Iterable[str] = ()) -> str:
+def label(
+    method: str, params: Mapping[str, Any], off: Iterable[str] = (), rates: Iterable[float] = PUBLISHED_RATES
+) -> str:
     """The spec of a method as it would be typed: only what differs from the defaults."""
     entry = METHODS.entries().get(method)
     defaults: Mapping[str, Any] = entry.parameters if entry else {}
     settings = [
         f"{key}={_short(value)}" for key, value in params.items() if key not in defaults or defaults[key] != value
     ]
+    settings += [f"{name}={_short(rate)}" for name, rate in zip(RATES, rates, strict=True) if rate != 1]
     settings += [f"-{component}" for component in sorted(off)]
     return f"{method}[{','.join(settings)}]" if settings else method
+
+
+def label_of(key: Mapping[str, Any]) -> str:
+    """The label of the cell with this key."""
+    return label(key["method"], key["params"], key["off"], key.get("rates", PUBLISHED_RATES))
 
 
 def _short(value: Any) -> str:

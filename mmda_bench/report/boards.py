@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Literal
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import SUPERVISED, Protocol, canonical_json, format_seeds
+from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED, Protocol, canonical_json, format_seeds
 from mmda_bench.registry import METHODS
 from mmda_bench.registry.spec import Spec, label, table_rank
 from mmda_bench.report.missing import Runs, find_holes
@@ -50,8 +50,9 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     specs: dict[str, Spec] = {}
     for record in records:
         key = record["key"]
-        spec = Spec(key["method"], key["params"], tuple(key["off"]))
-        name = canonical_json([spec.method, spec.params, spec.off])
+        rates = key.get("rates", ())
+        spec = Spec(key["method"], key["params"], tuple(key["off"]), (rates[0], rates[1]) if rates else PUBLISHED_RATES)
+        name = canonical_json([spec.method, spec.params, spec.off, *rates])
         specs[name] = spec
         runs[name][key["anchor"]][key["seed"]] = record
     order = sorted(specs, key=lambda name: (table_rank(specs[name].method), len(specs[name].off), name))
@@ -154,7 +155,7 @@ def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
     return {
         name: spec.method
         if spec.method not in known and settings[spec.method] == 1 and not spec.off
-        else label(spec.method, spec.params, spec.off)
+        else label(spec.method, spec.params, spec.off, spec.rates)
         for name, spec in specs.items()
     }
 

@@ -62,7 +62,7 @@ def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
     known = list(dict.fromkeys(label for by_label in rows for label in by_label))
     if name.partition("[")[0] in METHODS.entries():
         spec = parse_spec(name)
-        name = label(spec.method, spec.params, spec.off)
+        name = label(spec.method, spec.params, spec.off, spec.rates)
     for candidate in (name, f"{EXTERNAL}{name}"):
         if candidate in known:
             return candidate

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmda_bench.registry import Registry
-from mmda_bench.registry.spec import label
+from mmda_bench.registry.spec import label_of
 from mmda_bench.report.compare import Comparison
 from mmda_bench.report.formats.markdown import rows_of
 from mmda_bench.report.rows import Board
@@ -53,8 +53,7 @@ def _result(record: Record | None) -> dict[str, Any]:
 
 def _label(record: Record) -> str:
     """The label under which the cell ran, so that a changed default renames no row; older records lack it."""
-    key = record["key"]
-    return (record.get("titles") or {}).get("label") or label(key["method"], key["params"], key["off"])
+    return (record.get("titles") or {}).get("label") or label_of(record["key"])
 
 
 def protocol_columns(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mmda_bench.report.calibration import with_trust
 from mmda_bench.report.rows import Board
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.store import Damaged, Record, Store
-from mmda_bench.store.record import is_external
+from mmda_bench.store.record import is_external, is_trial
 from mmda_bench.store.store import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def load_boards(store: Store, *, tests: bool = True, signature: str | None = Non
     A score is shown only if it is the one that the predictions beside it give, where there are any. ``tests``: with
     intervals, bold sets and trust, which takes seconds, from the predictions that are stored.
     """
-    records, damaged = store.records()
+    stored, damaged = store.records()
+    records = [record for record in stored if not is_trial(record)]
     submitted, refused = store.submitted()
     known = {record["signature"] for record in records if record["status"] != "interrupted"}
     lost = [record for record in submitted if record["signature"] not in known]

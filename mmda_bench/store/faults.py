@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmda_bench.protocol import DOMAINS, Cell, canonical_json
-from mmda_bench.store.record import SCHEMA, STATUSES, Key, Record, SubmittedKey, identity, is_external
+from mmda_bench.protocol import Cell, canonical_json
+from mmda_bench.store.record import SCHEMA, STATUSES, Key, Record, SubmittedKey, identity, is_external, splits_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -45,8 +45,7 @@ def fault(record: Any) -> str:
     of = identity(record)
     if of.hash != record["hash"] or canonical_json(of.key()) != canonical_json(record["key"]):
         return f"its hash is not that of its key, {of.hash}: it was edited"
-    splits = ("target_test",) if external else tuple(f"{domain}_test" for domain in DOMAINS)
-    if reason := unlike(Record, dict.fromkeys(OF_CELLS_ONLY) | record) or _fault_of_scores(record, splits):
+    if reason := unlike(Record, dict.fromkeys(OF_CELLS_ONLY) | record) or _fault_of_scores(record, splits_of(record)):
         return reason
     sound = signed(record, of) if isinstance(of, Cell) else record["signature"] == of.signature
     return "" if sound else f"its signature is not that of its key, {of.signature}: it was edited"

@@ -5,59 +5,36 @@ and pydantic holds every file to it (:mod:`mmda_bench.store.faults`).
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired, Unpack, cast, get_args
 
 from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
-from mmda_bench.dataset import MODALITIES, Card
-from mmda_bench.protocol import Cell, canonical_json
+from mmda_bench.dataset import Card
+from mmda_bench.protocol import DOMAINS, TRIAL, Cell, canonical_json
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
+from mmda_bench.store.values import (
+    CheckedApart,
+    Count,
+    Digest,
+    Expected,
+    Factor,
+    Measure,
+    Modality,
+    Moment,
+    Note,
+    Number,
+    Positive,
+    Share,
+    Text,
+)
 
 SCHEMA: Literal[1] = 1
 Status = Literal["ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-LARGEST = 1e100  # of any number: sums and squares of such are still finite
-
-
-class Expected:
-    """What a value must be, in words for people and as limits for pydantic, which is imported when a file is read."""
-
-    def __init__(self, words: str, **limits: Any) -> None:
-        self.words, self.limits = words, limits
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        schema = {**handler(source), "strict": True, **self.limits}
-        return core_schema.custom_error_schema(
-            cast(Any, schema), custom_error_type="expected", custom_error_message=f"expected {self.words}"
-        )
-
-
-class CheckedApart:
-    """The key: that of a cell and that of a submission have different shapes."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.any_schema()
-
-
-Text = Annotated[str, Expected("text")]
-Number = Annotated[float, Expected(f"a number, at most {LARGEST:g} in size", ge=-LARGEST, le=LARGEST)]
-Measure = Annotated[float, Expected(f"a number from 0 to {LARGEST:g}", ge=0, le=LARGEST)]
-Share = Annotated[float, Expected("a number from 0 to 1", ge=0, le=1)]
-Count = Annotated[int, Expected("a whole number, 0 or more", ge=0, le=int(LARGEST))]
-Positive = Annotated[int, Expected("a whole number, 1 or more", ge=1, le=int(LARGEST))]
-Note = Annotated[list[Text], Expected("[id, reason]", min_length=2, max_length=2)]
-Modality = Annotated[str, Expected(f"one of {', '.join(MODALITIES)}", pattern=f"^({'|'.join(MODALITIES)})$")]
-Digest = Annotated[str, Expected("64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
-MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)$"  # older records end in +00:00
-Moment = Annotated[str, Expected("a time in UTC such as 2026-01-31T12:00:00Z", pattern=MOMENT)]
 
 
 class Scenario(TypedDict):
@@ -81,6 +58,9 @@ class ProtocolKey(TypedDict):
     beta: NotRequired[Number]
     split: NotRequired[Count]
     weights: NotRequired[Text]
+    select: NotRequired[Text]
+    trials: NotRequired[Count]
+    study: NotRequired[Count]
 
 
 class Key(Scenario):
@@ -89,6 +69,7 @@ class Key(Scenario):
     params: dict[Text, Any]
     off: list[Text]
     protocol: ProtocolKey
+    rates: NotRequired[Annotated[list[Factor], Expected("two factors", min_length=2, max_length=2)]]
 
 
 class SubmittedKey(Scenario):
@@ -116,9 +97,11 @@ class DetectedAnchor(TypedDict):
 
 
 class Metrics(TypedDict, total=False):
-    """``references``: scores that the heads of a run without adaptation give, by the name of the reference."""
+    """``source_validation``: of a trial, which has no other scores. ``references``: scores that the heads of a run
+    without adaptation give, by the name of the reference."""
 
     source_test: Scores | None
+    source_validation: Scores | None
     target_test: Scores | None
     category_distance: dict[Text, Number | None] | None
     detected_anchor: DetectedAnchor | None
@@ -267,6 +250,18 @@ def is_external(record: Mapping[str, Any]) -> bool:
     return "external" in record
 
 
+def is_trial(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of one of the settings that are tried: its answers on the target are not scored."""
+    return bool(not is_external(record) and record["key"]["protocol"].get("select") == TRIAL)
+
+
+def splits_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The splits of which a record with status "ok" has scores."""
+    if is_trial(record):
+        return ("source_validation",)
+    return ("target_test",) if is_external(record) else tuple(f"{domain}_test" for domain in DOMAINS)
+
+
 def new_record(
     of: Cell | Submission, *, status: Status, reason: str | None = None, metrics: Metrics | None = None,
     dataset: Corpus | None = None, **parts: Unpack[Parts],
@@ -316,7 +311,7 @@ def unfinished(cell: Cell, *, status: Status, reason: str, traceback: Sequence[s
 def titles_of(of: Cell | Submission, card: Card | None = None) -> Titles:
     """Names for people. ``card``: of the corpus, once it is read; before, its title is that of the registry."""
     corpus, method = DATASETS.entries().get(of.dataset), METHODS.entries().get(of.method)
-    typed = label(of.method, of.params, of.off) if isinstance(of, Cell) else of.method
+    typed = label(of.method, of.params, of.off, of.rates) if isinstance(of, Cell) else of.method
     return {
         "dataset": card.title if card else corpus.title if corpus else of.dataset,
         "method": method.title if method and isinstance(of, Cell) else of.method,

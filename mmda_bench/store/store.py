@@ -22,13 +22,14 @@ from mmda_bench.errors import StoreError, UsageError
 from mmda_bench.protocol import DOMAINS, Cell, canonical_json
 from mmda_bench.store import atomic
 from mmda_bench.store.faults import MALFORMED, fault, parse
-from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, is_external
+from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, splits_of
 from mmda_bench.units import count
 
 if TYPE_CHECKING:
     import numpy as np
 
 PREDICTIONS, REPRESENTATIONS, RECORD = "predictions.npz", "outputs.npz", "record.json"
+LARGE = ("z_joint", *(f"logits_{head}" for head in (*MODALITIES, "joint")))  # of a trial
 Z = tuple(f"{domain}_test/z_{modality}" for domain in DOMAINS for modality in MODALITIES)
 
 Rerun = Literal["failed", "all"]
@@ -172,8 +173,24 @@ class Store:
         """
         from mmda_bench.store.arrays import fault_of_predictions
 
-        splits = ("target_test",) if is_external(record) else tuple(f"{domain}_test" for domain in DOMAINS)
-        return self._load_arrays(record, PREDICTIONS, partial(fault_of_predictions, splits=splits))
+        return self._load_arrays(record, PREDICTIONS, partial(fault_of_predictions, splits=splits_of(record)))
+
+    def evidence(self, record: Record) -> "tuple[dict[str, np.ndarray], str]":
+        """Of a trial, all arrays by which its settings may be chosen, and why some are not there, or ''.
+
+        See :func:`mmda_bench.training.trial.trial_outputs`. The probabilities lie beside the record; logits and z in
+        a file that may have been left behind.
+        """
+        from mmda_bench.store.arrays import fault_of_predictions, untied
+
+        whole = partial(fault_of_predictions, splits=())
+        arrays, reason = self.load_predictions(record)
+        more, lacking = self._load_arrays(record, REPRESENTATIONS, whole)
+        reason = reason or ("" if arrays is None else untied(record, arrays))
+        if arrays is None or reason:
+            return {}, reason or f"there is no {PREDICTIONS}"
+        seen = {**arrays, **(more or {})}
+        return {name: array for name, array in seen.items() if not name.startswith("target_test/")}, lacking
 
     def representations(self, record: Record) -> "dict[str, np.ndarray] | None":
         """``<split>/z_A``, ``z_L``, ``z_V`` (N, 256) of the evaluated splits; None if not whole."""
@@ -222,7 +239,8 @@ def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, 
     """The arrays of each file: representations in one, everything else, which is small, in the other."""
     files: dict[str, dict[str, np.ndarray]] = {PREDICTIONS: {}, REPRESENTATIONS: {}}
     for name, array in (outputs or {}).items():
-        files[REPRESENTATIONS if name in Z else PREDICTIONS][name] = array
+        large = name in Z or name.partition("/")[2] in LARGE
+        files[REPRESENTATIONS if large else PREDICTIONS][name] = array
     return files
 
 

@@ -19,7 +19,7 @@ from typing import Annotated
 from mmda_bench.errors import StoreError
 from mmda_bench.store import write_text
 from mmda_bench.store.faults import parse, unlike
-from mmda_bench.store.record import Count, Expected, Text
+from mmda_bench.store.values import Count, Expected, Text
 
 FOLDER = ".sweeps"
 BEAT_S = 20.0

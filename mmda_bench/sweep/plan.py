@@ -65,7 +65,6 @@ def protocol_for(
     if batch < 1 or split < 0 or not math.isfinite(beta):
         raise UsageError(f"batch {batch}, beta {beta:g}, split {split}: expected at least 1, a number, and at least 0")
     digest = BACKBONES.get(name)(weights).weights_digest()
-    chosen = {} if epochs is None else {"epochs": epochs}
     return Protocol(
         backbone=name,
         shift=shift,
@@ -74,7 +73,7 @@ def protocol_for(
         beta=beta,
         split=split,
         weights=digest,
-        **chosen,
+        epochs=Protocol.epochs if epochs is None else epochs,
     )
 
 
@@ -112,11 +111,13 @@ def expand(
             f"--shift {protocol.shift} changes {changed}, which cannot be the anchor as well; try --anchors {others}"
         )
     specs = parse_methods(methods)
+    if tuned := [spec.method for spec in specs if spec.tuned]:
+        raise UsageError(f"{tuned[0]}[tuned]: no stored trials have chosen its settings")
     specs += [Spec(SUPERVISED)] if bounds and Spec(SUPERVISED) not in specs else []
     return [
         Cell(
             method=spec.method, params=spec.params, off=spec.off, dataset=dataset, version=version, anchor=anchor,
-            seed=seed, protocol=protocol,
+            seed=seed, protocol=protocol, rates=spec.rates,
         )
         for seed in seeds
         for spec in specs

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmda_bench.metrics import weighted_f1
 from mmda_bench.metrics.reference_heads import MOST_PROBED, detect_anchor, reference_scores
-from mmda_bench.protocol import name_hash
+from mmda_bench.protocol import TRIAL, name_hash
 
 if TYPE_CHECKING:
     from mmda_bench.training import Trainer
@@ -26,7 +26,8 @@ class LateAnswers:
     def keep(self, epoch: int) -> None:
         """To be called after every epoch (from 0). The very last one is evaluated anyway and is not asked here."""
         trainer = self.trainer
-        if epoch in trainer.cell.protocol.late_epochs[:-1]:
+        protocol = trainer.cell.protocol
+        if epoch in protocol.late_epochs[:-1] and protocol.select != TRIAL:
             probabilities = trainer.predict("target", trainer.corpus.parts["target", "test"])[2]
             self.by_epoch[epoch] = probabilities.astype(np.float16).argmax(1)
 

@@ -30,7 +30,7 @@ from mmda_bench.machine.transfer import sent
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.metrics.reference_heads import BASELINE, by_head, head_probabilities
-from mmda_bench.protocol import SUPERVISED, Cell, name_hash
+from mmda_bench.protocol import SUPERVISED, TRIAL, Cell, name_hash
 from mmda_bench.store import record as shape
 from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
@@ -38,6 +38,7 @@ from mmda_bench.training.adam import FusedAdam
 from mmda_bench.training.batches import Batch, Loader, augmented, join
 from mmda_bench.training.curves import Curves, DivergedError
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
+from mmda_bench.training.trial import trial_outputs
 
 EVALUATION_BATCH = 128
 
@@ -120,7 +121,7 @@ def _run(
     finally:
         record["curves"], record["steps"] = cast(shape.Curves, {"terms": trainer.curves}), trainer.step
     times["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
-    outputs = _evaluated(trainer, late, record)
+    outputs = trial_outputs(trainer, record) if cell.protocol.select == TRIAL else _evaluated(trainer, late, record)
     times["evaluate_s"] = time.perf_counter() - clock
     return outputs
 
@@ -188,7 +189,8 @@ class Trainer:
         self.parameters = [*pretrained, *new]
         self.loader = Loader(cell, corpus, device, size=self.batch, with_target=self.views > 0)
         self.mixed = backbone.mixed_precision and has_bfloat16(device)
-        self.rates = (backbone.pretrained_rate, backbone.learning_rate)
+        rate, pretrained_rate = cell.rates
+        self.rates = (pretrained_rate * backbone.pretrained_rate, rate * backbone.learning_rate)
         self.optimiser = FusedAdam([pretrained, new])
         torch.manual_seed(name_hash("dropout", cell.seed))
 
