@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Card, Utterance
+from mmda_bench.dataset import Card, Utterance, modality
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import Cell, Protocol
@@ -83,11 +83,9 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
 
     Raises :class:`UsageError` for names and values that do not exist, :class:`DataError` for a corpus that is absent.
     """
-    from mmda_bench.sweep.placement import check
-
     ws = workspace or Workspace()
     _load(ws)
-    check(config.gpus_per_cell, config.timeout)
+    config.check()
     card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
     cells = config.cells(card, weights=ws.weights)
     todo = Store(ws.results).missing(cells, rerun=config.rerun)
@@ -185,6 +183,7 @@ def leaderboard(
     """
     from mmda_bench.report import load_boards
 
+    dataset = dataset and dataset.lower()
     store = existing_store(folder)
     boards, damaged = load_boards(store, signature=signature)
     return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
@@ -199,8 +198,9 @@ def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, da
     from mmda_bench.report import compare as comparing
 
     store = existing_store(folder)
+    comparing.check_names(store, first, second)
     boards, predictions = report.load_boards(store, tests=False)[0], report.read_predictions(store)
-    return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset))
+    return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset and dataset.lower()))
 
 
 def submit(
@@ -211,7 +211,7 @@ def submit(
     from mmda_bench.store import submissions
 
     return submissions.submit(
-        Store(Path(folder)), Path(file), dataset=dataset, anchor=anchor.upper(), name=name, seed=seed,
+        Store(Path(folder)), Path(file), dataset=dataset.lower(), anchor=modality(anchor), name=name, seed=seed,
         signature=signature, replace=replace,
     )  # fmt: skip
 
@@ -221,16 +221,18 @@ def prepare(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> "Corpus":  # fmt: skip
     """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol."""
-    from mmda_bench.features.prepare import prepare as prepare_corpus
-
     ws = workspace or Workspace()
     _load(ws)
+    config = replace(config or RunConfig(), dataset=dataset)
+    config.check()
+    from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
+
     with unchanged_process():
-        card = read_card(DATASETS.get(dataset)(), dataset, ws.data_root)
-        protocol = replace(config or RunConfig(), dataset=dataset).protocol(card, weights=ws.weights)
+        card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
         return prepare_corpus(
-            dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=progress, jobs=jobs or cpu_count(),
-            plugins=[str(path.absolute()) for path in ws.plugins], weights=ws.weights,
+            config.dataset, root=ws.data_root, protocol=config.protocol(card, weights=ws.weights), cache=ws.cache,
+            progress=progress, jobs=jobs or cpu_count(), plugins=[str(path.absolute()) for path in ws.plugins],
+            weights=ws.weights,
         )  # fmt: skip
 
 
@@ -239,10 +241,13 @@ def verify(
     progress: Callable[[int, int], None] | None = None, backbone: str | None = None,
 ) -> "Verification":  # fmt: skip
     """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
-    from mmda_bench.data import verify as verifying
-
     ws = workspace or Workspace()
     _load(ws)
+    dataset = DATASETS.entry(dataset).name
+    if backbone is not None:
+        backbone = BACKBONES.entry(backbone).name
+    from mmda_bench.data import verify as verifying
+
     with unchanged_process():
         return verifying.verify(
             dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), plugins=ws.plugins, progress=progress,
@@ -258,6 +263,7 @@ def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utteranc
     """
     ws = workspace or Workspace()
     _load(ws)
+    dataset = DATASETS.entry(dataset).name
     reader = DATASETS.get(dataset)()
     return read_utterances(reader, read_card(reader, dataset, ws.data_root), ws.data_root)
 

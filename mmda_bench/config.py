@@ -11,9 +11,10 @@ from typing import Any, Literal, Self
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import SUPERVISED, Cell, Protocol, format_seeds
-from mmda_bench.registry.spec import label
+from mmda_bench.registry import BACKBONES, DATASETS
+from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
-from mmda_bench.sweep import plan
+from mmda_bench.sweep import placement, plan
 
 PROTOCOL_FIELDS = tuple(one.name for one in fields(Protocol))
 RERUN = ("failed", "all")
@@ -107,6 +108,8 @@ class RunConfig:
             object.__setattr__(self, name, _listed(name, getattr(self, name)))
         for one in fields(self):
             _check_type(one.name, getattr(self, one.name), one.default)
+        for name in ("dataset", "backbone", "shift"):
+            object.__setattr__(self, name, getattr(self, name).lower())
         if self.rerun is not None and self.rerun not in RERUN:
             raise UsageError(f"rerun is {self.rerun!r}: expected one of {', '.join(RERUN)}")
 
@@ -150,6 +153,24 @@ class RunConfig:
             bounds=supervised,
             **protocol,
         )
+
+    def check(self) -> None:
+        """Raise :class:`UsageError` for a name or value that does not exist.
+
+        This imports neither torch nor a reader, so that a mistake is told at once. What depends on the corpus, as do
+        its modalities, is left to :meth:`cells`.
+        """
+        placement.check(self.gpus_per_cell, self.timeout)
+        DATASETS.entry(self.dataset)
+        plan.check_values(
+            shift=self.shift, severity=self.severity, epochs=self.epochs, batch=self.batch, beta=self.beta,
+            split=self.split,
+        )  # fmt: skip
+        if self.backbone:
+            BACKBONES.entry(self.backbone)
+        plan.parse_anchors(self.anchors)
+        plan.parse_seeds(self.seeds)
+        parse_methods(self.methods)
 
     def protocol(self, card: Card, *, weights: Mapping[str, str] | None = None) -> Protocol:
         """The protocol on the corpus of ``card``. Raises :class:`UsageError` for values that make no sense."""

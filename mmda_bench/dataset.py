@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 __all__ = [
     "MAX_SAMPLES", "MIN_SAMPLES", "MODALITIES", "NAMES", "ONE_WORD", "SAMPLE_RATE", "VIDEO_FRAMES", "Card", "ClipError",
-    "DataError", "Dataset", "ExportTask", "Shift", "Utterance", "substituted", "substitutions", "tally",
+    "DataError", "Dataset", "ExportTask", "Shift", "Utterance", "modality", "substituted", "substitutions", "tally",
 ]  # fmt: skip
 
 MODALITIES = ("A", "L", "V")
@@ -33,6 +33,16 @@ SAMPLE_RATE = 16_000
 MAX_SAMPLES = 80_160  # 5.01 s: 250 WavLM frames
 MIN_SAMPLES = 400
 VIDEO_FRAMES = 10
+
+
+def modality(word: str) -> str:
+    """The letter of a modality from its letter or its name, in any case; what is neither comes back in capitals.
+
+    >>> modality("a"), modality("Acoustic"), modality("smell")
+    ('A', 'A', 'SMELL')
+    """
+    word = word.strip()
+    return next((letter for letter in MODALITIES if word.lower() == NAMES[letter]), word.upper())
 
 
 _substituted: ContextVar[list[str] | None] = ContextVar("substituted", default=None)

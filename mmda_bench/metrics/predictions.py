@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from torch import Tensor
-
 SUM_TOLERANCE = 1e-3  # what half precision leaves of a sum of twenty
 
 
@@ -17,6 +15,8 @@ def prediction_fault(found: Any, *, rows: int, classes: int) -> str:
     >>> prediction_fault(torch.zeros(2), rows=2, classes=4)
     'predict returned shape (2,); expected (N, C) = (2, 4)'
     """
+    from torch import Tensor
+
     if not isinstance(found, Tensor):
         return f"predict returned a {type(found).__name__}; expected a tensor (N, C) = ({rows}, {classes})"
     if found.shape != (rows, classes):

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.functional.objective import category_distance
 
 
 def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[str, Any]:
@@ -51,6 +49,9 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, heads: Mapping[str, 
 
 def distances(outputs: Mapping[str, np.ndarray], *, classes: int) -> dict[str, float]:
     """The paper's D_m of every modality, between source and target test, from the arrays that a cell stores."""
+    import torch  # here, and not above: tables are read and written without it
+
+    from mmda_bench.functional.objective import category_distance
 
     def of(modality: str) -> float:
         parts = ("source_test", "target_test")

@@ -102,8 +102,9 @@ class Registry:
         return sorted({group for name in self.names() for group in self.entries()[name].groups})
 
     def entry(self, name: str) -> Entry:
-        """The entry of ``name``. Raises :class:`UsageError` with a suggestion, or with the plug-in's reason."""
+        """The entry of ``name``, in any case. Raises :class:`UsageError` with a suggestion, or the plug-in's reason."""
         known = self.entries()
+        name = name.lower() if name.lower() in known else name
         if name not in known:
             hint = suggest(name, list(known)) or f"; known: {', '.join(known)}"
             raise UsageError(f"unknown {self.singular} {name!r}{hint}")
@@ -114,9 +115,9 @@ class Registry:
     def get(self, name: str) -> Any:
         """The class of ``name``, or the function of a validator, imported now if it was not before."""
         entry = self.entry(name)
-        if name not in self._classes:
-            self._classes[name] = getattr(importlib.import_module(entry.module), entry.attribute)
-        return self._classes[name]
+        if entry.name not in self._classes:
+            self._classes[entry.name] = getattr(importlib.import_module(entry.module), entry.attribute)
+        return self._classes[entry.name]
 
     @contextmanager
     def isolated(self) -> Iterator[None]:

@@ -40,12 +40,14 @@ def table_rank(method: str) -> tuple[int, str]:
 def parse_methods(text: str) -> list[Spec]:
     """The specs that ``text`` selects, each once, methods in table order. Raises :class:`UsageError`."""
     chosen: list[Spec] = []
-    for item in split_outside_brackets(text):
+    for item in map(lower_name, split_outside_brackets(text)):
         if item.startswith("-"):
             out = members(item[1:]) or [METHODS.entry(item[1:]).name]
             kept = [spec for spec in chosen if spec.method not in out]
             if len(kept) == len(chosen):
-                raise UsageError(f"--methods {text}: {item} takes out nothing; write it after what it is taken from")
+                raise UsageError(
+                    f"--methods {text}: {item} removes nothing; write it after what it is removed from, as in all,-daln"
+                )
             chosen = kept
         elif item == SUPERVISED:
             chosen.append(Spec(SUPERVISED))
@@ -57,6 +59,16 @@ def parse_methods(text: str) -> list[Spec]:
     if not once:
         raise UsageError(f"--methods {text!r} selects no method; try --methods all")
     return sorted(once, key=lambda spec: table_rank(spec.method))
+
+
+def lower_name(spec: str) -> str:
+    """``spec`` with the name in small letters, as names are registered; its settings as they are.
+
+    >>> lower_name("A3D2[gamma1=5]"), lower_name("All")
+    ('a3d2[gamma1=5]', 'all')
+    """
+    name, bracket, settings = spec.partition("[")
+    return name.strip().lower() + bracket + settings
 
 
 def members(group: str) -> list[str]:
@@ -85,7 +97,7 @@ def split_outside_brackets(text: str) -> list[str]:
 
 def parse_spec(text: str) -> Spec:
     """``name[param=value,-component]`` with every parameter resolved from the registry."""
-    name, bracket, settings = text.partition("[")
+    name, bracket, settings = lower_name(text).partition("[")
     if bracket and not settings.endswith("]"):
         raise UsageError(f"{text!r}: nothing may follow the bracket")
     words = [*METHODS.names(), *METHODS.groups(), *FAMILIES, "everything", "ablation"]

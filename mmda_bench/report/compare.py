@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import UsageError, suggest
+from mmda_bench.protocol import REFERENCES, SUPERVISED
 from mmda_bench.registry import METHODS
-from mmda_bench.registry.spec import label, parse_spec, split_outside_brackets
+from mmda_bench.registry.spec import label, lower_name, parse_spec, split_outside_brackets
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import DRAWS, LEAST_SEEDS, Difference, differences
 from mmda_bench.report.rows import COLUMNS, EXTERNAL, Board, Row
 from mmda_bench.report.significance import Predictions, Samples, sample
+from mmda_bench.store import Store
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,29 @@ def competitors(board: Board) -> list[Row]:
 def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
     """The label of the row that ``name`` means: as typed, as typed elsewhere, or of a submission."""
     known = list(dict.fromkeys(label for by_label in rows for label in by_label))
-    if name.partition("[")[0] in METHODS.entries():
+    if lower_name(name).partition("[")[0] in METHODS.entries():
         spec = parse_spec(name)
         name = label(spec.method, spec.params, spec.off, spec.rates)
+    in_any_case = {row.lower(): row for row in known}
     for candidate in (name, f"{EXTERNAL}{name}"):
-        if candidate in known:
-            return candidate
-    raise UsageError(
-        f"no row {name!r} in the store{suggest(name, known) or '; there are ' + (', '.join(known) or 'none')}"
-    )
+        if candidate in known or candidate.lower() in in_any_case:
+            return candidate if candidate in known else in_any_case[candidate.lower()]
+    raise _no_row(name, known)
+
+
+def _no_row(name: str, known: Sequence[str]) -> UsageError:
+    hint = suggest(name, list(known)) or f"; there are {', '.join(known) or 'none'}"
+    return UsageError(f"no row {name!r} in the store{hint}")
+
+
+def check_names(store: Store, *names: str) -> None:
+    """Raise :class:`UsageError` for a name that no method and no folder of the store has; no record is read."""
+    stored = store.method_names()
+    known = list(dict.fromkeys([*METHODS.entries(), *REFERENCES, SUPERVISED, *stored]))
+    for name in names:
+        bare = lower_name(name.removeprefix(EXTERNAL)).partition("[")[0]
+        if bare not in METHODS.entries() and bare not in {one.lower() for one in known}:
+            raise _no_row(name, stored or known)
 
 
 def _compared(board: Board, predictions: Predictions, first: Row, second: Row) -> Comparison:

@@ -81,6 +81,10 @@ class Store:
         """As :meth:`records`, of submitted predictions."""
         return self._all(self.external)
 
+    def method_names(self) -> list[str]:
+        """The methods and submissions that have a folder here, in alphabetical order; no record is read."""
+        return sorted({path.name for top in (self.runs, self.external) for path in top.glob("*/*/*")})
+
     def _all(self, top: Path) -> tuple[list[Record], list[Damaged]]:
         usable: list[Record] = []
         damaged: list[Damaged] = []

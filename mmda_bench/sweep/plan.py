@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.dataset import MODALITIES, NAMES, Card
+from mmda_bench.dataset import MODALITIES, NAMES, Card, modality
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, Cell, Protocol
 from mmda_bench.registry import BACKBONES
@@ -33,12 +33,13 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str]:
-    """``A,L,V`` in the order of the tables."""
-    chosen = {part.strip().upper() for part in text.split(",") if part.strip()}
+    """``A,L,V``, or the names such as ``acoustic``, in the order of the tables."""
+    chosen = {modality(part) for part in text.split(",") if part.strip()}
     if not chosen or (wrong := chosen - set(modalities)):
-        found = ", ".join(sorted(wrong)) if chosen else "nothing"
-        raise UsageError(f"--anchors {text!r}: expected some of {','.join(modalities)}, found {found}")
-    return [modality for modality in modalities if modality in chosen]
+        found = ", ".join(sorted(wrong)).lower() if chosen else "nothing"
+        known = ", ".join(f"{one} ({NAMES[one]})" for one in modalities)
+        raise UsageError(f"--anchors {text!r}: expected some of {known}, found {found}")
+    return [one for one in modalities if one in chosen]
 
 
 def protocol_for(
@@ -51,6 +52,22 @@ def protocol_for(
     ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
     """
     name = BACKBONES.entry(backbone or card.backbone).name
+    check_values(shift=shift, severity=severity, epochs=epochs, batch=batch, beta=beta, split=split)
+    digest = BACKBONES.get(name)(weights).weights_digest()
+    return Protocol(
+        backbone=name,
+        shift=shift,
+        severity=float(severity),
+        batch=batch,
+        beta=beta,
+        split=split,
+        weights=digest,
+        epochs=Protocol.epochs if epochs is None else epochs,
+    )
+
+
+def check_values(*, shift: str, severity: float, epochs: int | None, batch: int, beta: float, split: int) -> None:
+    """Raise :class:`UsageError` for a shift that does not exist and for numbers that make no sense."""
     if shift.startswith(CORRUPT):
         _corrupted(shift)
         if severity != 1:
@@ -64,17 +81,6 @@ def protocol_for(
         raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {Protocol.epochs}")
     if batch < 1 or split < 0 or not math.isfinite(beta):
         raise UsageError(f"batch {batch}, beta {beta:g}, split {split}: expected at least 1, a number, and at least 0")
-    digest = BACKBONES.get(name)(weights).weights_digest()
-    return Protocol(
-        backbone=name,
-        shift=shift,
-        severity=float(severity),
-        batch=batch,
-        beta=beta,
-        split=split,
-        weights=digest,
-        epochs=Protocol.epochs if epochs is None else epochs,
-    )
 
 
 def _corrupted(shift: str) -> str:
@@ -89,8 +95,9 @@ def parse_weights(given: Sequence[str]) -> dict[str, str]:
     """``acoustic=DIR`` and the like, as a mapping; folders and files become absolute. Raises :class:`UsageError`."""
     weights: dict[str, str] = {}
     for text in given:
-        name, equals, place = text.partition("=")
-        if not equals or not place or name not in NAMES.values():
+        word, equals, place = text.partition("=")
+        name = NAMES.get(modality(word))
+        if not equals or not place or name is None:
             raise UsageError(f"--weights {text!r}: expected acoustic=, lexical= or visual= and a name, folder or file")
         path = Path(place).expanduser()
         weights[name] = str(path.absolute()) if path.exists() else place

@@ -64,7 +64,7 @@ def run(call, *arguments, **options):
         (["--backbone", "tinny"], "did you mean tiny?"),
         (["--shift", "papr"], "did you mean paper?"),
         (["--seeds", "x"], "expected a count (3), a range (0-2) or a list (0,5)"),
-        (["--anchors", "B"], "expected some of A,L,V"),
+        (["--anchors", "B"], "expected some of A (acoustic), L (lexical), V (visual), found b"),
         (["--gpus-per-cell", "1.5"], "expected a fraction"),
         (["--plugin", "nowhere.py"], "nowhere.py is not a file"),
         (["--jobs", "many"], "Invalid value for '--jobs'"),

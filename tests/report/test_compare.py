@@ -105,6 +105,16 @@ def test_holes_are_named_with_the_command_that_fills_them_and_exit_3(store):
     assert call(store, "dann", "dt").exit_code == 0
 
 
+def test_rows_are_found_in_any_case_and_unknown_ones_are_told_before_a_record_is_read(store, monkeypatch):
+    assert call(store, "DANN", "Dt").output == call(store, "dann", "dt").output
+    monkeypatch.setattr(Store, "records", lambda self: pytest.fail("read"))
+    answer = call(store, "danns", "dt")
+    assert (answer.exit_code, answer.output.strip()) == (
+        2,
+        "mmda-bench: no row 'danns' in the store: did you mean dann?",
+    )
+
+
 def test_methods_of_different_signatures_are_never_compared(store):
     add(store, "cdan", "A", 0, 0.6, epochs=2)
     with pytest.raises(UsageError, match="run under different signatures"):
