@@ -19,6 +19,7 @@ TRIAL_PARTS = (("source", "validation"), ("target", "train"), ("target", "valida
 FIRST_FIELDS = ("backbone", "shift", "severity", "epochs", "batch", "beta", "split")
 LAST, TRIAL = "last", "trial"  # values of ``select``: the settings as typed; one of the settings that are tried
 PUBLISHED_RATES = (1.0, 1.0)
+SYNTHETIC = "+synthetic"  # ends the version of a synthetic corpus whose name does not say it: an export, a folder
 SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
 
 REFERENCES = ("anchor-head", "detected-anchor", "mean-of-heads")  # rows that the cells of DT give without training
@@ -64,12 +65,17 @@ class Protocol:
         return range(max(0, self.epochs - max(2, -(-self.epochs // 4))), self.epochs)
 
     def signature(self, dataset: str, version: str, seeds: Sequence[int] | None = None) -> str:
-        """One line to print under a table or to paste into a paper."""
+        """One line to print under a table or to paste into a paper.
+
+        >>> Protocol(backbone="tiny").signature("mintrec", "v1-0a1b2c3d+synthetic")
+        'mmda-bench:0.1|mintrec:v1-0a1b2c3d|split:0|synthetic|shift:paper|backbone:tiny|epochs:8|select:last|metric:weighted-f1'
+        """
         strength = "" if self.severity == 1 else f"*{self.severity:g}"
         fields = [
             f"mmda-bench:{'.'.join(__version__.split('.')[:2])}",
-            f"{dataset}:{version}",
+            f"{dataset}:{version.removesuffix(SYNTHETIC)}",
             f"split:{self.split}",
+            *(["synthetic"] if version.endswith(SYNTHETIC) else []),
             f"shift:{self.shift}{strength}",
             f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
             f"epochs:{self.epochs}",
@@ -127,6 +133,15 @@ class Cell:
     def from_key(cls, key: Mapping[str, Any]) -> "Cell":
         rates = tuple(key.get("rates", PUBLISHED_RATES))
         return cls(**{**key, "off": tuple(key["off"]), "protocol": Protocol(**key["protocol"]), "rates": rates})
+
+
+def said_synthetic(title: str, synthetic: bool) -> str:
+    """The title of a corpus, which says where it is synthetic.
+
+    >>> said_synthetic("MIntRec", True), said_synthetic("Avatars (synthetic)", True), said_synthetic("MIntRec", False)
+    ('MIntRec (synthetic)', 'Avatars (synthetic)', 'MIntRec')
+    """
+    return f"{title} (synthetic)" if synthetic and "synthetic" not in title.lower() else title
 
 
 def canonical_json(value: Any) -> str:

@@ -15,7 +15,7 @@ from mmda_bench.cli.output import GONE, is_terminal, say, silence
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
 from mmda_bench.store import Record, weighted_f1
-from mmda_bench.store.record import splits_of
+from mmda_bench.store.record import splits_of, titles_of
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, one_line
 
@@ -38,6 +38,7 @@ class Progress(Listener):
         self.running: dict[str, str] = {}
         self.stage, self.quarter = "", -1
         self.dataset = cells[0].dataset if cells else ""
+        self.corpus = titles_of(cells[0])["dataset"] if cells else "none"
         self.backbone = cells[0].protocol.backbone if cells else ""
         self.finished_cells = self.failed = 0
         self.start = time.monotonic()
@@ -52,7 +53,7 @@ class Progress(Listener):
 
     def __enter__(self) -> "Progress":
         already = f", {self.before} {'is' if self.before == 1 else 'are'} stored already" if self.before else ""
-        say(f"{count(self.total, 'cell')} to run{already}.")
+        say(f"{count(self.total, 'cell')} to run{already}. Corpus: {self.corpus}.")
         if self.heartbeat is not None:
             self.heartbeat.__enter__()
         if self.terminal:

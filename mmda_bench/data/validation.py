@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ import numpy as np
 from mmda_bench.data.ids import EXPECTED, id_fault
 from mmda_bench.dataset import Card, Dataset, Utterance
 from mmda_bench.errors import ClipError, DataError, UsageError
-from mmda_bench.protocol import DOMAINS
+from mmda_bench.protocol import DOMAINS, SYNTHETIC
 
+PACKAGE = "mmda_bench"
 UNREADABLE_SHARE = 0.2  # a corpus of which more than this cannot be read is not scored
 WAVEFORM = "(samples,) float32 in [−1, 1], mono at 16 kHz"
 FRAMES = "(T, H, W, 3) uint8 RGB, usually of T = 10"
@@ -44,9 +46,17 @@ def reading(dataset: str, root: Path | None, call: str) -> Iterator[None]:
 
 
 def read_card(reader: Dataset, name: str, root: Path | None) -> Card:
-    """What ``reader``, known as ``name``, says of the corpus under ``root``. Raises :class:`DataError`."""
+    """What ``reader``, known as ``name``, says of the corpus under ``root``. Raises :class:`DataError`.
+
+    The version of a synthetic corpus ends in :data:`~mmda_bench.protocol.SYNTHETIC`, so that every signature says it
+    and no score of it stands beside one of recorded people; the embedded corpora are known by their names.
+    """
     with reading(name, root, "describe()"):
-        return reader.describe(root)
+        card = reader.describe(root)
+        embedded = not card.needs_root and type(reader).__module__.startswith(f"{PACKAGE}.")
+        if not card.synthetic or embedded or card.version.endswith(SYNTHETIC):
+            return card
+        return replace(card, version=card.version + SYNTHETIC)
 
 
 def read_utterances(reader: Dataset, card: Card, root: Path | None, *, limit: int | None = None) -> list[Utterance]:

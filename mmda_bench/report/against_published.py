@@ -28,12 +28,20 @@ class Published:
 def comparable(board: Board) -> bool:
     """Whether something is published for this corpus, the whole of it, and the board follows the paper's protocol.
 
+    Never where the corpus is synthetic, whatever its name and version.
+
     Whose weights the backbone had cannot be known; their digest is in the signature.
     """
     ours, paper = board.protocol, Protocol(backbone="paper")
     fields = ("backbone", "shift", "severity", "epochs", "batch", "beta")
     whole = f"|{board.dataset}:v1|" in board.signature
-    return whole and board.dataset in PUBLISHED and all(getattr(ours, name) == getattr(paper, name) for name in fields)
+    people = not board.synthetic
+    return (
+        people
+        and whole
+        and board.dataset in PUBLISHED
+        and all(getattr(ours, name) == getattr(paper, name) for name in fields)
+    )
 
 
 def against_published(board: Board) -> dict[str, dict[str, Published]]:

@@ -11,8 +11,8 @@ from statistics import fmean
 from typing import Literal
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED, Protocol, canonical_json, format_seeds
-from mmda_bench.registry import METHODS
+from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED, SYNTHETIC, Protocol, canonical_json, format_seeds
+from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import Spec, label, table_rank
 from mmda_bench.report.missing import Runs, find_holes
 from mmda_bench.report.reference_rows import TITLES, reference_runs
@@ -99,7 +99,8 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         holes=find_holes(key, {name: labels[name] for name in order}, runs, seeds, typed=typed),
         extra=extra,
         external=_external_rows(external),
-        corpus_title=_recorded(records, "dataset"),
+        corpus_title=_recorded([r for r in records if r["status"] == "ok"] or records, "dataset"),
+        synthetic=is_synthetic(records),
         fingerprints=fingerprints(records),
     )
 
@@ -158,6 +159,17 @@ def _labels(specs: Mapping[str, Spec]) -> dict[str, str]:
         else label(spec.method, spec.params, spec.off, spec.rates)
         for name, spec in specs.items()
     }
+
+
+def is_synthetic(records: Sequence[Record]) -> bool:
+    """Whether the corpus of these cells is: as they say; where none does, as its version or the reader here says."""
+    told = {(record.get("titles") or {}).get("synthetic") for record in records} - {None}
+    if told:
+        return True in told
+    key = records[0]["key"]
+    entry = DATASETS.entries().get(key["dataset"])
+    read = entry is not None and entry.reason is None and DATASETS.get(entry.name).card.synthetic
+    return bool(read) or key["version"].endswith(SYNTHETIC)
 
 
 def _recorded(records: Iterable[Record], what: Literal["dataset", "method", "label"]) -> str:

@@ -47,6 +47,7 @@ def _result(record: Record | None) -> dict[str, Any]:
         "train_s": times.get("train_s") if times else None,
         "memory_mb": record.get("memory_mb") if record else None,
         "signature": record and record["signature"],
+        "synthetic": ((record and record.get("titles")) or {}).get("synthetic"),
     }
     return row | protocol_columns(key.get("protocol") or {})
 
@@ -69,14 +70,20 @@ def leaderboard_frame(boards: Sequence[Board]) -> "pd.DataFrame":
     """A row per method and column of Table 1, of the references and of what was submitted, in percent.
 
     Columns: dataset, table, method, title, column (an anchor or "ave."), mean, sd, low and high (95 % interval), bold,
-    p (adjusted, of the difference from the best), seeds, train_minutes, memory_mb, signature.
+    p (adjusted, of the difference from the best), seeds, train_minutes, memory_mb, signature, synthetic.
     """
     import pandas as pd
 
     names = ("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold", "p", "seeds")
-    more = ("train_minutes", "memory_mb", "signature")
+    more = ("train_minutes", "memory_mb", "signature", "synthetic")
     rows = [
-        {**line, "bold": bool(line["bold"]), "p": line.get("p_adjusted"), "seeds": line["seeds_ok"]}
+        {
+            **line,
+            "bold": bool(line["bold"]),
+            "p": line.get("p_adjusted"),
+            "seeds": line["seeds_ok"],
+            "synthetic": bool(line["synthetic"]),
+        }
         for line in rows_of(boards)
         if line["table"] in SCORED_TABLES
     ]

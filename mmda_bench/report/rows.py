@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import Protocol
+from mmda_bench.protocol import Protocol, said_synthetic
 from mmda_bench.registry import DATASETS
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import Difference
@@ -100,7 +100,7 @@ class Board:
     ``references``: bounds and what the heads of DT give, which are no methods; ``extra``: seeds beyond the board's,
     left out; ``fingerprints``: of the corpora that the cells read; of several, files changed under the same version.
     ``external``: submitted predictions, which are no runs of ours. ``corpus_title``: as the records have it, "" in
-    older ones. ``untested``: why a column has no bold set;
+    older ones. ``synthetic``: whether the corpus is. ``untested``: why a column has no bold set;
     ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
     (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
     and column, how far a row is above the best label-free reference, Holm-adjusted within the column."""
@@ -119,6 +119,7 @@ class Board:
     fingerprints: tuple[str, ...] = ()
     external: Sequence[Row] = ()
     corpus_title: str = ""
+    synthetic: bool = False
     untested: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -147,7 +148,7 @@ class Board:
     @property
     def title(self) -> str:
         entry = DATASETS.entries().get(self.dataset)
-        return self.corpus_title or (entry.title if entry else self.dataset)
+        return said_synthetic(self.corpus_title or (entry.title if entry else self.dataset), self.synthetic)
 
 
 def per_class(row: Row, anchor: str | None = None) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NotRequired, Unpack, cast, get_args
 from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
 from mmda_bench.dataset import Card
-from mmda_bench.protocol import DOMAINS, TRIAL, Cell, canonical_json
+from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, said_synthetic
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
 from mmda_bench.store.values import (
@@ -157,7 +157,7 @@ class Corpus(TypedDict, total=False):
 
 class Titles(TypedDict, total=False):
     """Names for people, as they were when the cell ran. ``label``: the method as one would have typed it then;
-    ``synthetic``: whether the corpus is, null where the cell ended before it was read."""
+    ``synthetic``: whether the corpus is, null where the cell ended before it was read and its version does not say."""
 
     dataset: Text
     method: Text
@@ -312,11 +312,12 @@ def titles_of(of: Cell | Submission, card: Card | None = None) -> Titles:
     """Names for people. ``card``: of the corpus, once it is read; before, its title is that of the registry."""
     corpus, method = DATASETS.entries().get(of.dataset), METHODS.entries().get(of.method)
     typed = label(of.method, of.params, of.off, of.rates) if isinstance(of, Cell) else of.method
+    marked = of.version.endswith(SYNTHETIC)
     return {
-        "dataset": card.title if card else corpus.title if corpus else of.dataset,
+        "dataset": card.title if card else said_synthetic(corpus.title if corpus else of.dataset, marked),
         "method": method.title if method and isinstance(of, Cell) else of.method,
         "label": typed,
-        "synthetic": card.synthetic if card else None,
+        "synthetic": card.synthetic if card else marked or None,
     }
 
 

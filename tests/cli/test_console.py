@@ -30,7 +30,7 @@ def test_every_finished_cell_is_a_line_with_score_time_and_what_is_left(capsys):
         reason = "RuntimeError: two\nlines"
         progress.on_result(cells[1], make_record(cells[1], status="failed", reason=reason, times=None))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "2 cells to run, 4 are stored already."
+    assert lines[0] == "2 cells to run, 4 are stored already. Corpus: Avatars, 4 emotions (synthetic)."
     assert lines[1].startswith("[1/2] a3d2[gamma1=5] anchor=A seed=0  target F1 61.2  7.0 s  (about ")
     assert lines[2] == "[2/2] a3d2[gamma1=5] anchor=A seed=1  FAILED: RuntimeError: two lines"
     assert lines[3].endswith("1 failed.")

@@ -48,7 +48,7 @@ def test_a_changed_default_or_title_renames_no_row(request):
 
 def test_older_records_have_the_names_of_the_registry(other_default):
     records = without_titles(sweep("dt") + sweep("a3d2", gamma1=5.0))
-    assert names(only(records)) == ([("dt", "DT"), ("a3d2[gamma1=5]", "New[gamma1=5]")], "New corpus")
+    assert names(only(records)) == ([("dt", "DT"), ("a3d2[gamma1=5]", "New[gamma1=5]")], "New corpus (synthetic)")
 
 
 def test_two_settings_that_ran_under_one_label_are_told_apart_as_they_are_typed_now(request):

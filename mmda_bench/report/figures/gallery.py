@@ -204,9 +204,9 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     return figure, f"{caption}{_of_many(board)}", alt
 
 
-def _family(board: Board) -> tuple[str, str, Protocol]:
+def _family(board: Board) -> tuple[str, str, bool, Protocol]:
     """What boards share that differ in the severity alone: corpus, its version, and the rest of the protocol."""
-    return board.dataset, board.signature.split("|")[1], replace(board.protocol, severity=1.0)
+    return board.dataset, board.signature.split("|")[1], board.synthetic, replace(board.protocol, severity=1.0)
 
 
 def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple["Figure", str, str]:

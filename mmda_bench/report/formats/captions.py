@@ -64,6 +64,13 @@ def losses(board: Board) -> str:
     return f"Utterances of the corpus: {' and '.join(said)}; the records name them." if said else ""
 
 
+def synthetic(board: Board) -> str:
+    """What scores on a synthetic corpus are good for; '' of recorded people."""
+    if not board.synthetic:
+        return ""
+    return "Synthetic corpus: its scores compare implementations of methods and say nothing about recorded people."
+
+
 def caption(board: Board) -> str:
     """What the numbers of Table 1 are, and how the bold face was earned."""
     n = len(board.seeds)
@@ -77,7 +84,16 @@ def caption(board: Board) -> str:
         text += f" (k/{n}): only k of the seeds have run."
     if any(score.mean is None for score in scores):
         text += f" {ABSENT}: no average over missing or failed cells."
-    parts = (not_comparable(board), text, losses(board), bold_rule(board), dagger(board), places(board), beaten(board))
+    parts = (
+        not_comparable(board),
+        synthetic(board),
+        text,
+        losses(board),
+        bold_rule(board),
+        dagger(board),
+        places(board),
+        beaten(board),
+    )
     return " ".join(part for part in parts if part)
 
 

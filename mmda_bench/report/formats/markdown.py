@@ -26,7 +26,7 @@ CSV_COLUMNS = (
     *("dataset", "table", "method", "title", "column", "mean", "sd", "low", "high", "bold"),
     *("difference", "difference_low", "difference_high", "p", "p_adjusted"),
     *("seeds_ok", "seeds_expected", "failed", "train_minutes", "memory_mb", "parameters", "signature"),
-    *("steady", "rank_first", "rank_last"),
+    *("steady", "rank_first", "rank_last", "corpus", "synthetic"),
 )
 
 
@@ -128,7 +128,9 @@ def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
     ``difference`` is that from the best label-free reference.
     """
     return [
-        {"dataset": board.dataset, **line, "signature": board.signature} for board in boards for line in _lines(board)
+        {"dataset": b.dataset, **line, "signature": b.signature, "corpus": b.title, "synthetic": int(b.synthetic)}
+        for b in boards
+        for line in _lines(b)
     ]
 
 
@@ -207,6 +209,8 @@ def _board_json(board: Board) -> dict[str, Any]:
     published = against_published(board)
     return {
         "dataset": board.dataset,
+        "corpus": board.title,
+        "synthetic": board.synthetic,
         "signature": board.signature,
         "seeds": list(board.seeds),
         "fingerprints": list(board.fingerprints),
