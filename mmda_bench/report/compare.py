@@ -151,10 +151,13 @@ def as_json(comparisons: Sequence[Comparison]) -> str:
     for comparison in comparisons:
         won, of = wins(comparison.first, comparison.second)
         columns = {column: _answer(answer) for column, answer in comparison.columns.items()}
-        names = {"dataset": comparison.board.dataset, "signature": comparison.board.signature}
-        names |= {"corpus": comparison.board.title, "synthetic": comparison.board.synthetic}
+        board = comparison.board
+        names = {"dataset": board.dataset, "signature": board.signature}
+        corpus = {"corpus": board.title, "synthetic": board.synthetic}
         pair = {"first": comparison.first.label, "second": comparison.second.label, "wins": won, "cells": of}
-        answers.append({**names, **pair, "columns": columns, "holes": [vars(hole) for hole in comparison.holes]})
+        answers.append(
+            {**names, **corpus, **pair, "columns": columns, "holes": [vars(hole) for hole in comparison.holes]}
+        )
     return json.dumps(answers, indent=1)
 
 
