@@ -77,7 +77,8 @@ class LUHP(Method):
         unit, stored = F.normalize(z.to(memory.z), dim=1), memory.labels
         label, confidence = neighbour_pseudo_labels(unit, memory.z, memory.probs / len(z), target.ids, k)
         certain = certainty(unit, label, memory.z, stored, target.ids, k)
-        low_uncertainty = certain >= certainty_thresholds(label, stored, memory.certainty)[0]
+        # positions, not a mask: the host waits for the device once, to learn how many they are
+        sure = (certain >= certainty_thresholds(label, stored, memory.certainty)[0]).nonzero().squeeze(1)
         self_training = (confidence * F.cross_entropy(logits, label, reduction="none")).sum()
         triplet = hard_triplet(
             unit, label, confidence, memory.z, stored, memory.certainty, target.ids, k, self.margin, self.keep_own_entry
@@ -88,7 +89,7 @@ class LUHP(Method):
             "domain": domain,
             "self": progress * self.self_weight * self_training / confidence.sum().clamp_min(1e-12),
             "triplet": progress * self.triplet_weight * triplet,
-            "reuse": progress * self.reuse_weight * self.reuse(z[low_uncertainty], label[low_uncertainty]),
+            "reuse": progress * self.reuse_weight * self.reuse(z[sure], label[sure]),
         }
 
     def reuse(self, z: Tensor, label: Tensor) -> Tensor:

@@ -91,8 +91,9 @@ class Protocol:
 class Cell:
     """The unit that runs, is stored, and is never run twice: names and numbers only.
 
-    ``params``: every hyper-parameter, resolved. ``off``: components switched off. ``version``: of the corpus.
-    ``rates``: factors on the backbone's learning rates, of new modules and of the trained pretrained layers.
+    ``params``: the hyper-parameters, resolved, as :meth:`Entry.settings` of the registry has them. ``off``: components
+    switched off. ``version``: of the corpus. ``rates``: factors on the backbone's learning rates, of new modules and of
+    the trained pretrained layers.
     """
 
     method: str

@@ -64,7 +64,7 @@ from mmda_bench.functional.structure import (
     neighbour_pseudo_labels,
     probabilistic_contrastive,
 )
-from mmda_bench.functional.transport import anchor_drag, dimension_cost, transport_plan
+from mmda_bench.functional.transport import anchor_drag, dimension_cost, transport_plan, transport_plans
 
 __all__ = [
     "DIVERGENCES",
@@ -113,6 +113,7 @@ __all__ = [
     "probabilistic_contrastive",
     "squared_distances",
     "transport_plan",
+    "transport_plans",
     "unbalanced_plan",
     "unbiased_mmd",
     "warmup",

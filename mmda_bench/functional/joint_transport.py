@@ -13,6 +13,7 @@ from torch import Tensor
 from mmda_bench.functional.moments import squared_distances
 from mmda_bench.functional.precision import full_precision
 from mmda_bench.functional.transport import transport_plan
+from mmda_bench.machine.transfer import Fetched
 
 PLANS = ("exact", "unbalanced", "partial")
 
@@ -163,8 +164,8 @@ def information_plan(
     """
     import ot
 
-    source, target = (_as_numpy(z) for z in (z_source, z_target))
-    classes = labels.cpu().numpy()
+    asked = [Fetched(value) for value in (z_source.double(), z_target.double(), labels)]
+    classes, target, source = (one.numpy() for one in reversed(asked))  # the last first: then all have arrived
     distance, within_source, within_target = (
         np.sqrt(ot.dist(x, y)) for x, y in ((source, target), (source, source), (target, target))
     )

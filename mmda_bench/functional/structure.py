@@ -101,8 +101,8 @@ def hard_triplet(
     """Σ_i a_i · mean_j max(0, ‖z_i − positive_j‖ − ‖z_i − negative_j‖ + margin) / (Σ a_i + 1e-5), a scalar ≥ 0. LUHP.
 
     Positives: the k farthest entries of the same label with certainty ≥ θ⁺; negatives: the k nearest of other labels
-    with certainty ≥ θ⁻. a = ``confidence`` (N,). An anchor lacking either contributes nothing to the sum. [ours] the
-    row's own (stale) entry is neither; the official code ranks it farthest, which ``keep_own_entry`` reproduces.
+    with certainty ≥ θ⁻. a = ``confidence`` (N,). Both sums are over the anchors that have k of both [official].
+    [ours] the row's own (stale) entry is neither; the official code ranks it farthest: ``keep_own_entry``.
     """
     with torch.no_grad():
         plus, minus = certainty_thresholds(labels, bank_labels, bank_certainty)
@@ -115,11 +115,11 @@ def hard_triplet(
         size = min(k, len(bank_z))
         far = rank.masked_fill(~positive, -math.inf).topk(size, dim=1)
         near = rank.masked_fill(~negative, math.inf).topk(size, dim=1, largest=False)
-        valid = far.values.isfinite() & near.values.isfinite()
+        complete = (far.values.isfinite() & near.values.isfinite()).sum(1) >= k
+        weights = confidence * complete
 
     def to(index: Tensor) -> Tensor:  # the clamp keeps the gradient of the root finite at distance 0
         return (z.unsqueeze(1) - bank_z[index]).square().sum(2).clamp_min(1e-12).sqrt()
 
-    pairs = F.relu(to(far.indices) - to(near.indices) + margin) * valid
-    anchors = pairs.sum(1) / valid.sum(1).clamp_min(1)
-    return (confidence * anchors).sum() / (confidence.sum() + 1e-5)
+    anchors = F.relu(to(far.indices) - to(near.indices) + margin).sum(1) / k
+    return (weights * anchors).sum() / (weights.sum() + 1e-5)

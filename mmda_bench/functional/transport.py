@@ -24,11 +24,25 @@ def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = Non
     return _plan(cost, Fetched(cost.double()), a, b)
 
 
+@torch.no_grad()
+def transport_plans(costs: Iterable[Tensor]) -> list[Tensor]:
+    """The :func:`transport_plan` of each (n, m) cost, uniform marginals; for all of them the host waits for a GPU once.
+
+    >>> [plan.tolist() for plan in transport_plans([torch.eye(2), -torch.eye(2)])]
+    [[[0.0, 0.5], [0.5, 0.0]], [[0.5, 0.0], [0.0, 0.5]]]
+    """
+    asked = [(cost, Fetched(cost.double())) for cost in costs]
+    for _, last in asked[-1:]:
+        last.numpy()  # with it all others have arrived: the only wait
+    return [_plan(cost, fetched) for cost, fetched in asked]
+
+
 def _plan(cost: Tensor, fetched: Fetched, a: Tensor | None = None, b: Tensor | None = None) -> Tensor:
     """:func:`transport_plan` of a ``cost`` whose values, in float64, are on their way to the host."""
     n, m = cost.shape
-    rows = np.full(n, 1.0 / n) if a is None else a.to("cpu", torch.float64).numpy()
-    columns = np.full(m, 1.0 / m) if b is None else b.to("cpu", torch.float64).numpy()
+    given = [None if one is None else Fetched(one.double()) for one in (a, b)]
+    columns = np.full(m, 1.0 / m) if given[1] is None else given[1].numpy()  # the last first: then all have arrived
+    rows = np.full(n, 1.0 / n) if given[0] is None else given[0].numpy()
     if rows.shape != (n,) or columns.shape != (m,):
         raise ValueError(f"cost is {n}×{m}; the marginals have shapes {rows.shape} and {columns.shape}")
     total, other = rows.sum().item(), columns.sum().item()

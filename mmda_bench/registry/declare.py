@@ -84,6 +84,17 @@ class Entry:
     def groups(self) -> tuple[str, ...]:
         return tuple(self.facts.get("groups", ()))
 
+    def settings(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The hyper-parameters of a cell: the defaults, and ``given`` in the place of some of them.
+
+        One that was ``added`` to the method later is left out while it has its default: the cell then has the key, and
+        the record the hash, that it had before.
+        """
+        changed = self.facts.get("overrides") or {}
+        old = [name for name in self.facts.get("added") or () if name not in changed]
+        found = {**self.parameters, **(given or {})}
+        return {name: value for name, value in found.items() if name not in old or value != self.parameters[name]}
+
     @property
     def oracle(self) -> bool:
         """Whether it is a validator that reads the labels of the target."""
@@ -123,18 +134,20 @@ def register_method(
     doi: str | None = None,
     groups: tuple[str, ...] = (),
     overrides: Mapping[str, Any] | None = None,
+    added: tuple[str, ...] = (),
     own_validators: tuple[str, ...] = (),
     ours: str = "",
 ) -> Callable[[Declared], Declared]:
     """Register a :class:`~mmda_bench.method.Method` under ``name``.
 
     ``groups``: the words of ``--methods`` that select it: "all" for the paper's ten, or a family. ``overrides``: other
-    defaults, for a variant registered by a second decorator on the same class. ``own_validators``: those that compute
-    a loss of this method, and therefore never choose its settings. ``ours``: what this project decided where the
-    sources leave it open. All arguments must be literals: they are listed without importing the file.
+    defaults, for a variant registered by a second decorator on the same class. ``added``: hyper-parameters that came
+    after the method had results; a key holds them only where they differ from their default. ``own_validators``: those
+    that compute a loss of this method, and therefore never choose its settings. ``ours``: what this project decided
+    where the sources leave it open. All arguments must be literals: they are listed without importing the file.
     """
     facts = {"title": title, "paper": paper, "doi": doi, "groups": groups, "overrides": overrides or {}, "ours": ours}
-    return _register("methods", name, {**facts, "own_validators": own_validators})
+    return _register("methods", name, {**facts, "added": added, "own_validators": own_validators})
 
 
 def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable[[Declared], Declared]:
@@ -175,6 +188,8 @@ def hyper_parameters(positional: Sequence[str], named: Mapping[str, Any], facts:
     if len(positional) > 2:
         raise UsageError(f"{positional[2]!r} of __init__ is positional, so that no run could set it; {rule}")
     defaults = {**named, **(facts.get("overrides") or {})}
+    if unknown := [name for name in facts.get("added") or () if name not in defaults]:
+        raise UsageError(f"{unknown[0]!r} is said to be added, but __init__ does not take it; {rule}")
     for name, default in defaults.items():
         if name in RATES:
             raise UsageError(f"{name!r} is a setting of every method, a factor on a learning rate; choose another name")

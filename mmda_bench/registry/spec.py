@@ -21,8 +21,8 @@ TUNED = "tuned"  # in the brackets of a method: with the settings that its trial
 
 @dataclass(frozen=True)
 class Spec:
-    """A method with its settings. ``params``: all of them, resolved; ``off``: components switched off; ``rates``:
-    factors on the two learning rates, typed as :data:`~mmda_bench.registry.declare.RATES` with every method;
+    """A method with its settings. ``params``: as :meth:`Entry.settings` has them; ``off``: components switched off;
+    ``rates``: factors on the two learning rates, typed as :data:`~mmda_bench.registry.declare.RATES` with every method;
     ``tuned``: ``params`` and ``rates`` are those of the stored choice among trials, which differ by anchor."""
 
     method: str
@@ -96,7 +96,7 @@ def split_outside_brackets(text: str) -> list[str]:
 
 
 def parse_spec(text: str) -> Spec:
-    """``name[param=value,-component]`` with every parameter resolved from the registry."""
+    """``name[param=value,-component]`` with every parameter resolved from the registry (:meth:`Entry.settings`)."""
     name, bracket, settings = lower_name(text).partition("[")
     if bracket and not settings.endswith("]"):
         raise UsageError(f"{text!r}: nothing may follow the bracket")
@@ -125,7 +125,7 @@ def parse_spec(text: str) -> Spec:
         raise UsageError(f"{text!r}: expected factors above 0 on the learning rates")
     if tuned and (params != entry.parameters or rates != PUBLISHED_RATES):
         raise UsageError(f"{text!r}: {TUNED} stands for the settings that trials have chosen; leave out the others")
-    return Spec(name, params, tuple(sorted(off)), rates, tuned)
+    return Spec(name, entry.settings(params), tuple(sorted(off)), rates, tuned)
 
 
 def _unknown(kind: str, value: str, method: str, known: list[str]) -> UsageError:

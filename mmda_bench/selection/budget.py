@@ -17,8 +17,8 @@ DIGITS = 4  # significant ones of a drawn value
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What one trial runs. ``params``: every hyper-parameter of the method. ``rate``, ``pretrained_rate``: factors on
-    the backbone's learning rates, of new modules and of the trained pretrained layers."""
+    """What one trial runs. ``params``: the hyper-parameters, as a cell has them. ``rate``, ``pretrained_rate``: factors
+    on the backbone's learning rates, of new modules and of the trained pretrained layers."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     rate: float = 1.0
@@ -36,7 +36,7 @@ def trials(entry: Entry, count: int = TRIALS, *, study: int = 0) -> list[Setting
     >>> first, second = trials(METHODS.entry("a3d2"), 2)
     >>> first.params["gamma1"], first.rate
     (10.0, 1.0)
-    >>> 1 <= second.params["gamma1"] <= 100, 0.3 <= second.rate <= 3
+    >>> 10 <= second.params["gamma1"] <= 10_000, 0.3 <= second.rate <= 3
     (True, True)
     """
     if count < 1:
@@ -50,11 +50,11 @@ def trials(entry: Entry, count: int = TRIALS, *, study: int = 0) -> list[Setting
     common = {
         name: draws("common", entry.name, name, count=count - 1, study=study) for name in ("rate", "pretrained_rate")
     }
-    settings = [Setting(params=dict(entry.parameters))]
+    settings = [Setting(params=entry.settings())]
     for i in range(count - 1):
         drawn = {name: at(space[name], points[i], entry.parameters[name]) for name, points in own.items()}
         rates = {name: at(RATES, points[i], 1.0) for name, points in common.items()}
-        settings.append(Setting(params={**entry.parameters, **drawn}, **rates))
+        settings.append(Setting(params=entry.settings(drawn), **rates))
     return settings
 
 

@@ -129,7 +129,7 @@ def tiny_run(subject: str | type, *, anchor: str = "V", seed: int = 0, epochs: i
 
     entry = entry_of(subject, METHODS)
     cell = Cell(
-        method=entry.name, params={**entry.parameters, **parameters}, dataset=_small(), version="v1", anchor=anchor,
+        method=entry.name, params=entry.settings(parameters), dataset=_small(), version="v1", anchor=anchor,
         seed=seed, protocol=Protocol(backbone="tiny", epochs=epochs),
     )  # fmt: skip
     return run_cell(cell, root=None, cache=_folder(), device="cpu").record

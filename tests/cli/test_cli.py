@@ -172,7 +172,7 @@ def test_list_tells_the_card_of_every_method(call):
         assert f"| `{name}` |" in table
     a3d2 = next(entry for entry in json.loads(listed) if entry["name"] == "a3d2")
     assert a3d2["components"] == ["aa", "add"]
-    assert a3d2["search_space"]["gamma1"] == {"LogUniform": {"low": 1.0, "high": 100.0}}
+    assert a3d2["search_space"]["gamma1"] == {"LogUniform": {"low": 10.0, "high": 10000.0}}
     assert len({line.replace("\\|", "").count("|") for line in table.strip().splitlines()}) == 1
     assert "avatars" in call("list", "datasets").output
     assert "tiny" in call("list", "backbones").output

@@ -226,14 +226,24 @@ def test_an_anchor_without_positives_contributes_nothing() -> None:
     assert mm.hard_triplet(z, torch.zeros(2, dtype=torch.int64), *arguments).item() == 0  # no other label is
 
 
+def test_an_anchor_that_lacks_one_of_its_five_counts_in_neither_sum() -> None:
+    bank, labels = F.normalize(draw(14, 4, seed=1), dim=1), torch.tensor([0] * 5 + [1] * 5 + [2] * 4)
+    anchors, confidence = F.normalize(draw(3, 4), dim=1), torch.tensor([0.5, 0.7, 0.9])
+    arguments = (bank, labels, torch.ones(14), None)
+    of_two = mm.hard_triplet(anchors[:2], labels[[0, 5]], confidence[:2], *arguments)
+    assert of_two.item() > 0
+    assert torch.equal(mm.hard_triplet(anchors, labels[[0, 5, 10]], confidence, *arguments), of_two)
+    assert mm.hard_triplet(anchors[2:], labels[[10]], confidence[2:], *arguments).item() == 0
+
+
 def test_the_own_entry_is_no_negative_even_where_there_are_few() -> None:
     """Its label in memory may differ from the pseudo-label; with it as a negative this loss would not be 0."""
     z = torch.tensor([[1.0, 0.0]])
     bank, bank_labels = torch.tensor([[0.6, 0.8], [0.0, 1.0]]), torch.tensor([1, 0])  # a near negative, a far positive
     zero, ones = torch.zeros(1, dtype=torch.int64), torch.ones(2)
-    assert mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=None).item() > 0.8
+    assert mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=None, k=1).item() > 0.8
     for keep in (False, True):
-        loss = mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=zero, keep_own_entry=keep)
+        loss = mm.hard_triplet(z, zero, ones[:1], bank, bank_labels, ones, own=zero, k=1, keep_own_entry=keep)
         assert loss.item() == 0
 
 

@@ -56,9 +56,9 @@ def assert_same_terms(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> Non
 @few
 def test_the_order_of_samples_within_a_domain_does_not_matter(name: str, seed: int) -> None:
     _, method, source, target = stage(name, 4, 6)
-    plain = method.loss(source, target, 0.4)
+    plain = method.loss(source, target, 0.9)
     _, method, source, target = stage(name, 4, 6)  # anew: a3d2-released remembers its plans
-    again = method.loss(reorder(source, shuffle(seed, 6)), reorder(target, shuffle(seed + 1, 6)), 0.4)
+    again = method.loss(reorder(source, shuffle(seed, 6)), reorder(target, shuffle(seed + 1, 6)), 0.9)
     assert_same_terms(plain, again)
 
 
@@ -90,11 +90,11 @@ def rename_parameters(name: str, rehearsal: Rehearsal, method: Any, order: Tenso
 @few
 def test_the_names_of_classes_do_not_matter(name: str, seed: int) -> None:
     _, method, source, target = stage(name, 5, 6)
-    plain = method.loss(source, target, 0.4)
+    plain = method.loss(source, target, 0.9)
     rehearsal, method, source, target = stage(name, 5, 6)
     order = shuffle(seed, 5)
     rename_parameters(name, rehearsal, method, order)
-    again = method.loss(relabel(source, order), relabel(target, order), 0.4)
+    again = method.loss(relabel(source, order), relabel(target, order), 0.9)
     if name == "a3d2-released":  # its averaged plan starts from the diagonal, which renaming both sides keeps
         assert "ot_p_V" in plain
     assert_same_terms(plain, again)

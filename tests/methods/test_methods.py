@@ -91,8 +91,8 @@ DEFAULTS = {  # published, from the official code, or ours: each method's docstr
     "fdd-kl": {"divergence": "kl", "gamma1": 1.0, "gamma2": 0.0, "reversal": 0.1},
     "luhp": {"self_weight": 0.2, "triplet_weight": 1.0, "reuse_weight": 0.2, "margin": 0.3, "neighbours": 5},
     "dada": {"weight": 1.0, "rho": 0.01, "alternate": False},
-    "a3d2": {"gamma1": 10.0, "gamma2": 20.0},
-    "a3d2-released": {"gamma1": 1.0, "gamma2": 10.0, "start": 0.25, "beta": 1e-3},
+    "a3d2": {"gamma1": 10.0, "gamma2": 20.0, "detach": False},
+    "a3d2-released": {"gamma1": 1.0, "gamma2": 10.0, "start": 0.735, "beta": 1e-3},
     "amanda": {"weight": 1.0, "prior_weight": 0.08},
     "anchor-teaching": {"weight": 10.0},
     "bnm": {"weight": 1.0},
@@ -345,22 +345,37 @@ def test_a3d2(classes: int, batch: int, anchor: str) -> None:
         assert all(g.abs().max() == 0 for g in grads(terms[f"add_{m}"], [source.z[m], target.logits[m]]))
 
 
+def test_a3d2_detached_leaves_the_predictions_alone_and_changes_no_value() -> None:
+    values, at_logits, at_z = [], [], []
+    for detach in (False, True):
+        _, method, source, target = stage("a3d2", detach=detach)
+        terms = method.loss(source, target, PROGRESS)
+        for m in ANCHORS["A"]:
+            values.append(terms[f"aa_{m}"].item())
+            at_logits.append(grads(terms[f"aa_{m}"], [target.logits[m]])[0].abs().max().item())
+            at_z.append(grads(terms[f"aa_{m}"], [target.z[m]])[0])
+    assert values[:2] == values[2:]
+    assert min(at_logits[:2]) > 0
+    assert at_logits[2:] == [0, 0]
+    assert all(map(torch.equal, at_z[:2], at_z[2:]))
+
+
 @pytest.mark.parametrize("anchor", ANCHORS)
 @pytest.mark.parametrize(("classes", "batch"), CASES)
 def test_a3d2_released(classes: int, batch: int, anchor: str) -> None:
     _, method, source, target = stage("a3d2-released", classes, batch, anchor=anchor)
-    early = method.loss(source, target, 0.249)
-    assert method.loss(source, target, 0.25).keys() - early.keys() == {
+    early = method.loss(source, target, 199 / 272)
+    assert method.loss(source, target, 200 / 272).keys() - early.keys() == {
         f"ot_{kind}_{m}" for kind in "zp" for m in ANCHORS[anchor]
     }
-    late = method.loss(source, target, 0.3)
+    late = method.loss(source, target, 0.9)
     for m, share in (("A", 0.1), ("L", 0.1), ("V", 0.7)):
         d = method.discriminators[m]
         joint = [slow_softmax(x.logits["joint"]) for x in (source, target)]
         logits = [d(slow.kronecker(x.z[m], p)) for x, p in zip((source, target), joint, strict=True)]
         plain = 10 * share * slow.cross_entropy(torch.cat(logits), torch.arange(2).repeat_interleave(batch))
         features = [v for x in (source, target) for v in (x.z[m], x.logits["joint"])]
-        assert_adversarial(late[f"aa_{m}"], plain, features, [*d.parameters()], 0.3**2)
+        assert_adversarial(late[f"aa_{m}"], plain, features, [*d.parameters()], 0.9**2)
     assert [type(layer) for layer in method.discriminators["V"]] == [nn.Linear, nn.LeakyReLU, nn.Linear]
     for m in ANCHORS[anchor]:
         for term, found in ((late[f"ot_z_{m}"], target.z), (late[f"ot_p_{m}"], target.logits)):

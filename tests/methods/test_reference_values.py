@@ -140,7 +140,7 @@ def released(width: int) -> tuple[torch.nn.Module, Source, Target]:
     generator, none = torch.Generator(), frozenset[str]()
     ctx = Context(4, dims, ("A", "L", "V"), "A", ("L", "V"), 6, 6, none, lambda m, value: value, generator)
     ids = torch.arange(6)
-    method = METHODS.get("a3d2-released")(ctx)
+    method = METHODS.get("a3d2-released")(ctx, start=0.5)
     return method, Source(z, logits, ids % 4, ids), Target(z, logits, ids)
 
 

@@ -117,7 +117,7 @@ def hard_triplet(
     margin: float,
     keep_own_entry: bool,
 ) -> Tensor:
-    total = 0 * z.sum()
+    total, weights = 0 * z.sum(), 0.0
     for i, row in enumerate(z):
         members: dict[bool, list[int]] = {True: [], False: []}
         for j in range(len(bank_z)):
@@ -133,11 +133,12 @@ def hard_triplet(
             if same:
                 passing = ([int(own[i])] if mine and keep_own_entry else []) + passing[::-1]
             chosen[same] = passing[:k]
-        pairs = list(zip(chosen.get(True, []), chosen.get(False, []), strict=False))
-        if pairs:
+        if len(chosen.get(True, [])) == len(chosen.get(False, [])) == k:
+            pairs = zip(chosen[True], chosen[False], strict=True)
             hinges = [distance(row, bank_z[p]) - distance(row, bank_z[n]) + margin for p, n in pairs]
-            total = total + confidence[i] * sum(h if h > 0 else 0 * h for h in hinges) / len(pairs)
-    return total / (sum(confidence) + 1e-5)
+            total = total + confidence[i] * sum(h if h > 0 else 0 * h for h in hinges) / k
+            weights += float(confidence[i])
+    return total / (weights + 1e-5)
 
 
 def log_variance(z: Tensor, eps: float = 1e-6) -> Tensor:

@@ -15,7 +15,7 @@ def make_cell(
     method: str = "dt", anchor: str = "A", seed: int = 0, *, off: tuple[str, ...] = (), epochs: int = 8, **params: Any
 ) -> Cell:
     entry = METHODS.entries().get(method)
-    resolved = {**(entry.parameters if entry else {}), **params}
+    resolved = entry.settings(params) if entry else params
     protocol = Protocol(backbone="tiny", epochs=epochs)
     return Cell(
         method=method,

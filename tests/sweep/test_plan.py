@@ -109,7 +109,7 @@ def test_cells_hold_resolved_parameters_and_the_bound_is_one_more_row():
     assert len(cells) == len({cell.hash for cell in cells}) == 12
     assert [cell.seed for cell in cells] == [0] * 6 + [1] * 6, "every method at one seed before the next"
     assert {cell.method for cell in cells} == {"dt", "a3d2", SUPERVISED}
-    assert next(cell for cell in cells if cell.method == "a3d2").params == METHODS.entry("a3d2").parameters
+    assert next(cell for cell in cells if cell.method == "a3d2").params == METHODS.entry("a3d2").settings()
     assert {cell.method for cell in expand(bounds=False)} == {"dt", "a3d2"}
 
 

@@ -53,7 +53,7 @@ DEFAULTS = {"weight": 1.0, "hidden": 256, "layers": 2, "align_on": "joint"}
 @pytest.mark.parametrize("name", METHODS.names())
 def test_trial_0_is_the_published_setting_and_every_method_has_the_same_number(name):
     found = trials(METHODS.entry(name))
-    assert found[0] == Setting(params=METHODS.entry(name).parameters, rate=1.0, pretrained_rate=1.0)
+    assert found[0] == Setting(params=METHODS.entry(name).settings(), rate=1.0, pretrained_rate=1.0)
     assert len(found) == 16
     assert len({(one.rate, one.pretrained_rate) for one in found}) == 16, "the two rates are searched for all, DT too"
 
