@@ -1,10 +1,12 @@
 """What an author's own tests call: the contract as pytest cases, a loss against its formula, one small run."""
 
+import atexit
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -93,7 +95,7 @@ def assert_loss_equals(
     found, expected = method.loss(source, target, progress), oracle(source, target, progress)
     assert set(found) == set(expected), f"the method has the terms {sorted(found)}, the oracle {sorted(expected)}"
     for name, term in found.items():
-        value, right = float(term), float(expected[name])
+        value, right = (float(torch.as_tensor(one).detach()) for one in (term, expected[name]))
         assert abs(value - right) <= rtol * max(1.0, abs(right)), f"term {name}: {value!r}, the oracle says {right!r}"
 
 
@@ -137,12 +139,15 @@ def tiny_run(subject: str | type, *, anchor: str = "V", seed: int = 0, epochs: i
 
 @cache
 def _folder() -> Path:
-    return Path(mkdtemp(prefix="mmda-bench-tests-"))
+    folder = mkdtemp(prefix="mmda-bench-tests-")
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
-@cache
 def _small() -> str:
-    """Register the first utterances of the embedded corpus under a name of their own."""
+    """The first utterances of the embedded corpus, registered under a name of their own."""
+    if SMALL in DATASETS.entries():
+        return SMALL
     whole: type[Dataset] = DATASETS.get("avatars")
 
     @register_dataset(SMALL, title="The first utterances of avatars")

@@ -11,6 +11,7 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import ContractError
 from mmda_bench.method import Context, Method, Source, Target
 from mmda_bench.registry import METHODS, Entry
+from mmda_bench.training.adam import FusedAdam
 
 SIZE, WIDTH, INPUTS = 24, 16, 6  # utterances per domain, width of Z_m, width of a raw input
 SCALE = 4.0  # the factor on z in front of the heads
@@ -90,7 +91,7 @@ class Rehearsal:
             logit_scale=SCALE,
         )
         self.method = cls(self.ctx, **entry.parameters).to(device)
-        self.optimiser = torch.optim.Adam([*self.network.parameters(), *self.method.parameters()], lr=1e-3)
+        self.optimiser = FusedAdam([[*self.network.parameters(), *self.method.parameters()]])
         with torch.no_grad():
             self.method.on_start(
                 lambda: (self.target(ids) for ids in torch.arange(SIZE, device=self.device).split(batch))
@@ -148,6 +149,6 @@ class Rehearsal:
                 raise ContractError(
                     f"the gradient of {name} of {owner} is not finite; guard divisions, roots and logarithms"
                 )
-        self.optimiser.step()
+        self.optimiser.step([1e-3])
         self.method.after_step()
         return {name: term.item() for name, term in terms.items()}

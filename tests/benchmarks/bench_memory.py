@@ -27,7 +27,7 @@ from mmda_bench.backbone.tiny import Tiny, TinyEncoder
 from mmda_bench.protocol import Cell, Protocol
 
 NOISE = Path(__file__).resolve().parents[1] / "support" / "noise.py"
-PROTOCOL = Protocol(backbone="bulky", epochs=2)
+PROTOCOL = Protocol(backbone="bulky", epochs=1)
 STAGES = ("prepare", "train")
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # glibc
 

@@ -1,9 +1,6 @@
 """``mmda-bench check`` passes what keeps the contract and says what is wrong with what does not."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,15 +201,6 @@ def test_a_new_method_passes_as_it_is(tmp_path: Path) -> None:
     assert all(check.passed for check in check_method("my-method"))
     assert METHODS.entry("my-method").search_space == {"weight": registry.LogUniform(0.1, 10.0)}
     assert len(paths[0].read_text().splitlines()) <= 40
-
-
-def test_the_test_of_a_new_method_passes_as_it_is(tmp_path: Path) -> None:
-    new_method("mine", tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert f"{len(CHECKS) + 1} passed" in run.stdout
 
 
 def test_a_new_method_overwrites_nothing(tmp_path: Path) -> None:

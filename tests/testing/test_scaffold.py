@@ -1,6 +1,5 @@
 """``new method`` where it cannot write: a message with the folder and what to do."""
 
-import subprocess
 import sys
 import tomllib
 from dataclasses import replace
@@ -10,8 +9,15 @@ import pytest
 
 from mmda_bench import Dataset, Method, register_backbone, register_dataset, register_method
 from mmda_bench.errors import ContractError, UsageError
-from mmda_bench.registry import BACKBONES, DATASETS
-from mmda_bench.testing import assert_loss_equals, check_backbone, check_dataset, check_method
+from mmda_bench.registry import BACKBONES, DATASETS, isolated
+from mmda_bench.testing import (
+    assert_loss_equals,
+    backbone_contract,
+    check_backbone,
+    check_dataset,
+    check_method,
+    method_contract,
+)
 from mmda_bench.testing.scaffold import new_backbone, new_dataset, new_method
 
 
@@ -36,19 +42,40 @@ def test_a_name_with_a_plus_is_a_file_and_a_class_without_one(tmp_path):
     assert "class MineE(Method)" in paths[0].read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("new", [new_method, new_dataset, new_backbone])
-def test_what_is_written_passes_its_own_test_and_runs_its_checks_only_then(tmp_path, new):
-    file, test = new("freshly-made", tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
-    collected = subprocess.run([*command, "--collect-only"], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert "Rehearsal" not in collected.stderr
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+class Outcomes:
+    """What a run of pytest in this process reports: how every test ended, and why it failed."""
+
+    def __init__(self, file, *options):
+        self.passed, self.failed = [], {}
+        alone = ["-p", "no:cacheprovider", "--import-mode=importlib", f"--rootdir={file.parent}"]
+        with isolated():
+            self.code = pytest.main([*alone, *options, str(file)], plugins=[self])
+        sys.modules.pop(file.stem, None)
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.failed[report.nodeid] = report.longreprtext
+        elif report.when == "call":
+            self.passed.append(report.nodeid)
+
+
+@pytest.mark.parametrize(
+    ("new", "tests"),
+    [(new_method, len(method_contract.CHECKS) + 1), (new_dataset, 1), (new_backbone, len(backbone_contract.CHECKS))],
+)
+def test_what_is_written_passes_its_own_test(tmp_path, new, tests):
+    done = Outcomes(new("freshly-made", tmp_path)[1])
+    assert (done.code, done.failed) == (0, {})
+    assert len(done.passed) == tests
+
+
+def test_the_checks_of_a_new_method_run_with_its_test_and_not_when_it_is_collected(tmp_path, monkeypatch):
+    file, test = new_method("freshly-made", tmp_path)
     file.write_text(file.read_text().replace("return {", "return {'label': target.labels.float().mean(), ", 1))
-    if new is new_method:  # a method that asks for target labels fails in the case that says so, at run time
-        broken = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert "no target label is asked for or within reach" in broken.stdout
+    assert Outcomes(test, "--collect-only").code == 0
+    asked = Outcomes(test, "-k", "label and asked")
+    assert asked.code == 1
+    assert "a target batch has no 'labels'" in "".join(asked.failed.values())
 
 
 @pytest.mark.parametrize(
