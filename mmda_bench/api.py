@@ -60,7 +60,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a run and those of them that have to run, under one protocol."""
+    """The cells of a run and those of them that have to run. ``protocol``: of the first split."""
 
     config: RunConfig
     workspace: Workspace
@@ -74,8 +74,9 @@ class Plan:
         return Store(self.workspace.results)
 
     @property
-    def signature(self) -> str:
-        return self.protocol.signature(self.config.dataset, self.card.version)
+    def signatures(self) -> list[str]:
+        """Of the tables in which the cells stand, one for each split."""
+        return list(dict.fromkeys(cell.signature for cell in self.cells))
 
 
 def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
@@ -93,7 +94,7 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
 
 
 def execute(planned: Plan, listener: Listener | None = None) -> Results:
-    """Prepare the corpus and run the cells of a plan that are not stored; every cell leaves a record.
+    """Prepare every split of the corpus and run the cells of a plan that are not stored; every cell leaves a record.
 
     Raises :class:`DataError`, :class:`ResourceError` and :class:`StoreError` before the first cell where that is
     possible, and KeyboardInterrupt on Ctrl-C; finished cells stay stored.
@@ -108,13 +109,14 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
         if config.address is not None:
             check_address(config.address)
         store.probe()
-        with unchanged_process():
-            prepared = prepare_corpus(
-                config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, progress=told.on_prepare,
-                jobs=cpu_count() if config.jobs is None else max(1, config.jobs), weights=ws.weights,
-                plugins=[str(path.absolute()) for path in ws.plugins],
-            )  # fmt: skip
-        told.on_prepared(prepared)
+        for protocol in dict.fromkeys(cell.protocol for cell in planned.todo):
+            with unchanged_process():
+                prepared = prepare_corpus(
+                    config.dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=told.on_prepare,
+                    jobs=cpu_count() if config.jobs is None else max(1, config.jobs), weights=ws.weights,
+                    plugins=[str(path.absolute()) for path in ws.plugins],
+                )  # fmt: skip
+            told.on_prepared(prepared)
         scheduler.run(
             planned.todo, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
             gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=ws.plugins, weights=ws.weights,

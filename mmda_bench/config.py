@@ -18,6 +18,7 @@ from mmda_bench.sweep import placement, plan
 
 PROTOCOL_FIELDS = tuple(one.name for one in fields(Protocol))
 RERUN = ("failed", "all")
+COUNTED = ("seeds", "splits")  # a whole number counts them from 0
 
 
 def default_cache() -> Path:
@@ -76,10 +77,11 @@ WORKSPACE_FIELDS = tuple(one.name for one in fields(Workspace))
 class RunConfig:
     """Which cells to run, and how.
 
-    ``methods``, ``anchors`` and ``seeds`` are written as on the command line (``"dt,a3d2[gamma1=5]"``, ``"A,V"``,
-    ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds counts them from 0. ``backbone``: "" for the
-    corpus's own. ``bounds``: also the run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout``
-    (minutes a cell) and ``rerun`` ("failed" or "all") say how, and change no score.
+    ``methods``, ``anchors``, ``seeds`` and ``splits`` are written as on the command line (``"dt,a3d2[gamma1=5]"``,
+    ``"A,V"``, ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds or splits counts them from 0.
+    ``splits``: "" for ``split`` alone, else in its place. ``backbone``: "" for the corpus's own. ``bounds``: also the
+    run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout`` (minutes a cell) and ``rerun`` ("failed"
+    or "all") say how, and change no score.
 
     >>> RunConfig(methods=["dt", "dann"], anchors="V", seeds=2).methods
     'dt,dann'
@@ -89,6 +91,7 @@ class RunConfig:
     dataset: str = "avatars"
     anchors: str = "A,L,V"
     seeds: str = "3"
+    splits: str = ""
     bounds: bool = True
     backbone: str = ""
     shift: str = Protocol.shift
@@ -104,7 +107,7 @@ class RunConfig:
     rerun: Literal["failed", "all"] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("methods", "anchors", "seeds"):
+        for name in ("methods", "anchors", "seeds", "splits"):
             object.__setattr__(self, name, _listed(name, getattr(self, name)))
         for one in fields(self):
             _check_type(one.name, getattr(self, one.name), one.default)
@@ -170,6 +173,7 @@ class RunConfig:
             BACKBONES.entry(self.backbone)
         plan.parse_anchors(self.anchors)
         plan.parse_seeds(self.seeds)
+        plan.parse_splits(self.splits or "0")
         parse_methods(self.methods)
 
     def protocol(self, card: Card, *, weights: Mapping[str, str] | None = None) -> Protocol:
@@ -185,16 +189,17 @@ class RunConfig:
             methods=self.methods, dataset=self.dataset, version=card.version, bounds=self.bounds,
             protocol=self.protocol(card, weights=weights),
             anchors=plan.parse_anchors(self.anchors, card.modalities), seeds=plan.parse_seeds(self.seeds),
+            splits=plan.parse_splits(self.splits) if self.splits else None,
         )  # fmt: skip
 
 
 def _listed(name: str, value: Any) -> Any:
-    """A list as it would be typed; a number of seeds as its text."""
+    """A list as it would be typed; a number of seeds or splits as its text."""
     if isinstance(value, str):
         return value
-    if name == "seeds" and isinstance(value, int) and not isinstance(value, bool):
+    if name in COUNTED and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if name == "seeds" and isinstance(value, Sequence) and value:
+    if name in COUNTED and isinstance(value, Sequence) and value:
         text = format_seeds(value)
         return text if {",", "-"} & set(text) else f"{text}-{text}"
     if isinstance(value, Sequence) and value and all(isinstance(part, str) for part in value):

@@ -93,6 +93,21 @@ def test_a_file_flags_and_python_give_the_same_cells(tmp_path):
     assert RunConfig.from_file(yaml, epochs=8).epochs == 8
 
 
+@pytest.mark.parametrize(
+    ("settings", "splits"),
+    [
+        ({}, {0}),
+        ({"split": 3}, {3}),
+        ({"splits": 2}, {0, 1}),
+        ({"splits": [4]}, {4}),
+        ({"split": 3, "splits": "0,2"}, {0, 2}),
+    ],
+)
+def test_splits_stand_in_place_of_the_one_split(settings, splits):
+    cells = RunConfig(methods="dt", anchors="V", seeds=1, bounds=False, **settings).cells(CARD)
+    assert ({cell.protocol.split for cell in cells}, len(cells)) == (splits, len(splits))
+
+
 def test_the_command_line_takes_a_file_and_what_is_typed_wins(tmp_path, capsys):
     from mmda_bench.cli.main import app
 

@@ -97,7 +97,7 @@ class TestSplit:
         assert len(parts["target", "train"]) == 300
 
     def test_the_totals_are_right_where_no_class_divides_evenly(self):
-        """As in avatars: 3,000 utterances in uneven classes, 40, 10 and 50 % of each half."""
+        """3,000 utterances in uneven classes, 40, 10 and 50 % of each half."""
         labels = [0] * 927 + [1] * 869 + [2] * 611 + [3] * 593
         parts = self.split([f"u{i}" for i in range(3000)], labels, fractions=(0.4, 0.1, 0.5))
         for half in ("source", "target"):

@@ -49,8 +49,14 @@ def vocabulary() -> dict[str, int]:
 
 def corpus(count: int) -> Iterable[Utterance]:
     """Utterances of the pretraining cast; every modality shows the label."""
-    options = {"seed": avatars.PRETRAINING_SEED, "cast": avatars.PRETRAINING_CAST, "incongruence": avatars.CONGRUENT}
-    return (avatars.generate(i, **options) for i in range(count))
+    for index in range(count):
+        yield avatars.generate(
+            index,
+            seed=avatars.PRETRAINING_SEED,
+            cast=avatars.PRETRAINING_CAST,
+            incongruence=avatars.CONGRUENT,
+            intensity=avatars.PRETRAINING_INTENSITY,
+        )
 
 
 def _whole(encoder: TinyEncoder, hidden: Tensor, mask: Tensor) -> Tensor:

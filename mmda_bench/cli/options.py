@@ -43,10 +43,15 @@ Methods = Annotated[
 ]
 Anchors = Annotated[str, typer.Option("--anchors", help="The modalities that do not shift, such as A,V.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]
+Splits = Annotated[
+    str, typer.Option("--splits", help="Draws of halves and training sets: 0 (the first), 3 (a count), 0-2 or 0,2.")
+]
 ShiftName = Annotated[
     str, typer.Option("--shift", help="paper (variances), released (deviations) or corrupt:white-noise@3.")
 ]
-Severity = Annotated[float, typer.Option("--severity", help="The strength of the shift; 1 is the paper's, 0 none.")]
+Severity = Annotated[
+    float, typer.Option("--severity", help="The strength of the shift: 1 is the corpus's own, 0 none.")
+]
 Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
 Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
 CellJobs = Annotated[

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def cell_name(cell: Cell) -> str:
-    return f"{label(cell.method, cell.params, cell.off, cell.rates)} anchor={cell.anchor} seed={cell.seed}"
+    split = f" split={cell.protocol.split}" if cell.protocol.split else ""
+    return f"{label(cell.method, cell.params, cell.off, cell.rates)} anchor={cell.anchor} seed={cell.seed}{split}"
 
 
 class Progress(Listener):

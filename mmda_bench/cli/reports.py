@@ -1,5 +1,6 @@
 """The verbs that show what is stored: leaderboard, compare, submit, status."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -105,9 +106,9 @@ def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
 
 
 def write_and_print(
-    store: Store, *, signature: str | None = None, as_json: bool = False, if_changed: bool = False
+    store: Store, *, signatures: Sequence[str | None] = (None,), as_json: bool = False, if_changed: bool = False
 ) -> None:
-    """Write the leaderboards, or only if they have changed, and print Table 1, of everything or of one signature."""
+    """Write the leaderboards, or only if they have changed, and print Table 1, of everything or of some signatures."""
 
     from mmda_bench import report
 
@@ -116,5 +117,5 @@ def write_and_print(
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
-    say(report.print_out(boards, signature=signature))
+    say("\n\n".join(report.print_out(boards, signature=signature) for signature in signatures))
     say(f"Leaderboards: {', '.join(str(path) for path in paths)}")

@@ -27,6 +27,7 @@ from mmda_bench.cli.options import (
     Seeds,
     Severity,
     ShiftName,
+    Splits,
     Timeout,
     Weights,
     typed,
@@ -50,6 +51,7 @@ def run(
     methods: Methods = "all",
     anchors: Anchors = "A,L,V",
     seeds: Seeds = "3",
+    splits: Splits = "0",
     data_root: DataRoot = None,
     backbone: Backbone = None,
     weights: Weights = None,
@@ -120,8 +122,9 @@ def _say_plan(planned: "Plan", *, as_json: bool) -> None:
     disk = None
     if planned.todo:
         disk = disk_needed(
-            config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, weights=ws.weights
-        )
+            config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, weights=ws.weights,
+            splits=plan.splits_of(planned.todo),
+        )  # fmt: skip
     at_once = placement.cells_at_once(config.jobs, config.gpus_per_cell)
     minutes = plan.estimate_minutes(planned.todo, planned.store.records()[0], jobs=at_once)
     console.show_plan(planned.cells, planned.todo, minutes, disk=disk, as_json=as_json)
@@ -149,7 +152,7 @@ def _run(planned: "Plan") -> bool:
         store.probe()
         say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
     with console.all_stored(store, planned.workspace.plugins):
-        write_and_print(store, signature=planned.signature, if_changed=not todo)
+        write_and_print(store, signatures=planned.signatures, if_changed=not todo)
     holes = console.holes(cells, store)
     console.show_failures(holes, len(cells))
     return not holes

@@ -161,12 +161,27 @@ def open_corpus(
 
 
 def disk_needed(
-    dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
+    dataset: str,
+    *,
+    root: Path | None,
+    protocol: Protocol,
+    cache: Path,
+    weights: Mapping[str, str] | None = None,
+    splits: Sequence[int] | None = None,
 ) -> Disk:
-    """The room that :func:`prepare` would still take, and what there is; nothing is written."""
-    this = preparation(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
-    utterances, parts = this.read()
-    return room_for(_missing(this.shards(utterances, parts)), utterances, this.place.clean.parent)
+    """The room that :func:`prepare` would still take, and what there is; nothing is written.
+
+    ``splits``: for all of these split seeds, which share the clean shards; None takes that of ``protocol``.
+    """
+    needed: dict[Path, Shard] = {}
+    for split in splits or [protocol.split]:
+        drawn = replace(protocol, split=split)
+        one = preparation(dataset, root=root, protocol=drawn, cache=cache, weights=weights)
+        utterances, parts = one.read()
+        for shard in _missing(one.shards(utterances, parts)):
+            for variant, path in shard.folders.items():
+                needed.setdefault(path, replace(shard, folders={variant: path}))
+    return room_for(list(needed.values()), utterances, one.place.clean.parent)
 
 
 def _complete(place: Place) -> bool:

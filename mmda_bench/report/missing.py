@@ -75,6 +75,7 @@ def run_command(
     for name in ("shift", "severity", "epochs"):
         if getattr(protocol, name) != getattr(default, name):
             words += [f"--{name}", f"{getattr(protocol, name)}"]
+    words += ["--splits", f"{protocol.split}-{protocol.split}"] if protocol.split else []
     words += ["--rerun", "failed"] if rerun else []
     words += [] if bounds else ["--no-bounds"]
     return shlex.join(words)

@@ -6,6 +6,7 @@ and ``-name`` takes a method out of it again: ``all,-daln`` or ``dt,a3d2[gamma1=
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,20 @@ from mmda_bench.registry.spec import Spec, parse_methods
 
 def parse_seeds(text: str) -> list[int]:
     """``3`` is three seeds (0, 1, 2); ``0-2`` a range; ``0,5`` a list."""
-    expected = f"--seeds {text!r}: expected a count (3), a range (0-2) or a list (0,5)"
+    return _numbers(text, "--seeds", "seed")
+
+
+def parse_splits(text: str) -> list[int]:
+    """Split seeds, written as seeds are; ``0``, which would be none, is split 0 alone.
+
+    >>> parse_splits("0"), parse_splits("3"), parse_splits("1-2"), parse_splits("0,2")
+    ([0], [0, 1, 2], [1, 2], [0, 2])
+    """
+    return [0] if text.strip() == "0" else _numbers(text, "--splits", "split")
+
+
+def _numbers(text: str, option: str, noun: str) -> list[int]:
+    expected = f"{option} {text!r}: expected a count (3), a range (0-2) or a list (0,5)"
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
@@ -28,7 +42,7 @@ def parse_seeds(text: str) -> list[int]:
     if "," not in text and "-" not in text:
         seeds = list(range(seeds[0]))
     if not seeds:
-        raise UsageError(f"{expected}, of at least one seed")
+        raise UsageError(f"{expected}, of at least one {noun}")
     return sorted(set(seeds))
 
 
@@ -76,7 +90,7 @@ def check_values(*, shift: str, severity: float, epochs: int | None, batch: int,
         hint = suggest(shift, list(SHIFTS)) or f"; known: {', '.join(SHIFTS)}, {CORRUPT}NAME@SEVERITY"
         raise UsageError(f"unknown shift {shift!r}{hint}")
     if not (math.isfinite(severity) and severity >= 0):
-        raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the paper's")
+        raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the corpus's own")
     if epochs is not None and epochs < 1:
         raise UsageError(f"--epochs {epochs}: expected at least 1; the paper's is {Protocol.epochs}")
     if batch < 1 or split < 0 or not math.isfinite(beta):
@@ -106,9 +120,12 @@ def parse_weights(given: Sequence[str]) -> dict[str, str]:
 
 def expand(
     *, methods: str, dataset: str, version: str, protocol: Protocol, anchors: Sequence[str], seeds: Sequence[int],
-    bounds: bool = True,
+    splits: Sequence[int] | None = None, bounds: bool = True,
 ) -> list[Cell]:  # fmt: skip
     """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares.
+
+    ``splits``: split seeds, each of which draws halves and training sets anew; all cells of one come before the next.
+    None takes that of ``protocol``.
 
     Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone.
     """
@@ -124,12 +141,18 @@ def expand(
     return [
         Cell(
             method=spec.method, params=spec.params, off=spec.off, dataset=dataset, version=version, anchor=anchor,
-            seed=seed, protocol=protocol, rates=spec.rates,
+            seed=seed, protocol=replace(protocol, split=split), rates=spec.rates,
         )
+        for split in splits or [protocol.split]
         for seed in seeds
         for spec in specs
         for anchor in anchors
     ]  # fmt: skip
+
+
+def splits_of(cells: Iterable[Cell]) -> list[int]:
+    """The split seeds of these cells, in order."""
+    return sorted({cell.protocol.split for cell in cells})
 
 
 def estimate_minutes(cells: Sequence[Cell], records: Iterable[Mapping[str, Any]], *, jobs: int = 1) -> float | None:

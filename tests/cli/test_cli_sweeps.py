@@ -13,7 +13,7 @@ from hand_made import make_record
 from typer.testing import CliRunner
 
 import mmda_bench
-from mmda_bench import training
+from mmda_bench import report, training
 from mmda_bench.cli import console
 from mmda_bench.cli.main import app
 from mmda_bench.features import prepare
@@ -59,6 +59,28 @@ def test_a_run_answers_programs_in_json_and_people_beside_it(results):
     assert {one["reason"] for one in document["failures"]} == {"no\nluck"}
     assert "[6/6]" in answer.stderr
     assert json.loads(call(results, "--json").stdout)["run"] == 0
+
+
+def test_several_splits_are_prepared_one_by_one_and_stand_in_boards_of_their_own(results, monkeypatch):
+    prepared = []
+
+    def make(*_, protocol, **__):
+        prepared.append(protocol.split)
+        return SimpleNamespace(skipped=[], substituted=[], lexical=None)
+
+    monkeypatch.setattr(prepare, "prepare", make)
+    monkeypatch.setattr(report, "write_leaderboards", lambda *_, **__: [])
+    answer = call(results, "--methods", "dt", "--splits", "0,2")
+    assert answer.exit_code == 0, answer.output
+    assert prepared == [0, 2]
+    assert "dt anchor=V seed=0 split=2" in answer.output
+    records = Store(results).records()[0]
+    assert sorted(record["key"]["protocol"]["split"] for record in records) == [0] * 3 + [2] * 3
+    assert "|split:0|" in answer.stdout
+    assert "|split:2|" in answer.stdout
+    answer = call(results, "--methods", "dt", "--splits", "1-2")
+    assert prepared == [0, 2, 1], "only the split that was missing"
+    assert "|split:0|" not in answer.stdout, "the tables of what was asked for are printed, and no others"
 
 
 def test_a_sweep_that_began_anew_and_was_interrupted_says_how_to_run_only_the_rest(results, tmp_path):

@@ -45,6 +45,8 @@ def test_a_dry_run_states_the_disk_that_is_needed_and_free(call, tmp_path):
     disk = json.loads(call(*run, "--json", "--results", str(tmp_path / "results")).output)["disk"]
     assert disk["needed_bytes"] == 90 * (63 * WIDTH * 4 + 12 * WIDTH * 4 + 4 * 5 * WIDTH * 4)
     assert disk["free_bytes"] > 0
+    two = json.loads(call(*run, "--json", "--splits", "2", "--results", str(tmp_path / "results")).output)["disk"]
+    assert two["needed_bytes"] * 90 == disk["needed_bytes"] * 120, "two splits share the clean shards"
     assert not (tmp_path / "cache").exists()
 
 

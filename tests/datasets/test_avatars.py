@@ -14,8 +14,9 @@ PRETRAINING = {
     "seed": corpus.PRETRAINING_SEED,
     "cast": corpus.PRETRAINING_CAST,
     "incongruence": corpus.CONGRUENT,
+    "intensity": corpus.PRETRAINING_INTENSITY,
 }
-
+SETTING = corpus.SETTINGS["avatars"]
 
 WHOLE = corpus.Avatars.utterances  # before a test cuts the corpus short
 
@@ -34,9 +35,9 @@ def test_it_is_registered_and_needs_no_files():
     assert sum(card.fractions) == pytest.approx(1)
 
 
-def test_the_corpus_has_its_3000_utterances_once_each(everybody):
-    assert len(everybody) == corpus.Avatars.card.expected["utterances"] == 3_000
-    assert len({u.id for u in everybody}) == 3_000
+def test_the_corpus_has_its_4800_utterances_once_each(everybody):
+    assert len(everybody) == corpus.Avatars.card.expected["utterances"] == 4_800
+    assert len({u.id for u in everybody}) == 4_800
     assert everybody[1].id == "avatars_0001"
 
 
@@ -45,7 +46,7 @@ def test_labels_and_speakers_have_their_shares(everybody):
     np.testing.assert_allclose(shares, corpus.RECIPES["avatars"].shares, atol=0.03)
     speakers = Counter(u.speaker for u in everybody)
     assert len(speakers) == 10
-    assert min(speakers.values()) > 230
+    assert min(speakers.values()) > 380
 
 
 def test_an_utterance_depends_on_its_index_only(everybody):
@@ -98,15 +99,17 @@ def test_loudness_and_duration_resemble_close_talk(everybody):
 
 def test_each_modality_contradicts_the_label_as_often_as_stated():
     classes = corpus.RECIPES["avatars"].classes
-    rates = tuple(corpus.INCONGRUENCE.values())
-    roles = [corpus._role(i, "avatars", corpus.SEED, corpus.CAST, rates) for i in range(3_000)]
-    for modality, rate in corpus.INCONGRUENCE.items():
+    options = (corpus.SEED, corpus.CAST, SETTING.incongruence, SETTING.intensity)
+    roles = [corpus._role(i, "avatars", *options) for i in range(3_000)]
+    for modality, rate in SETTING.incongruence.items():
         assert 0.05 <= rate <= 0.2
         wrong = np.mean([role.shown[modality] != classes[role.label] for role in roles])
         assert wrong == pytest.approx(rate, abs=0.025)
         strength = [role.strength[modality] for role in roles]
+        a, b = SETTING.intensity[modality]
         assert min(strength) >= corpus.WEAKEST
         assert np.std(strength) > 0.1
+        assert np.mean(strength) == pytest.approx(a / (a + b), abs=0.03), "the mean of its Beta distribution"
 
 
 def test_pretraining_shares_no_person_no_draw_and_has_no_contradictions(everybody):
@@ -116,7 +119,7 @@ def test_pretraining_shares_no_person_no_draw_and_has_no_contradictions(everybod
     assert not {u.speaker for u in sample} & {u.speaker for u in everybody}
     classes = corpus.RECIPES["avatars"].classes
     for i in range(200):
-        role = corpus._role(i, "avatars", corpus.PRETRAINING_SEED, corpus.PRETRAINING_CAST, (0.0, 0.0, 0.0))
+        role = corpus._role(i, "avatars", *PRETRAINING.values())
         assert set(role.shown.values()) == {classes[role.label]}
     assert sample[0].frames().tobytes() != everybody[0].frames().tobytes()
 

@@ -1,5 +1,7 @@
 """The weights of the tiny backbone: reproducible, complete, and from people that no benchmark corpus contains."""
 
+import hashlib
+
 from mmda_bench import registry
 from mmda_bench.backbone.tiny import BUCKETS, SPECIAL, Tiny, word_index
 from mmda_bench.datasets.avatars import corpus, pretraining
@@ -24,6 +26,14 @@ def test_no_speaker_or_seed_of_the_benchmark_is_pretrained_on():
     assert {u.speaker for u in pretraining.corpus(50)}.isdisjoint(
         u.speaker for u, _ in zip(registry.DATASETS.get("avatars")().utterances(None), range(50), strict=False)
     )
+
+
+def test_what_pretraining_draws_does_not_change_with_the_corpora():
+    """The shipped weights were made from these utterances: a digest of what 300 of them say, show and are."""
+    said = [(u.text, u.label, u.speaker) for u in pretraining.corpus(300)]
+    assert hashlib.sha256(repr(said).encode()).hexdigest()[:16] == "a022d98a78c69baf"
+    frames = next(iter(pretraining.corpus(1))).frames()
+    assert hashlib.sha256(frames.tobytes()).hexdigest()[:16] == "44e23b25004f381b"
 
 
 def test_the_shipped_weights_know_every_word_of_the_corpus():

@@ -11,12 +11,13 @@ from statistics import fmean, stdev
 import pytest
 from hand_made import make_cell, make_record
 
-from mmda_bench.protocol import SUPERVISED, Cell
+from mmda_bench.protocol import SUPERVISED, Cell, Protocol
 from mmda_bench.registry import METHODS, registry
 from mmda_bench.report import load, write
 from mmda_bench.report.boards import AVERAGE, Board, make_boards
 from mmda_bench.report.formats import captions, latex, markdown
 from mmda_bench.report.formats import tables as sections
+from mmda_bench.report.missing import run_command
 from mmda_bench.store import Damaged, Store
 
 
@@ -58,6 +59,12 @@ def test_methods_stand_in_the_order_of_the_paper_and_the_others_after_them():
     board = only(make_boards(records))
     assert [row.label for row in board.rows] == ["dt", "dann", "a3d2", "a3d2[gamma1=5]", "zebra"]
     assert [row.title for row in board.rows][2:4] == ["A3D2", "A3D2[gamma1=5]"]
+
+
+def test_a_cell_that_another_split_lacks_is_run_by_a_command_that_names_the_split():
+    key = {**make_cell("dt").key(), "protocol": vars(Protocol(backbone="tiny", split=2))}
+    command = run_command(key, ["dt"], ["A"], [0], rerun=False, bounds=True)
+    assert command.endswith("--backbone tiny --splits 2-2")
 
 
 def test_a_missing_seed_is_marked_has_no_average_and_is_named_with_its_command():

@@ -113,6 +113,27 @@ def test_cells_hold_resolved_parameters_and_the_bound_is_one_more_row():
     assert {cell.method for cell in expand(bounds=False)} == {"dt", "a3d2"}
 
 
+def test_every_split_has_all_cells_and_they_are_other_cells():
+    cells = expand(splits=[0, 2])
+    assert [cell.protocol.split for cell in cells] == [0] * 12 + [2] * 12
+    assert cells[:12] == expand(), "split 0 is what a sweep without the option has"
+    assert len({cell.hash for cell in cells}) == 24
+    assert {cell.protocol.split for cell in expand(protocol=Protocol(backbone="tiny", split=5))} == {5}
+    assert plan.splits_of(reversed(cells)) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "splits"), [("0", [0]), ("1", [0]), ("3", [0, 1, 2]), ("0-2", [0, 1, 2]), ("0,2", [0, 2])]
+)
+def test_splits_are_written_as_seeds_and_0_is_the_first_alone(text, splits):
+    assert plan.parse_splits(text) == splits
+
+
+def test_other_splits_are_refused():
+    with pytest.raises(UsageError, match="--splits '-1': expected a count"):
+        plan.parse_splits("-1")
+
+
 def test_another_method_in_the_sweep_changes_no_cell():
     alone = {cell.hash for cell in expand(methods="dt")}
     assert alone < {cell.hash for cell in expand(methods="all")}

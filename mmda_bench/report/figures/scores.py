@@ -131,7 +131,7 @@ def f1_against_severity(
 ) -> "Figure":
     """Mean weighted F1 against the severity of the shift, a panel per scenario; small marks are single seeds.
 
-    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the paper's, marked by a rule.
+    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the corpus's own, marked by a rule.
     """
     figure, axes = panels(1, len(lines), width=10, height=3.6, sharey=True)
     for ax, (anchor, methods) in zip(axes, lines.items(), strict=True):
