@@ -20,7 +20,7 @@ BAD = {
     "hard labels": (lambda logits: logits.argmax(1), "(50,); expected (N, C) = (50, 4)"),
     "one class more": (
         lambda logits: torch.cat([logits.softmax(1), 0 * logits[:, :1]], 1),
-        "predict returned shape (60, 5); expected (N, C) = (60, 4)",
+        "predict returned shape (50, 5); expected (N, C) = (50, 4)",
     ),
     "no numbers": (lambda logits: logits.softmax(1) * torch.nan, "predict returned values that are not finite"),
     "weights": (lambda logits: logits.softmax(1) * 0.5, "a row whose sum is 0.5; expected probabilities with sum 1"),
