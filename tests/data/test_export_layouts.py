@@ -120,10 +120,11 @@ def test_iemocap_has_everything_that_makes_it_hard_to_read(written):
 
 
 @pytest.mark.parametrize("written", ["iemocap"], indirect=True)
-def test_ten_speakers_are_ten_actors(written):
+def test_every_speaker_is_an_actor_of_their_own(written):
     before, after, *_ = written
+    speakers = {u.speaker for u in before.values()}
     pairs = {(before[u.id].speaker, u.speaker) for u in after}
-    assert len({old for old, _ in pairs}) == len({new for _, new in pairs}) == len(pairs) == 10
+    assert len(pairs) == len({new for _, new in pairs}) == len(speakers) > 8
 
 
 @pytest.mark.parametrize(("corpus", "layout"), [(Avatars, "mintrec"), (AvatarsIntent, "iemocap")])

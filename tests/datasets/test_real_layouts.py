@@ -61,7 +61,7 @@ def balanced(name, each):
 
 @pytest.mark.system
 @pytest.mark.usefixtures("figureless")
-@pytest.mark.parametrize(("layout", "source", "each"), [("mintrec", "avatars-intent", 6), ("iemocap", "avatars", 8)])
+@pytest.mark.parametrize(("layout", "source", "each"), [("mintrec", "avatars-intent", 8), ("iemocap", "avatars", 8)])
 def test_from_files_to_a_leaderboard(tmp_path, backbone, layout, source, each):
     corpus, results, cache = tmp_path / "corpus", tmp_path / "results", tmp_path / "cache"
     export(balanced(source, each), layout, corpus)
