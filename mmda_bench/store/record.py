@@ -28,6 +28,7 @@ from mmda_bench.store.values import (
     Note,
     Number,
     Positive,
+    Range,
     Share,
     Text,
 )
@@ -109,10 +110,13 @@ class Metrics(TypedDict, total=False):
 
 
 class Curves(TypedDict, total=False):
-    """``terms``: of the loss by name, the mean of every epoch; null where it was not finite. ``target_f1``: after each
-    of the last epochs."""
+    """``terms``: of the loss by name, the mean of every epoch; null where it was not finite, or not there. ``ranges``:
+    by name, the lowest and the highest value so far. ``gradients``: by name and modality, the norm of a term's gradient
+    at the representations, in the last step of every epoch. ``target_f1``: after each of the last epochs."""
 
     terms: dict[Text, list[Number | None]] | None
+    ranges: dict[Text, list[Range]] | None
+    gradients: dict[Text, dict[Modality, list[Measure | None]]] | None
     target_f1: list[Share | None] | None
 
 

@@ -39,6 +39,7 @@ Factor = Annotated[float, Expected(f"a number above 0, at most {LARGEST:g}", gt=
 Share = Annotated[float, Expected("a number from 0 to 1", ge=0, le=1)]
 Count = Annotated[int, Expected("a whole number, 0 or more", ge=0, le=int(LARGEST))]
 Positive = Annotated[int, Expected("a whole number, 1 or more", ge=1, le=int(LARGEST))]
+Range = Annotated[list[Number | None], Expected("[lowest, highest]", min_length=2, max_length=2)]
 Note = Annotated[list[Text], Expected("[id, reason]", min_length=2, max_length=2)]
 Modality = Annotated[str, Expected(f"one of {', '.join(MODALITIES)}", pattern=f"^({'|'.join(MODALITIES)})$")]
 Digest = Annotated[str, Expected("64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]

@@ -36,7 +36,7 @@ from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
 from mmda_bench.training.adam import FusedAdam
 from mmda_bench.training.batches import Batch, Loader, augmented, join
-from mmda_bench.training.curves import Curves, DivergedError
+from mmda_bench.training.curves import Curves, DivergedError, gradient_norms
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
 from mmda_bench.training.trial import trial_outputs
 
@@ -119,7 +119,7 @@ def _run(
     try:
         trainer.train(after_epoch=late.keep)
     finally:
-        record["curves"], record["steps"] = cast(shape.Curves, {"terms": trainer.curves}), trainer.step
+        record["curves"], record["steps"] = cast(shape.Curves, trainer.history.as_json()), trainer.step
     times["train_s"], clock = time.perf_counter() - clock, time.perf_counter()
     outputs = trial_outputs(trainer, record) if cell.protocol.select == TRIAL else _evaluated(trainer, late, record)
     times["evaluate_s"] = time.perf_counter() - clock
@@ -176,7 +176,7 @@ class Trainer:
         self.batch = min(protocol.batch, len(source), len(target))
         self.steps_per_epoch = len(source) // self.batch
         self.total_steps = protocol.epochs * self.steps_per_epoch
-        self._curves = Curves(self.total_steps)
+        self.history = Curves(self.total_steps)
         self._diverged = torch.zeros((), device=device)  # 1 from the first step on whose loss is not finite
 
         torch.manual_seed(name_hash("network", cell.seed))
@@ -216,7 +216,7 @@ class Trainer:
     @property
     def curves(self) -> dict[str, list[float]]:
         """The mean of every loss term by name, a value for every epoch that is over."""
-        return self._curves.terms
+        return self.history.terms
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Mixed precision where the device and the backbone have it."""
@@ -240,7 +240,7 @@ class Trainer:
             with self._divergence_first():
                 for _ in range(self.steps_per_epoch):
                     self._step(next(batches), rates, augment)
-                self._curves.close_epoch(self.steps_per_epoch)
+                self.history.close_epoch(self.steps_per_epoch)
             after_epoch(epoch)
 
     def _step(self, batch: Batch, rates: Sequence[float], augment: np.random.Generator) -> None:
@@ -248,12 +248,14 @@ class Trainer:
 
         A loss that is not finite stops the optimiser on the device, at once and for good; the host learns of it later.
         """
-        terms = self._losses(batch, self.step / self.total_steps, augment)
-        self._curves.settle()
+        terms, z = self._losses(batch, self.step / self.total_steps, augment)
+        self.history.settle()
         values = torch.stack([term.float() for term in terms.values()])
         loss = values.sum()
         self._diverged = torch.maximum(self._diverged, (~loss.detach().isfinite()).float())
-        self._curves.add(self.step, terms, torch.cat([values.detach(), loss.detach()[None]]))
+        last = (self.step + 1) % self.steps_per_epoch == 0
+        norms = gradient_norms(terms.values(), z) if last else None
+        self.history.add(self.step, terms, torch.cat([values.detach(), loss.detach()[None]]), norms)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step(rates, skip=self._diverged)
@@ -267,17 +269,21 @@ class Trainer:
             try:
                 yield
             except Exception:
-                self._curves.settle()
+                self.history.settle()
                 raise
         except DivergedError as error:
             self.step = self.step if error.step is None else error.step
             raise
 
-    def _losses(self, loaded: Batch, progress: float, augment: np.random.Generator) -> dict[str, Tensor]:
+    def _losses(
+        self, loaded: Batch, progress: float, augment: np.random.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, list[Tensor]]]:
+        """The terms by name, and by modality all representations that they are made of."""
         source_rows, target_rows, batch, target_batch = loaded
         with self.autocast():
             z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
+        places = {m: [one[m] for one in (z, second[0] if second else None) if one] for m in MODALITIES}
         z, logits = _by_domain(z, len(source_rows)), _by_domain(logits, len(source_rows))
         source_ids = self._ids(source_rows)
         labels = self.source_labels[source_ids]
@@ -290,12 +296,12 @@ class Trainer:
         if self.target_labels is not None:
             known = self.target_labels[target.ids]
             terms["target_ib"] = information_bottleneck(target.logits, target.z, known, self.cell.protocol.beta)
-            return terms
+            return terms, places
         with self.autocast(), plans:
             extra = plans.solved(self.method.loss(source, target, progress))
         if "ib" in extra:
             raise ValueError(f"method {self.cell.method} names a term 'ib', which is the engine's; rename it")
-        return terms | extra
+        return terms | extra, places
 
     def _ids(self, rows: np.ndarray) -> Tensor:
         return sent(torch.from_numpy(rows.astype(np.int64)), self.device)
