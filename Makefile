@@ -8,22 +8,25 @@ PYTEST := $(BIN)/python -m pytest
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: bench test test-fast coverage check benchmark install clean
+.PHONY: bench test test-fast test-deep coverage check benchmark install clean
 
 bench: $(READY)  ## the main job: every method on the embedded corpus, then the leaderboard
 	$(BIN)/mmda-bench run --methods all --dataset avatars --results $(RESULTS)
 
 # What starts Ray, a browser or a wheel wants both cores, and follows alone.
-test: $(READY)  ## all tests
-	$(PYTEST) -n 2 --dist loadfile -m "not system"
-	$(PYTEST) -m system
+test: $(READY)  ## the tests, but for the long runs
+	$(PYTEST) -n 2 --dist loadfile -m "not system and not deep"
+	$(PYTEST) -m "system and not deep"
+
+test-deep: $(READY)  ## the long runs: benchmarks in their small forms, real layouts, many kills and mutations
+	$(PYTEST) -m deep
 
 test-fast: $(READY)  ## the tests that take a minute together
-	$(PYTEST) -n 2 --dist loadfile -m "not system and not slow"
+	$(PYTEST) -n 2 --dist loadfile -m "not system and not slow and not deep"
 
 coverage: $(READY)  ## all tests, and which statements they reach in the process that runs them
-	$(PYTEST) --cov --cov-report= -n 2 --dist loadfile -m "not system"
-	$(PYTEST) --cov --cov-append --cov-report=term:skip-covered -m system
+	$(PYTEST) --cov --cov-report= -n 2 --dist loadfile -m "not system and not deep"
+	$(PYTEST) --cov --cov-append --cov-report=term:skip-covered -m "system or deep"
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.system
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("name", "options", "line"),
     [

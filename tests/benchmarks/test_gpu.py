@@ -47,7 +47,7 @@ def found(tmp_path_factory):
     return json.loads(file.read_text()), done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_every_section_runs_to_its_end(found):
     everything, _ = found
     assert everything["schema"] == 1
@@ -58,7 +58,7 @@ def test_every_section_runs_to_its_end(found):
         assert not {"skipped", "stopped", "failed"} & set(section), (name, section)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_what_it_measures_is_there_and_right_where_the_processor_can_tell(found):
     sections = found[0]["sections"]
     for name in ("acoustic", "lexical", "visual"):
@@ -81,7 +81,7 @@ def test_what_it_measures_is_there_and_right_where_the_processor_can_tell(found)
         assert all(one["cells_an_hour"] > 0 for one in sections["packed"][kind].values())
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_last_lines_are_a_table_that_warns_of_the_small_form(found):
     _, printed = found
     shown = printed.partition("THE SMALL FORM")[2].splitlines()
@@ -174,7 +174,7 @@ def test_a_report_of_tests_names_what_failed_and_what_a_library_was_missing_for(
     assert found["without_library"] == {"ray": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_crew_works_together_or_apart_and_says_what_failed():
     with Crew(2) as crew:
         seconds, results = crew.together(2, divmod, 7, 2)

@@ -59,7 +59,7 @@ def balanced(name, each):
     return Balanced()
 
 
-@pytest.mark.system
+@pytest.mark.deep
 @pytest.mark.usefixtures("figureless")
 @pytest.mark.parametrize(("layout", "source", "each"), [("mintrec", "avatars-intent", 8), ("iemocap", "avatars", 8)])
 def test_from_files_to_a_leaderboard(tmp_path, backbone, layout, source, each):

@@ -87,7 +87,7 @@ def test_what_is_left_over_goes_back_to_a_gpu_even_one_that_fails(monkeypatch):
     assert calls == ["emptied"]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
     few, many = measure(330, tmp_path), measure(600, tmp_path)
     cache = many["cache"] - few["cache"]

@@ -372,7 +372,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster_at_once(tmp_path, cluster, stop):
     ends_at_once(start(results, jobs=2, count=60, seconds=0.5, address=cluster), stop, results)
 
 
-@pytest.mark.system
+@pytest.mark.deep
 def test_control_c_ends_a_sweep_at_once_although_it_reaches_ray_too(tmp_path):
     results = tmp_path / "results"
     ends_at_once(start(results, jobs=2, count=60, seconds=0.5), control_c, results)
