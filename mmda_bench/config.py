@@ -79,9 +79,10 @@ class RunConfig:
 
     ``methods``, ``anchors``, ``seeds`` and ``splits`` are written as on the command line (``"dt,a3d2[gamma1=5]"``,
     ``"A,V"``, ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds or splits counts them from 0.
-    ``splits``: "" for ``split`` alone, else in its place. ``backbone``: "" for the corpus's own. ``bounds``: also the
-    run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout`` (minutes a cell) and ``rerun`` ("failed"
-    or "all") say how, and change no score.
+    ``splits``: "" for ``split`` alone, else in its place. ``backbone``: "" for the corpus's own. ``missing``:
+    modalities that target utterances lack; ``told_anchor``: what methods take for the anchor, see :class:`Protocol`.
+    ``bounds``: also the run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout`` (minutes a cell)
+    and ``rerun`` ("failed" or "all") say how, and change no score.
 
     >>> RunConfig(methods=["dt", "dann"], anchors="V", seeds=2).methods
     'dt,dann'
@@ -100,6 +101,10 @@ class RunConfig:
     batch: int = Protocol.batch
     beta: float = Protocol.beta
     split: int = Protocol.split
+    missing: str = Protocol.missing
+    missing_in: str = Protocol.missing_in
+    missing_rate: float = Protocol.missing_rate
+    told_anchor: str = Protocol.told_anchor
     jobs: int | None = None
     gpus_per_cell: float | None = None
     address: str | None = None
@@ -180,7 +185,8 @@ class RunConfig:
         """The protocol on the corpus of ``card``. Raises :class:`UsageError` for values that make no sense."""
         return plan.protocol_for(
             card, backbone=self.backbone or None, shift=self.shift, severity=self.severity, epochs=self.epochs,
-            batch=self.batch, beta=self.beta, split=self.split, weights=weights,
+            batch=self.batch, beta=self.beta, split=self.split, missing=self.missing, missing_in=self.missing_in,
+            missing_rate=self.missing_rate, told_anchor=self.told_anchor, weights=weights,
         )  # fmt: skip
 
     def cells(self, card: Card, *, weights: Mapping[str, str] | None = None) -> list[Cell]:

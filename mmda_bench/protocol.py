@@ -36,6 +36,10 @@ class Protocol:
     ``backbone``: "" only until a run settles it: the corpus's own. ``weights``: digest of the pretrained
     weights in use, "" for a backbone that brings its own. ``select``: who chose the settings: "last" for nobody, a
     validator for the best of so many ``trials`` of a ``study``, "trial" for one of those.
+
+    ``missing``: modalities that target utterances lack, such as "AL". ``missing_in``: "test", the target test set
+    alone, or "target", all of the target. ``missing_rate``: how likely each of them is lacking, drawn by utterance.
+    ``told_anchor``: what the methods take for the anchor in place of the true one, "none" where they have to find it.
     """
 
     backbone: str = ""
@@ -49,6 +53,10 @@ class Protocol:
     select: str = LAST
     trials: int = 0
     study: int = 0
+    missing: str = ""
+    missing_in: str = "test"
+    missing_rate: float = 1.0
+    told_anchor: str = ""
 
     def learning_rate_factor(self, epoch: int) -> float:
         """Factor on both learning rates in ``epoch`` (from 0): the released code's 1 1 1 1 .8 .6 .4 .2, stretched."""
@@ -77,6 +85,7 @@ class Protocol:
             f"split:{self.split}",
             *(["synthetic"] if version.endswith(SYNTHETIC) else []),
             f"shift:{self.shift}{strength}",
+            *self._conditions(),
             f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
             f"epochs:{self.epochs}",
             f"select:{self.select}",
@@ -85,6 +94,12 @@ class Protocol:
         if seeds is not None:
             fields.append(f"seeds:{format_seeds(seeds)}")
         return "|".join([*fields, "metric:weighted-f1"])
+
+    def _conditions(self) -> list[str]:
+        """What else is made hard, in the words of a signature; nothing of what has its default."""
+        rate = "" if self.missing_rate == 1 else f"*{self.missing_rate:g}"
+        missing = [f"missing:{self.missing}@{self.missing_in}{rate}"] if self.missing else []
+        return missing + ([f"told:{self.told_anchor}"] if self.told_anchor else [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +124,12 @@ class Cell:
     @property
     def drifts(self) -> tuple[str, ...]:
         return tuple(m for m in MODALITIES if m != self.anchor)
+
+    @property
+    def assumed_anchor(self) -> str | None:
+        """What the method is told to be the anchor, rightly or wrongly; None where it has to be found."""
+        assumed = self.protocol.told_anchor or self.anchor
+        return assumed if assumed in MODALITIES else None
 
     @property
     def signature(self) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from mmda_bench.errors import UsageError
+from mmda_bench.shifts import normalise_frames
+from mmda_bench.shifts.corruptions import absent
 
 DIMENSION = 256  # of every Z_m [paper]
 
@@ -83,6 +85,16 @@ class Backbone:
     def encoder(self, modality: str) -> Encoder:
         """The encoder of "A", "L" or "V" with its pretrained weights, in eval mode."""
         raise NotImplementedError
+
+    def absent(self, modality: str, raw: Any, *, mask: str) -> Any:
+        """What :meth:`Encoder.tokens` gets in the place of a modality that is missing: silence as long as the sound,
+        black pictures, one ``mask``. Override it where the network has a way of its own to say so.
+
+        ``raw``: what was there, a waveform, a list of words or uint8 frames. What comes back goes to ``tokens`` as it
+        is: of pictures, float32 normalised frames.
+        """
+        seen = absent(modality, raw, mask=mask)
+        return normalise_frames(seen) if modality == "V" else seen
 
     def identity(self) -> str:
         """What identifies the weights and libraries behind the prefix outputs: part of the key of the cache.

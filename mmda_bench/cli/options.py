@@ -52,6 +52,14 @@ ShiftName = Annotated[
 Severity = Annotated[
     float, typer.Option("--severity", help="The strength of the shift: 1 is the corpus's own, 0 none.")
 ]
+Missing = Annotated[str, typer.Option("--missing", help="Modalities that the target lacks, such as A or LV.")]
+MissingIn = Annotated[str, typer.Option("--missing-in", help="Where they are missing: test, or target (training too).")]
+MissingRate = Annotated[
+    float, typer.Option("--missing-rate", help="How likely each is missing, by utterance; 1 is always.")
+]
+ToldAnchor = Annotated[
+    str, typer.Option("--told-anchor", help="What the methods take for the anchor: a wrong one, or none (to be found).")
+]
 Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
 Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
 CellJobs = Annotated[

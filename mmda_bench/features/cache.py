@@ -35,15 +35,23 @@ SHARD = 128  # utterances: some 300 MB of visual tokens of the real backbones, t
 @dataclass(frozen=True)
 class Place:
     """Folders of a prepared corpus. ``clean``: shards that every shift, severity and split shares. ``shifted``: the
-    target's shifted shards, with the index and the labels. ``lock``: held by the process that writes to either."""
+    target's shifted shards, with the index and the labels. ``absent``: what stands in the place of missing modalities,
+    for every shift. ``lock``: held by the process that writes to any of them."""
 
     clean: Path
     shifted: Path
+    absent: Path
     lock: Path
 
     def shard(self, variant: str, modality: str, first: int) -> Path:
         """Folder of the shard whose utterances begin at position ``first``."""
-        return (self.clean if variant == "clean" else self.shifted) / f"{modality}-{first:06d}"
+        folder = {"clean": self.clean, "shifted": self.shifted, "absent": self.absent}[variant]
+        return folder / f"{modality}-{first:06d}"
+
+    @property
+    def folders(self) -> tuple[Path, Path, Path]:
+        """All that hold shards; some may not be there."""
+        return self.clean, self.shifted, self.absent
 
 
 def place_of(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol, cache: Path) -> Place:
@@ -70,6 +78,7 @@ def place_of(dataset: str, *, card: Card, backbone: Backbone, protocol: Protocol
     return Place(
         clean=folder / f"{name}-clean-{_short(key)}",
         shifted=folder / f"{name}-{_short(full)}",
+        absent=folder / f"{name}-absent-{_short({**key, 'split': full['split']})}",
         lock=folder / f"{name}.lock",
     )
 
@@ -112,7 +121,7 @@ def room_for(shards: Sequence[encode.Shard], utterances: Sequence[Utterance], fo
     rows: Counter[encode.Job] = Counter()
     for shard in shards:
         targets = sum(is_target for *_, is_target in shard.rows)
-        rows[shard.job] += len(shard.rows) * ("clean" in shard.folders) + targets * ("shifted" in shard.folders)
+        rows[shard.job] += sum(len(shard.rows) if variant == "clean" else targets for variant in shard.folders)
     needed = sum(count * row_bytes(job, words) for job, count in rows.items())
     return Disk(folder, needed, free_bytes(folder))
 

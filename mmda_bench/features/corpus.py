@@ -1,8 +1,8 @@
 """A prepared corpus, as training sees it: positions, source labels, and features that lie on disk."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ class Corpus:
     lie in a file of their own, which :func:`read_labels` opens to score a trained cell and for the reference run alone.
     ``skipped``, ``substituted``: [id, reason] of utterances left out, and of those a part of which was not there or is
     not as the files have it. ``lexical``: what shift and backbone make of the texts; None in a cache from before.
-    ``card``: where the corpus was opened by its reader.
+    ``card``: where the corpus was opened by its reader. ``target_shards``: names of the shards by modality that hold
+    utterances of the target.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Corpus:
     features: dict[tuple[str, str], Ragged]
     lexical: Legibility | None = None
     card: Card | None = None
+    target_shards: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def batch(
         self, positions: Sequence[int], *, shifted: Sequence[str] = (), pinned: bool = False
@@ -69,6 +71,7 @@ def read_corpus(folder: Path) -> Corpus:
         substituted=index["substituted"],
         features=features,
         lexical=Legibility(**index["lexical"]) if "lexical" in index else None,
+        target_shards={m: [Path(path).name for path in index["shards"]["shifted"][m]] for m in MODALITIES},
     )
 
 

@@ -50,7 +50,8 @@ class Job:
 class Shard:
     """Some utterances: ``rows`` of (position, utterance, whether it is of the target domain).
 
-    ``folders``: where the rows go, by "clean" (all of them) and "shifted" (the target's); only what is to be made.
+    ``folders``: where the rows go, by "clean" (all of them), "shifted" and "absent" (the target's); only what is to be
+    made.
     """
 
     job: Job
@@ -193,6 +194,8 @@ def _encode(
             writer.note("substituted", position, "; ".join(notes))
         if variant == "shifted":
             seen = shifted(job, raw, utterance, mask=encoder.mask_token, heard=heard)
+        elif variant == "absent":
+            seen = backbone.absent(job.modality, raw, mask=encoder.mask_token)
         else:
             seen = shifts.normalise_frames(raw) if job.modality == "V" else raw
         features = encoder.prefix(encoder.tokens(seen).to(device)).cpu().numpy()

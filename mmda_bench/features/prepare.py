@@ -27,6 +27,7 @@ from mmda_bench.errors import DataError, ResourceError
 from mmda_bench.features.cache import SHARD, Place, damaged, discard_damaged, locked, place_of, room_for
 from mmda_bench.features.corpus import TARGET_LABELS, Corpus, read_corpus
 from mmda_bench.features.encode import Job, Shard, load_encoder
+from mmda_bench.features.missing import without_missing
 from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
@@ -36,7 +37,7 @@ from mmda_bench.shifts.corruptions import parse_corruption
 from mmda_bench.shifts.scripts import all_units
 from mmda_bench.store import atomic
 
-VARIANTS = ("clean", "shifted")
+VARIANTS: tuple[str, ...] = ("clean", "shifted")
 INDEX = "corpus.json"
 VOICES = 32  # utterances of the target domain that may be heard behind another one
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -86,8 +87,25 @@ class Preparation:
             for first in range(0, len(rows), SHARD):
                 some = tuple(rows[first : first + SHARD])
                 variants = VARIANTS if any(is_target for *_, is_target in some) else VARIANTS[:1]
+                variants += ("absent",) if m in self.protocol.missing and variants == VARIANTS else ()
                 shards.append(Shard(job, some, {v: self.place.shard(v, m, first) for v in variants}))
         return shards
+
+    def opened(self) -> Corpus:
+        """What lies there. Raises :class:`FileNotFoundError` where it is not complete."""
+        corpus = replace(read_corpus(self.place.shifted), card=self.card)
+        if not self.protocol.missing:
+            return corpus
+        return without_missing(corpus, self.protocol, self.place, dataset=self.dataset)
+
+    def complete(self) -> bool:
+        """Whether everything that the cells read lies there, as it was written."""
+        if not intact(self.place.shifted):
+            return False
+        shards = json.loads((self.place.shifted / INDEX).read_text())["shards"]
+        paths = [self.place.clean.parent / path for v in VARIANTS for m in MODALITIES for path in shards[v][m]]
+        paths += [self.place.absent / Path(path).name for m in self.protocol.missing for path in shards["shifted"][m]]
+        return all(path.is_dir() for path in paths)
 
     def _voices(self, target: Sequence[Utterance]) -> tuple[Utterance, ...]:
         """Some utterances of the target domain, the same ones whatever the order of the files."""
@@ -127,13 +145,13 @@ def prepare(
     try:
         place.lock.parent.mkdir(parents=True, exist_ok=True)
         with locked(place.lock):
-            discard_damaged((place.clean, place.shifted))
-            if not _complete(place):
+            discard_damaged(place.folders)
+            if not this.complete():
                 _build(this, progress or (lambda *_: None), jobs, plugins)
     except OSError as error:
-        if error.errno not in READ_ONLY or damaged((place.clean, place.shifted)) or not _complete(place):
+        if error.errno not in READ_ONLY or damaged(place.folders) or not this.complete():
             raise ResourceError(_cannot_write(this, error)) from error
-    return replace(read_corpus(place.shifted), card=this.card)
+    return this.opened()
 
 
 def open_corpus(
@@ -156,7 +174,7 @@ def open_corpus(
             "start the run again"
         )
     with contextlib.suppress(FileNotFoundError):
-        return replace(read_corpus(this.place.shifted), card=this.card)
+        return this.opened()
     return prepare(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
 
 
@@ -182,13 +200,6 @@ def disk_needed(
             for variant, path in shard.folders.items():
                 needed.setdefault(path, replace(shard, folders={variant: path}))
     return room_for(list(needed.values()), utterances, one.place.clean.parent)
-
-
-def _complete(place: Place) -> bool:
-    if not intact(place.shifted):
-        return False
-    shards = json.loads((place.shifted / INDEX).read_text())["shards"]
-    return all((place.clean.parent / path).is_dir() for v in VARIANTS for m in MODALITIES for path in shards[v][m])
 
 
 def _missing(shards: Iterable[Shard]) -> list[Shard]:
@@ -267,7 +278,7 @@ def _write_index(
         unusable = [list(entry) for entry in this.reader.unusable(this.root)]
     paths: dict[str, dict[str, list[str]]] = {v: {m: [] for m in MODALITIES} for v in VARIANTS}
     for shard in shards:
-        for variant, path in shard.folders.items():
+        for variant, path in ((v, path) for v, path in shard.folders.items() if v in VARIANTS):
             paths[variant][shard.job.modality].append(str(path.relative_to(this.place.clean.parent)))
     index = {
         "ids": [u.id for u in utterances],

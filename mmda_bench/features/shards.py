@@ -8,7 +8,7 @@ complete, so that a half-written one is never taken for whole; the digest finds 
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,13 @@ class Ragged:
         self.rows: dict[int, np.ndarray] = {}
         for folder in folders:
             self.rows.update(_mapped(folder))
+
+    @classmethod
+    def of(cls, rows: Mapping[int, np.ndarray]) -> "Ragged":
+        """These rows, by position."""
+        made = cls(())
+        made.rows = dict(rows)
+        return made
 
     @property
     def size(self) -> int:

@@ -1,5 +1,6 @@
 """What happens to a drifting modality: pure functions of an array and a generator."""
 
+from mmda_bench.shifts.missing import lacking
 from mmda_bench.shifts.paper import (
     MEAN,
     STD,
@@ -19,6 +20,7 @@ __all__ = [
     "corrupt",
     "draw",
     "effective_shift",
+    "lacking",
     "mask_words",
     "masked_count",
     "normalise_frames",

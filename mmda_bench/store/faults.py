@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmda_bench.protocol import Cell, canonical_json
-from mmda_bench.store.record import SCHEMA, STATUSES, Key, Record, SubmittedKey, identity, is_external, splits_of
+from mmda_bench.store.keys import Key, SubmittedKey
+from mmda_bench.store.record import SCHEMA, STATUSES, Record, identity, is_external, splits_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

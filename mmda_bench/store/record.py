@@ -16,18 +16,16 @@ from mmda_bench.dataset import Card
 from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, said_synthetic
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
+from mmda_bench.store.keys import Key
 from mmda_bench.store.values import (
     CheckedApart,
     Count,
     Digest,
-    Expected,
-    Factor,
     Measure,
     Modality,
     Moment,
     Note,
     Number,
-    Positive,
     Range,
     Share,
     Text,
@@ -36,47 +34,6 @@ from mmda_bench.store.values import (
 SCHEMA: Literal[1] = 1
 Status = Literal["ok", "failed", "diverged", "out-of-memory", "timeout", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-
-
-class Scenario(TypedDict):
-    """What the keys of cells and of submissions have in common. ``method``: of a submission, its name."""
-
-    method: Text
-    dataset: Text
-    version: Text
-    anchor: Modality
-    seed: Count
-
-
-class ProtocolKey(TypedDict):
-    """The fields of :class:`~mmda_bench.protocol.Protocol`."""
-
-    backbone: Text
-    shift: NotRequired[Text]
-    severity: NotRequired[Measure]
-    epochs: NotRequired[Positive]
-    batch: NotRequired[Count]
-    beta: NotRequired[Number]
-    split: NotRequired[Count]
-    weights: NotRequired[Text]
-    select: NotRequired[Text]
-    trials: NotRequired[Count]
-    study: NotRequired[Count]
-
-
-class Key(Scenario):
-    """What :meth:`Cell.key <mmda_bench.protocol.Cell.key>` gives."""
-
-    params: dict[Text, Any]
-    off: list[Text]
-    protocol: ProtocolKey
-    rates: NotRequired[Annotated[list[Factor], Expected("two factors", min_length=2, max_length=2)]]
-
-
-class SubmittedKey(Scenario):
-    """What :meth:`Submission.key` gives."""
-
-    signature: Text
 
 
 class Scores(TypedDict, total=False):
@@ -98,14 +55,15 @@ class DetectedAnchor(TypedDict):
 
 
 class Metrics(TypedDict, total=False):
-    """``source_validation``: of a trial, which has no other scores. ``references``: scores that the heads of a run
-    without adaptation give, by the name of the reference."""
+    """``source_validation``: of a trial, its only scores. ``references``: scores of the heads of a run without
+    adaptation, by reference. ``assumed_anchor``: what the method took for the anchor, where it was not told."""
 
     source_test: Scores | None
     source_validation: Scores | None
     target_test: Scores | None
     category_distance: dict[Text, Number | None] | None
     detected_anchor: DetectedAnchor | None
+    assumed_anchor: DetectedAnchor | None
     references: dict[Text, Scores] | None
 
 

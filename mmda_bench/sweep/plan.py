@@ -15,6 +15,7 @@ from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, Cell, Protocol
 from mmda_bench.registry import BACKBONES
 from mmda_bench.registry.spec import Spec, parse_methods
+from mmda_bench.sweep import conditions
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -59,7 +60,8 @@ def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str
 def protocol_for(
     card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
     batch: int = Protocol.batch, beta: float = Protocol.beta, split: int = Protocol.split,
-    weights: Mapping[str, str] | None = None,
+    missing: str = Protocol.missing, missing_in: str = Protocol.missing_in, missing_rate: float = Protocol.missing_rate,
+    told_anchor: str = Protocol.told_anchor, weights: Mapping[str, str] | None = None,
 ) -> Protocol:  # fmt: skip
     """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense.
 
@@ -67,6 +69,8 @@ def protocol_for(
     """
     name = BACKBONES.entry(backbone or card.backbone).name
     check_values(shift=shift, severity=severity, epochs=epochs, batch=batch, beta=beta, split=split)
+    lacking = conditions.missing_modalities(missing, where=missing_in, rate=missing_rate)
+    told = conditions.told_anchor(told_anchor)
     digest = BACKBONES.get(name)(weights).weights_digest()
     return Protocol(
         backbone=name,
@@ -77,6 +81,10 @@ def protocol_for(
         split=split,
         weights=digest,
         epochs=Protocol.epochs if epochs is None else epochs,
+        missing=lacking,
+        missing_in=missing_in,
+        missing_rate=float(missing_rate),
+        told_anchor=told,
     )
 
 
@@ -127,13 +135,15 @@ def expand(
     ``splits``: split seeds, each of which draws halves and training sets anew; all cells of one come before the next.
     None takes that of ``protocol``.
 
-    Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone.
+    Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone, and for one that the
+    methods would be told rightly.
     """
     if protocol.shift.startswith(CORRUPT) and (changed := _corrupted(protocol.shift)) in anchors:
         others = ",".join(m for m in MODALITIES if m != changed)
         raise UsageError(
             f"--shift {protocol.shift} changes {changed}, which cannot be the anchor as well; try --anchors {others}"
         )
+    conditions.check_told(protocol.told_anchor, anchors)
     specs = parse_methods(methods)
     if tuned := [spec.method for spec in specs if spec.tuned]:
         raise UsageError(f"{tuned[0]}[tuned]: no stored trials have chosen its settings")

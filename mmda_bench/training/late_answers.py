@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmda_bench.metrics import weighted_f1
-from mmda_bench.metrics.reference_heads import MOST_PROBED, detect_anchor, reference_scores
-from mmda_bench.protocol import TRIAL, name_hash
+from mmda_bench.metrics.reference_heads import reference_scores
+from mmda_bench.protocol import TRIAL
+from mmda_bench.training.assumed_anchor import probed
 
 if TYPE_CHECKING:
     from mmda_bench.training import Trainer
@@ -48,13 +49,8 @@ class LateAnswers:
 def reference_metrics(trainer: "Trainer", heads: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of a cell of the baseline: ``detected_anchor`` and ``references`` (see the room ``metrics``).
 
-    ``heads``: (N, 4, C), probabilities on the target test set; ``labels``: (N,), its classes. The probe sees rows of
-    the two training sets, drawn by the seed of the cell.
+    ``heads``: (N, 4, C), probabilities on the target test set; ``labels``: (N,), its classes.
     """
-    cell, z = trainer.cell, {}
-    for domain, rows in (("source", trainer.source), ("target", trainer.target)):
-        order = np.random.default_rng(name_hash("probe", domain, cell.seed)).permutation(len(rows))
-        z[domain] = trainer.predict(domain, [rows[i] for i in order[:MOST_PROBED]])[0]
-    detected = detect_anchor(z["source"], z["target"])
-    scored = reference_scores(heads, labels, anchor=cell.anchor, detected=detected["modality"])
+    detected = probed(trainer.cell, trainer.corpus, lambda domain, rows: trainer.predict(domain, rows)[0])
+    scored = reference_scores(heads, labels, anchor=trainer.cell.anchor, detected=detected["modality"])
     return {"detected_anchor": detected, "references": scored}

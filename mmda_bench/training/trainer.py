@@ -35,6 +35,7 @@ from mmda_bench.store import record as shape
 from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
 from mmda_bench.training.adam import FusedAdam
+from mmda_bench.training.assumed_anchor import before_adaptation
 from mmda_bench.training.batches import Batch, Loader, augmented, join
 from mmda_bench.training.curves import Curves, DivergedError, gradient_norms
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
@@ -132,7 +133,7 @@ def _evaluated(trainer: "Trainer", late: LateAnswers, record: Record) -> dict[st
 
     cell, corpus = trainer.cell, trainer.corpus
     outputs: dict[str, np.ndarray] = {}
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = {"assumed_anchor": trainer.assumed} if trainer.assumed else {}
     record["metrics"] = cast(Metrics, metrics)
     for domain in ("source", "target"):
         positions = corpus.parts[domain, "test"]
@@ -181,6 +182,7 @@ class Trainer:
 
         torch.manual_seed(name_hash("network", cell.seed))
         self.network = MultimodalNetwork(backbone, len(corpus.classes)).to(device)
+        self.assumed = before_adaptation(cell, corpus, self.network, device)
         torch.manual_seed(name_hash("method", cell.method, cell.seed))
         self.method = self._build_method(len(corpus.classes)).to(device)
         self.views = 1 if self.supervised else self.method.target_views
@@ -198,12 +200,13 @@ class Trainer:
         name = "dt" if self.supervised else self.cell.method
         entry = registry.METHODS.entry(name)
         generator = torch.Generator(self.device).manual_seed(name_hash("draws", self.cell.method, self.cell.seed))
+        anchor = self.cell.assumed_anchor or (self.assumed or {})["modality"]
         context = Context(
             classes=classes,
             dims=DIMS,
             modalities=MODALITIES,
-            anchor=self.cell.anchor,
-            drifts=self.cell.drifts,
+            anchor=anchor,
+            drifts=tuple(m for m in MODALITIES if m != anchor),
             source_size=len(self.source),
             target_size=len(self.target),
             components=frozenset(entry.components) - frozenset(self.cell.off),

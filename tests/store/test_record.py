@@ -13,7 +13,8 @@ from mmda_bench.protocol import Protocol
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.report import load
 from mmda_bench.store import Store, Submission, faults, new_record, unfinished
-from mmda_bench.store.record import ProtocolKey, now, titles_of
+from mmda_bench.store.keys import ProtocolKey
+from mmda_bench.store.record import now, titles_of
 
 DEEP = "[" * 100_000 + "]" * 100_000
 

@@ -13,8 +13,7 @@ from mmda_bench import registry, training
 from mmda_bench.metrics import reference_heads as heads
 from mmda_bench.protocol import Cell, Protocol
 from mmda_bench.store import Store
-from mmda_bench.training import late_answers as answers
-from mmda_bench.training import run_cell
+from mmda_bench.training import assumed_anchor, run_cell
 
 MODALITIES = ("A", "L", "V")
 VERSION = registry.DATASETS.get("avatars").card.version
@@ -121,7 +120,9 @@ def test_the_probe_sees_the_training_sets_and_no_label(outcome, small_corpus, mo
         return predict(self, half, positions)
 
     monkeypatch.setattr(training.Trainer, "predict", watched)
-    monkeypatch.setattr(answers, "detect_anchor", lambda *z: seen.update(z=z) or {"modality": "V", "accuracy": {}})
+    monkeypatch.setattr(
+        assumed_anchor, "detect_anchor", lambda *z: seen.update(z=z) or {"modality": "V", "accuracy": {}}
+    )
     record = run_cell(cell("dt"), root=None, cache=small_corpus.cache).record
     assert record["metrics"]["detected_anchor"]["modality"] == "V"
     for half, z in zip(("source", "target"), seen["z"], strict=True):
