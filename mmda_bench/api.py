@@ -16,15 +16,16 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Utterance, modality
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
-from mmda_bench.protocol import Cell, Protocol
+from mmda_bench.protocol import TRIAL, Cell, Protocol
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, register
 from mmda_bench.report.answers import Compared, Leaderboard, Results
 from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from mmda_bench.data.verify import Verification
     from mmda_bench.features.corpus import Corpus
+    from mmda_bench.selection.choices import Choice
+    from mmda_bench.tuning import Tuning
 
 __all__ = [
     "Compared", "Leaderboard", "Listener", "Plan", "Results", "RunConfig", "Workspace", "backbones", "compare",
@@ -57,10 +60,14 @@ class Listener:
     def on_result(self, cell: Cell, record: Record) -> None:
         """A cell has ended and its record is stored."""
 
+    def on_choice(self, choice: "Choice") -> None:
+        """The trials of a scenario have ended and one of them was taken."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a run and those of them that have to run. ``protocol``: of the first split."""
+    """The cells of a run and those of them that have to run. ``protocol``: of the first split. ``tuning``: the search of
+    settings, if there is one; cells whose settings are still to be chosen then have the published ones."""
 
     config: RunConfig
     workspace: Workspace
@@ -68,6 +75,7 @@ class Plan:
     protocol: Protocol
     cells: list[Cell]
     todo: list[Cell]
+    tuning: "Tuning | None" = None
 
     @property
     def store(self) -> Store:
@@ -76,7 +84,7 @@ class Plan:
     @property
     def signatures(self) -> list[str]:
         """Of the tables in which the cells stand, one for each split."""
-        return list(dict.fromkeys(cell.signature for cell in self.cells))
+        return list(dict.fromkeys(cell.signature for cell in self.cells if cell.protocol.select != TRIAL))
 
 
 def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
@@ -88,9 +96,17 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     _load(ws)
     config.check()
     card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
-    cells = config.cells(card, weights=ws.weights)
-    todo = Store(ws.results).missing(cells, rerun=config.rerun)
-    return Plan(config, ws, card, cells[0].protocol, cells, todo)
+    from mmda_bench.tuning import chooser, tuning_of  # torch and scipy, which a wrong name does without
+
+    store = Store(ws.results)
+    if config.protocol == "tuned":
+        cells = config.cells(card, weights=ws.weights)
+        tuning = tuning_of(cells, select=config.select, trials=config.trials, studies=config.studies)
+        choices = tuning.choices(store, rerun=config.rerun)
+        todo = tuning.todo(choices, store, rerun=config.rerun)
+        return Plan(config, ws, card, cells[0].protocol, tuning.cells(choices), todo, tuning)
+    cells = config.cells(card, weights=ws.weights, chosen=chooser(store, config.select))
+    return Plan(config, ws, card, cells[0].protocol, cells, store.missing(cells, rerun=config.rerun))
 
 
 def execute(planned: Plan, listener: Listener | None = None) -> Results:
@@ -109,7 +125,7 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
         if config.address is not None:
             check_address(config.address)
         store.probe()
-        for protocol in dict.fromkeys(cell.protocol for cell in planned.todo):
+        for protocol in dict.fromkeys(cell.protocol.untuned for cell in planned.todo):
             with unchanged_process():
                 prepared = prepare_corpus(
                     config.dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=told.on_prepare,
@@ -117,13 +133,17 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
                     plugins=[str(path.absolute()) for path in ws.plugins],
                 )  # fmt: skip
             told.on_prepared(prepared)
-        scheduler.run(
-            planned.todo, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
-            gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=ws.plugins, weights=ws.weights,
-            replace=config.rerun is not None, timeout_minutes=config.timeout, on_start=told.on_start,
-            on_result=told.on_result,
-        )  # fmt: skip
-    return Results(store, planned.cells)
+    sweep = partial(
+        scheduler.run, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
+        gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=ws.plugins, weights=ws.weights,
+        replace=config.rerun is not None, timeout_minutes=config.timeout, on_start=told.on_start,
+        on_result=told.on_result,
+    )  # fmt: skip
+    if planned.tuning is None:
+        sweep(planned.todo)
+        return Results(store, planned.cells)
+    sweep([cell for cell in planned.todo if cell.protocol.select == TRIAL])
+    return Results(store, planned.tuning.finish(store, sweep, told.on_choice, rerun=config.rerun))
 
 
 class _Callback(Listener):
@@ -138,15 +158,16 @@ def run(
     methods: Any = "all",
     *,
     workspace: Workspace | None = None,
-    protocol: Protocol | None = None,
+    protocol: Protocol | Literal["paper", "tuned"] | None = None,
     on_result: Callable[[Record], Any] | None = None,
     listener: Listener | None = None,
     **settings: Any,
 ) -> Results:
     """Run every cell that has no record yet, and return all that were asked for.
 
-    ``methods``: as on the command line, a list of such, or a registered class. ``protocol``: its fields are settings
-    like ``settings``, which are the fields of :class:`RunConfig`: dataset, anchors, seeds, jobs and so on.
+    ``methods``: as on the command line, a list of such, or a registered class. ``protocol``: "paper", "tuned", or a
+    :class:`Protocol`, whose fields are settings like ``settings``, which are the fields of :class:`RunConfig`:
+    dataset, anchors, seeds, jobs and so on.
     ``on_result`` is called with each new record; a ``listener`` hears more.
 
     Raises :class:`UsageError` for a name or value that does not exist, and what :func:`execute` raises. A cell that
@@ -156,7 +177,9 @@ def run(
     Traceback (most recent call last):
     mmda_bench.errors.UsageError: ...
     """
-    given = {} if protocol is None else {name: getattr(protocol, name) for name in PROTOCOL_FIELDS if name != "weights"}
+    given: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
+    if isinstance(protocol, Protocol):
+        given = {name: getattr(protocol, name) for name in PROTOCOL_FIELDS}
     config = RunConfig.of({**given, **settings, "methods": _names(methods)}, where="run()")
     heard = listener or (_Callback(on_result) if on_result is not None else None)
     return execute(plan(config, workspace), heard)
@@ -232,7 +255,7 @@ def prepare(
     with unchanged_process():
         card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
         return prepare_corpus(
-            config.dataset, root=ws.data_root, protocol=config.protocol(card, weights=ws.weights), cache=ws.cache,
+            config.dataset, root=ws.data_root, protocol=config.protocol_on(card, weights=ws.weights), cache=ws.cache,
             progress=progress, jobs=jobs or cpu_count(), plugins=[str(path.absolute()) for path in ws.plugins],
             weights=ws.weights,
         )  # fmt: skip

@@ -3,22 +3,26 @@
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import SUPERVISED, Cell, Protocol, format_seeds
-from mmda_bench.registry import BACKBONES, DATASETS
+from mmda_bench.protocol import LAST, SUPERVISED, TRIAL, TRIALS, Cell, Protocol, format_seeds
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS
 from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.sweep import placement, plan
 
-PROTOCOL_FIELDS = tuple(one.name for one in fields(Protocol))
+# What a run may set of the protocol; the weights are known by their locations, and how settings are chosen by name.
+PROTOCOL_FIELDS = tuple(
+    one.name for one in fields(Protocol) if one.name not in ("weights", "select", "trials", "study")
+)
 RERUN = ("failed", "all")
 COUNTED = ("seeds", "splits")  # a whole number counts them from 0
+PROTOCOLS = ("paper", "tuned")
 
 
 def default_cache() -> Path:
@@ -81,8 +85,10 @@ class RunConfig:
     ``"A,V"``, ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds or splits counts them from 0.
     ``splits``: "" for ``split`` alone, else in its place. ``backbone``: "" for the corpus's own. ``missing``:
     modalities that target utterances lack; ``told_anchor``: what methods take for the anchor, see :class:`Protocol`.
-    ``bounds``: also the run on target labels. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout`` (minutes a cell)
-    and ``rerun`` ("failed" or "all") say how, and change no score.
+    ``bounds``: also the run on target labels. ``protocol``: "tuned" searches the settings of each method with so many
+    ``trials``, of which the validator ``select`` ("" for the default) takes one, in ``studies`` that are independent of
+    each other. ``jobs``, ``gpus_per_cell``, ``address``, ``timeout`` (minutes a cell) and ``rerun`` ("failed" or "all")
+    say how, and change no score.
 
     >>> RunConfig(methods=["dt", "dann"], anchors="V", seeds=2).methods
     'dt,dann'
@@ -94,6 +100,10 @@ class RunConfig:
     seeds: str = "3"
     splits: str = ""
     bounds: bool = True
+    protocol: Literal["paper", "tuned"] = "paper"
+    trials: int = TRIALS
+    select: str = ""
+    studies: int = 1
     backbone: str = ""
     shift: str = Protocol.shift
     severity: float = Protocol.severity
@@ -118,8 +128,14 @@ class RunConfig:
             _check_type(one.name, getattr(self, one.name), one.default)
         for name in ("dataset", "backbone", "shift"):
             object.__setattr__(self, name, getattr(self, name).lower())
-        if self.rerun is not None and self.rerun not in RERUN:
-            raise UsageError(f"rerun is {self.rerun!r}: expected one of {', '.join(RERUN)}")
+        for name, known in (("rerun", (None, *RERUN)), ("protocol", PROTOCOLS)):
+            if getattr(self, name) not in known:
+                listed = ", ".join(word for word in known if word)
+                raise UsageError(f"{name} is {getattr(self, name)!r}: expected one of {listed}")
+        if min(self.trials, self.studies) < 1:
+            raise UsageError(f"trials {self.trials}, studies {self.studies}: expected at least 1 of each")
+        if self.protocol == "paper" and (self.trials, self.studies) != (TRIALS, 1):
+            raise UsageError("the paper's protocol tries no settings: trials and studies belong to the protocol tuned")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, where: str) -> Self:
@@ -146,20 +162,31 @@ class RunConfig:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The configuration that runs exactly the cell of a stored record.
+        """The configuration that runs exactly the cell of a stored record; of one whose settings were chosen, with the
+        trials that they were chosen from, where these are not stored. Raises :class:`UsageError` for one of the trials.
 
         Weights are found by their locations, which no record holds: give those of the record in the workspace.
         """
         cell = Cell.from_key(record["key"])
-        protocol = {name: getattr(cell.protocol, name) for name in PROTOCOL_FIELDS if name != "weights"}
-        supervised = cell.method == SUPERVISED
+        protocol = {name: getattr(cell.protocol, name) for name in PROTOCOL_FIELDS}
+        supervised, select = cell.method == SUPERVISED, cell.protocol.select
+        typed = SUPERVISED if supervised else label(cell.method, cell.params, cell.off, cell.rates)
+        if select == TRIAL:
+            raise UsageError(f"{record['hash']} is a trial, which runs with others: --protocol tuned")
+        if select != LAST and not supervised:
+            typed = label(cell.method, METHODS.entry(cell.method).parameters, cell.off)
+        chosen: dict[str, Any] = {}
+        if select != LAST:
+            trials, studies = cell.protocol.trials, cell.protocol.study + 1
+            chosen = {"protocol": "tuned", "select": select, "trials": trials, "studies": studies}
         return cls(
-            methods=SUPERVISED if supervised else label(cell.method, cell.params, cell.off, cell.rates),
+            methods=typed,
             dataset=cell.dataset,
             anchors=cell.anchor,
             seeds=f"{cell.seed}-{cell.seed}",
             bounds=supervised,
             **protocol,
+            **chosen,
         )
 
     def check(self) -> None:
@@ -177,23 +204,30 @@ class RunConfig:
         if self.backbone:
             BACKBONES.entry(self.backbone)
         plan.parse_anchors(self.anchors)
-        plan.parse_seeds(self.seeds)
+        seeds = plan.parse_seeds(self.seeds)
         plan.parse_splits(self.splits or "0")
         parse_methods(self.methods)
+        if self.select:
+            plan.check_select(self.select)
+        if self.protocol == "tuned":
+            plan.check_seeds(seeds, self.studies)
 
-    def protocol(self, card: Card, *, weights: Mapping[str, str] | None = None) -> Protocol:
-        """The protocol on the corpus of ``card``. Raises :class:`UsageError` for values that make no sense."""
+    def protocol_on(self, card: Card, *, weights: Mapping[str, str] | None = None) -> Protocol:
+        """The protocol on the corpus of ``card``, before settings are chosen. Raises :class:`UsageError`."""
         return plan.protocol_for(
             card, backbone=self.backbone or None, shift=self.shift, severity=self.severity, epochs=self.epochs,
             batch=self.batch, beta=self.beta, split=self.split, missing=self.missing, missing_in=self.missing_in,
             missing_rate=self.missing_rate, told_anchor=self.told_anchor, weights=weights,
         )  # fmt: skip
 
-    def cells(self, card: Card, *, weights: Mapping[str, str] | None = None) -> list[Cell]:
-        """All cells, every method at one seed before the next seed."""
+    def cells(
+        self, card: Card, *, weights: Mapping[str, str] | None = None, chosen: Callable[[Cell], Cell] | None = None
+    ) -> list[Cell]:
+        """All cells of settings that are typed, every method at one seed before the next seed. ``chosen``: makes the
+        cells of ``a3d2[tuned]``, from those of the published setting."""
         return plan.expand(
             methods=self.methods, dataset=self.dataset, version=card.version, bounds=self.bounds,
-            protocol=self.protocol(card, weights=weights),
+            protocol=self.protocol_on(card, weights=weights), chosen=chosen,
             anchors=plan.parse_anchors(self.anchors, card.modalities), seeds=plan.parse_seeds(self.seeds),
             splits=plan.parse_splits(self.splits) if self.splits else None,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
@@ -18,6 +18,8 @@ TRIAL_PARTS = (("source", "validation"), ("target", "train"), ("target", "valida
 # from before it stay as they are: this tuple never grows.
 FIRST_FIELDS = ("backbone", "shift", "severity", "epochs", "batch", "beta", "split")
 LAST, TRIAL = "last", "trial"  # values of ``select``: the settings as typed; one of the settings that are tried
+TUNING_SEED = 1000  # of the trials of study 0, the next of those of study 1; none of them is reported on
+TRIALS = 16  # of every method, where its settings are searched
 PUBLISHED_RATES = (1.0, 1.0)
 SYNTHETIC = "+synthetic"  # ends the version of a synthetic corpus whose name does not say it: an export, a folder
 SUPERVISED = "target-supervised"  # the upper bound: trained on target labels, therefore a reference and no method
@@ -71,6 +73,11 @@ class Protocol:
         ([6, 7], [0])
         """
         return range(max(0, self.epochs - max(2, -(-self.epochs // 4))), self.epochs)
+
+    @property
+    def untuned(self) -> "Protocol":
+        """The same without a search of settings."""
+        return replace(self, select=LAST, trials=0, study=0)
 
     def signature(self, dataset: str, version: str, seeds: Sequence[int] | None = None) -> str:
         """One line to print under a table or to paste into a paper.

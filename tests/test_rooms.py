@@ -13,12 +13,13 @@ FLOORS = (  # lowest first
     {"protocol"},
     {"metrics", "published", "shifts", "validator"},
     {"registry"},
-    {"method", "backbone", "store"},
-    {"data", "modules"},
-    {"features", "report", "sweep", "validators"},  # report and sweep never import each other
-    {"training", "selection"},
+    {"method", "backbone", "store", "validators"},
+    {"data", "modules", "selection"},
+    {"features", "report", "sweep"},  # report and sweep never import each other
+    {"training"},
     {"testing"},
     {"config"},
+    {"tuning"},
     {"api"},
     {"cli", "contract"},
     {"__main__", "__init__"},

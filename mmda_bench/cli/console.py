@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from mmda_bench.cli.output import counter, say
 from mmda_bench.cli.progress import cell_name
 from mmda_bench.machine.disk import Disk
-from mmda_bench.protocol import Cell
+from mmda_bench.protocol import TRIAL, Cell
 from mmda_bench.registry import METHODS
+from mmda_bench.registry.spec import label
 from mmda_bench.store import Record, Store
 from mmda_bench.sweep import heartbeat
 from mmda_bench.units import count, duration, in_units, one_line
@@ -22,6 +23,7 @@ from mmda_bench.units import count, duration, in_units, one_line
 if TYPE_CHECKING:
     from mmda_bench.api import Plan
     from mmda_bench.config import RunConfig, Workspace
+    from mmda_bench.tuning import Tuning
 
 
 def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = None) -> None:
@@ -48,24 +50,45 @@ def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = N
     say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {size}: {corpus.folder}")
 
 
-def show_plan(
-    cells: Sequence[Cell], todo: Sequence[Cell], minutes: float | None, *, disk: Disk | None = None, as_json: bool
-) -> None:
+def show_plan(planned: "Plan", minutes: float | None, *, disk: Disk | None = None, as_json: bool) -> None:
     """What ``run --dry-run`` answers. ``disk``: for the prefixes, if cells are to run."""
+    cells, todo = planned.cells, planned.todo
     if as_json:
         missing = [{"cell": cell_name(cell), "hash": cell.hash, "key": cell.key()} for cell in todo]
         document = {"cells": len(cells), "done": len(cells) - len(todo), "missing": missing, "minutes": minutes}
+        if planned.tuning is not None:
+            document["trials"] = len(planned.tuning.trials)
         if disk is not None:
             document["disk"] = {"folder": str(disk.folder), "needed_bytes": disk.needed, "free_bytes": disk.free}
         print(json.dumps(document, indent=1))
         return
-    for cell in todo:
-        print(f"  {cell_name(cell)}")
+    if planned.tuning is None:
+        for cell in todo:
+            print(f"  {cell_name(cell)}")
+    else:
+        _show_tuning(planned.tuning, todo)
     cost = "unknown until a first cell has run" if minutes is None else f"about {duration(60 * minutes)}"
     done = len(cells) - len(todo)
     say(f"{count(len(cells), 'cell')}, {done} done, {len(todo)} to run; time: {cost if todo else 'none'}")
     if disk is not None:
         say(f"disk for the cached prefixes: {disk}")
+
+
+def _show_tuning(tuning: "Tuning", todo: Sequence[Cell]) -> None:
+    """A line per scenario: its trials, and the cells of its winner."""
+    hashes = {cell.hash for cell in todo}
+    of_winners = Counter((c.method, c.off, c.anchor, c.protocol) for c in todo if c.protocol.select != TRIAL)
+    for scenario in tuning.scenarios:
+        open_trials = sum(cell.hash in hashes for cell in scenario.trial_cells())
+        open_cells = of_winners[scenario.method, scenario.off, scenario.anchor, scenario.protocol]
+        name = label(scenario.method, METHODS.entry(scenario.method).parameters, scenario.off)
+        trials = f"{count(scenario.protocol.trials, 'trial')} ({open_trials} to run)"
+        winner = f"winner by {scenario.validator} on {count(len(tuning.seeds), 'seed')} ({open_cells} to run)"
+        study = f" study={scenario.protocol.study}" if scenario.protocol.study else ""
+        print(f"  {name} anchor={scenario.anchor}{study}: {trials}, {winner}")
+    for cell in tuning.bounds:
+        if cell.hash in hashes:
+            print(f"  {cell_name(cell)}")
 
 
 def show_interrupted(stored: int, total: int, *, again: int | None = None) -> None:

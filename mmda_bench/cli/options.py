@@ -14,6 +14,11 @@ from mmda_bench.cli.signals import termination_interrupts
 from mmda_bench.registry import load_plugin
 
 
+class ProtocolChoice(StrEnum):
+    paper = "paper"
+    tuned = "tuned"
+
+
 class Rerun(StrEnum):
     failed = "failed"
     all = "all"
@@ -62,6 +67,16 @@ ToldAnchor = Annotated[
 ]
 Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
 Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
+ProtocolName = Annotated[
+    ProtocolChoice,
+    typer.Option("--protocol", help="paper (published settings), or tuned (settings chosen without target labels)."),
+]
+Trials = Annotated[int, typer.Option("--trials", min=1, help="Of --protocol tuned: the settings tried of each method.")]
+Select = Annotated[
+    str,
+    typer.Option("--select", help="Of --protocol tuned: the validator that chooses, such as im.", show_default="bnm"),
+]
+Studies = Annotated[int, typer.Option("--studies", min=1, help="Of --protocol tuned: independent searches.")]
 CellJobs = Annotated[
     int | None,
     typer.Option("--jobs", min=0, help="How many cells run at once; 0 uses this process.", show_default="auto"),

@@ -21,6 +21,7 @@ from mmda_bench.units import count, duration, one_line
 
 if TYPE_CHECKING:
     from mmda_bench.features.corpus import Corpus
+    from mmda_bench.selection.choices import Choice
 
 
 def cell_name(cell: Cell) -> str:
@@ -138,6 +139,17 @@ class Progress(Listener):
         left = f"  (about {duration(self.seconds_left())} left)" if self.finished_cells < self.total else ""
         self._tell()
         self._line(f"[{self.finished_cells:{width}}/{self.total}] {cell_name(cell)}  {outcome}{spent}{left}")
+
+    def on_choice(self, choice: "Choice") -> None:
+        """Say which trial won, and with which settings."""
+        scenario, setting = choice.scenario, choice.setting
+        where, of = f"{scenario.method} anchor={scenario.anchor}", len(choice.trials)
+        if setting is None:
+            self._line(f"{where}: none of {of} trials could be taken")
+            return
+        name = label(scenario.method, setting.params, scenario.off, (setting.rate, setting.pretrained_rate))
+        study = f" of study {scenario.protocol.study}" if scenario.protocol.study else ""
+        self._line(f"{where}: {choice.validator} takes trial {choice.chosen} of 0 to {of - 1}{study}: {name}")
 
     def _line(self, text: str) -> None:
         """A line above the live display, if there is one."""

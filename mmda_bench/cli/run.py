@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,18 +26,24 @@ from mmda_bench.cli.options import (
     MissingIn,
     MissingRate,
     Plugins,
+    ProtocolChoice,
+    ProtocolName,
     RerunWhat,
     Results,
     Seeds,
+    Select,
     Severity,
     ShiftName,
     Splits,
+    Studies,
     Timeout,
     ToldAnchor,
+    Trials,
     Weights,
     typed,
 )
 from mmda_bench.cli.output import say
+from mmda_bench.protocol import TRIALS
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.units import count
 
@@ -67,6 +74,10 @@ def run(
     told_anchor: ToldAnchor = "",
     epochs: Epochs = 8,
     bounds: Bounds = True,
+    protocol: ProtocolName = ProtocolChoice.paper,
+    trials: Trials = TRIALS,
+    select: Select = "",
+    studies: Studies = 1,
     jobs: CellJobs = None,
     gpus_per_cell: GpusPerCell = None,
     address: Address = None,
@@ -89,7 +100,7 @@ def run(
         _say_plan(planned, as_json=as_json)
         return
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        complete = _run(planned)
+        planned, complete = _run(planned)
     if as_json:
         from mmda_bench.cli import console
 
@@ -112,8 +123,7 @@ def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":
         folders["plugins"] = tuple(given["plugin"] or ())
     apart = {*WORKSPACE_FIELDS, "plugin", "config", "dry_run", "as_json"}
     told = {name: value for name, value in given.items() if name not in apart}
-    if "rerun" in told and told["rerun"] is not None:
-        told["rerun"] = told["rerun"].value
+    told |= {name: told[name].value for name in ("rerun", "protocol") if told.get(name) is not None}
     where = str(ctx.params["config"]) if file else "the command line"
     run = {name: value for name, value in file.items() if name not in WORKSPACE_FIELDS}
     kept = {name: value for name, value in file.items() if name in WORKSPACE_FIELDS}
@@ -135,11 +145,12 @@ def _say_plan(planned: "Plan", *, as_json: bool) -> None:
         )  # fmt: skip
     at_once = placement.cells_at_once(config.jobs, config.gpus_per_cell)
     minutes = plan.estimate_minutes(planned.todo, planned.store.records()[0], jobs=at_once)
-    console.show_plan(planned.cells, planned.todo, minutes, disk=disk, as_json=as_json)
+    console.show_plan(planned, minutes, disk=disk, as_json=as_json)
 
 
-def _run(planned: "Plan") -> bool:
-    """Run the plan, write the leaderboards and name the cells without a score; whether there is none."""
+def _run(planned: "Plan") -> "tuple[Plan, bool]":
+    """Run the plan, write the leaderboards and name the cells without a score; the plan with the cells that ran, and
+    whether all have one."""
     from mmda_bench import api
     from mmda_bench.cli import console
     from mmda_bench.cli.progress import Progress
@@ -151,16 +162,17 @@ def _run(planned: "Plan") -> bool:
         progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
         try:
             with progress:
-                api.execute(planned, progress)
+                ran = api.execute(planned, progress)
         except KeyboardInterrupt:
             again = progress.finished_cells if planned.config.rerun else None
             console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
             raise
+        planned = replace(planned, cells=list(ran.cells or ()))
     else:
         store.probe()
         say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
     with console.all_stored(store, planned.workspace.plugins):
         write_and_print(store, signatures=planned.signatures, if_changed=not todo)
-    holes = console.holes(cells, store)
-    console.show_failures(holes, len(cells))
-    return not holes
+    holes = console.holes(planned.cells, store)
+    console.show_failures(holes, len(planned.cells))
+    return planned, not holes

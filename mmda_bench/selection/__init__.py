@@ -5,7 +5,8 @@ the settings, a validator (:func:`mmda_bench.validators.score`) gives every tria
 one of them.
 """
 
-from mmda_bench.selection.budget import TRIALS, Setting, at, draws, trials
+from mmda_bench.protocol import TRIALS
+from mmda_bench.selection.budget import Setting, at, draws, trials
 from mmda_bench.selection.choice import (
     GUARD,
     admits,

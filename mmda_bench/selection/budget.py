@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from mmda_bench.protocol import name_hash
+from mmda_bench.protocol import TRIALS, name_hash
 from mmda_bench.registry import Choice, Entry, LogUniform, Uniform, UsageError
 
-TRIALS = 16  # of every method
 RATES = LogUniform(0.3, 3.0)  # of the factors on the two learning rates
 DIGITS = 4  # significant ones of a drawn value
 

@@ -5,15 +5,15 @@ and ``-name`` takes a method out of it again: ``all,-daln`` or ``dt,a3d2[gamma1=
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card, modality
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, Cell, Protocol
-from mmda_bench.registry import BACKBONES
+from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, TUNING_SEED, Cell, Protocol
+from mmda_bench.registry import BACKBONES, VALIDATORS
 from mmda_bench.registry.spec import Spec, parse_methods
 from mmda_bench.sweep import conditions
 
@@ -113,6 +113,28 @@ def _corrupted(shift: str) -> str:
     return found[0].modality if found else ""
 
 
+def check_select(name: str) -> None:
+    """Raises :class:`UsageError` for what is no validator, nor a rank sum of some, and for one that sees target labels.
+
+    >>> check_select("bnm+ensv")
+    >>> check_select("no-such-validator")
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: ...
+    """
+    for part in name.split("+") if name not in VALIDATORS.entries() else [name]:
+        if VALIDATORS.entry(part).oracle:
+            raise UsageError(
+                f"--select {name}: {part} reads the labels of the target, which nobody has who adapts to a new domain; "
+                "what an oracle would have chosen stands in the tables beside every choice"
+            )
+
+
+def check_seeds(seeds: Sequence[int], studies: int) -> None:
+    """Raises :class:`UsageError` for report seeds on which settings are chosen."""
+    if used := sorted(set(seeds) & set(range(TUNING_SEED, TUNING_SEED + studies))):
+        raise UsageError(f"--seeds has {used[0]}, on which settings are chosen; report on seeds below {TUNING_SEED}")
+
+
 def parse_weights(given: Sequence[str]) -> dict[str, str]:
     """``acoustic=DIR`` and the like, as a mapping; folders and files become absolute. Raises :class:`UsageError`."""
     weights: dict[str, str] = {}
@@ -128,15 +150,15 @@ def parse_weights(given: Sequence[str]) -> dict[str, str]:
 
 def expand(
     *, methods: str, dataset: str, version: str, protocol: Protocol, anchors: Sequence[str], seeds: Sequence[int],
-    splits: Sequence[int] | None = None, bounds: bool = True,
+    splits: Sequence[int] | None = None, bounds: bool = True, chosen: Callable[[Cell], Cell] | None = None,
 ) -> list[Cell]:  # fmt: skip
     """All cells of a sweep: every method at one seed before the next seed, so that an unfinished sweep compares.
 
     ``splits``: split seeds, each of which draws halves and training sets anew; all cells of one come before the next.
-    None takes that of ``protocol``.
+    None takes that of ``protocol``. ``chosen``: gives a cell of ``name[tuned]`` its settings.
 
-    Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone, and for one that the
-    methods would be told rightly.
+    Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone, for one that the
+    methods would be told rightly, and for ``name[tuned]`` where nothing is chosen.
     """
     if protocol.shift.startswith(CORRUPT) and (changed := _corrupted(protocol.shift)) in anchors:
         others = ",".join(m for m in MODALITIES if m != changed)
@@ -145,19 +167,24 @@ def expand(
         )
     conditions.check_told(protocol.told_anchor, anchors)
     specs = parse_methods(methods)
-    if tuned := [spec.method for spec in specs if spec.tuned]:
-        raise UsageError(f"{tuned[0]}[tuned]: no stored trials have chosen its settings")
+    if chosen is None and (tuned := [spec.method for spec in specs if spec.tuned]):
+        raise UsageError(f"{tuned[0]}[tuned]: there is no choice here that would give its settings")
     specs += [Spec(SUPERVISED)] if bounds and Spec(SUPERVISED) not in specs else []
-    return [
-        Cell(
+
+    def cell(spec: Spec, anchor: str, seed: int, split: int) -> Cell:
+        plain = Cell(
             method=spec.method, params=spec.params, off=spec.off, dataset=dataset, version=version, anchor=anchor,
             seed=seed, protocol=replace(protocol, split=split), rates=spec.rates,
-        )
+        )  # fmt: skip
+        return chosen(plain) if spec.tuned and chosen else plain
+
+    return [
+        cell(spec, anchor, seed, split)
         for split in splits or [protocol.split]
         for seed in seeds
         for spec in specs
         for anchor in anchors
-    ]  # fmt: skip
+    ]
 
 
 def splits_of(cells: Iterable[Cell]) -> list[int]:
