@@ -27,6 +27,7 @@ from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, register
+from mmda_bench.registry.spec import TUNED
 from mmda_bench.report.answers import Compared, Leaderboard, Results
 from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
 
@@ -96,17 +97,27 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     _load(ws)
     config.check()
     card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
-    from mmda_bench.tuning import chooser, tuning_of  # torch and scipy, which a wrong name does without
+    store = Store(ws.results)
+    if config.protocol == "paper" and TUNED not in config.methods:
+        cells = config.cells(card, weights=ws.weights)
+        return Plan(config, ws, card, cells[0].protocol, cells, store.missing(cells, rerun=config.rerun))
+    with unchanged_process():
+        return _tuned(config, ws, card)
+
+
+def _tuned(config: RunConfig, ws: Workspace, card: Card) -> Plan:
+    """The plan of a run whose settings are chosen, by trials of its own or by those that are stored."""
+    from mmda_bench.tuning import chooser, tuning_of  # scipy, which other plans do without
 
     store = Store(ws.results)
-    if config.protocol == "tuned":
-        cells = config.cells(card, weights=ws.weights)
-        tuning = tuning_of(cells, select=config.select, trials=config.trials, studies=config.studies)
-        choices = tuning.choices(store, rerun=config.rerun)
-        todo = tuning.todo(choices, store, rerun=config.rerun)
-        return Plan(config, ws, card, cells[0].protocol, tuning.cells(choices), todo, tuning)
-    cells = config.cells(card, weights=ws.weights, chosen=chooser(store, config.select))
-    return Plan(config, ws, card, cells[0].protocol, cells, store.missing(cells, rerun=config.rerun))
+    if config.protocol == "paper":
+        cells = config.cells(card, weights=ws.weights, chosen=chooser(store, config.select))
+        return Plan(config, ws, card, cells[0].protocol, cells, store.missing(cells, rerun=config.rerun))
+    cells = config.cells(card, weights=ws.weights)
+    tuning = tuning_of(cells, select=config.select, trials=config.trials, studies=config.studies)
+    choices = tuning.choices(store, rerun=config.rerun)
+    todo = tuning.todo(choices, store, rerun=config.rerun)
+    return Plan(config, ws, card, cells[0].protocol, tuning.cells(choices), todo, tuning)
 
 
 def execute(planned: Plan, listener: Listener | None = None) -> Results:
@@ -143,7 +154,8 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
         sweep(planned.todo)
         return Results(store, planned.cells)
     sweep([cell for cell in planned.todo if cell.protocol.select == TRIAL])
-    return Results(store, planned.tuning.finish(store, sweep, told.on_choice, rerun=config.rerun))
+    with unchanged_process():
+        return Results(store, planned.tuning.finish(store, sweep, told.on_choice, rerun=config.rerun))
 
 
 class _Callback(Listener):
