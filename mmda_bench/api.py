@@ -67,8 +67,8 @@ class Listener:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a run and those of them that have to run. ``protocol``: of the first split. ``tuning``: the search of
-    settings, if there is one; cells whose settings are still to be chosen then have the published ones."""
+    """The cells of a run and those of them that have to run. ``protocol``: of the first split. ``tuning``: the search
+    of settings, if there is one; cells whose settings are still to be chosen then have the published ones."""
 
     config: RunConfig
     workspace: Workspace
