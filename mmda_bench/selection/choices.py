@@ -19,7 +19,7 @@ from mmda_bench.selection.evidence import scores
 from mmda_bench.selection.scenario import Scenario
 from mmda_bench.store import Damaged, Record, Store, weighted_f1, write_text
 from mmda_bench.store.faults import parse, unlike
-from mmda_bench.store.record import Key
+from mmda_bench.store.keys import Key
 from mmda_bench.store.values import CheckedApart, Count, Factor, Number, Share, Text
 
 FOLDER = "choices"
