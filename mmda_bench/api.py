@@ -244,11 +244,14 @@ def submit(
     file: str | Path, *, dataset: str, anchor: str, folder: str | Path = DEFAULT_RESULTS, name: str | None = None,
     seed: int = 0, signature: str | None = None, replace: bool = False,
 ) -> Record:  # fmt: skip
-    """Score and store predictions that were made elsewhere, as a row marked external. Raises :class:`DataError`."""
+    """Score and store predictions that were made elsewhere, as a row marked external.
+
+    Raises :class:`DataError` for a file that is refused, and :class:`UsageError` for names that do not exist.
+    """
     from mmda_bench.store import submissions
 
     return submissions.submit(
-        Store(Path(folder)), Path(file), dataset=dataset.lower(), anchor=modality(anchor), name=name, seed=seed,
+        existing_store(folder), Path(file), dataset=dataset.lower(), anchor=modality(anchor), name=name, seed=seed,
         signature=signature, replace=replace,
     )  # fmt: skip
 

@@ -3,9 +3,12 @@
 import contextlib
 import hashlib
 import pickle
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +18,7 @@ from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError
 
 Loaded = TypeVar("Loaded")
+REACH_S = 10
 
 
 def read_checkpoint(file: Path) -> dict[str, Tensor]:
@@ -82,6 +86,9 @@ def fetched(name: str, location: str, load: Callable[[], Loaded]) -> Loaded:
     half a minute for each where there is no network. ``name``: the modality, as in ``--weights``. Whatever goes wrong
     is a :class:`DataError` that says what to do instead. The libraries themselves honour HF_HUB_OFFLINE.
     """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
+
     here = Path(location).exists()
     if not here and (location.startswith(("/", "~", ".")) or location.count("/") > 1):
         raise DataError(f"--weights {name}={location}: there is no such folder")
@@ -89,6 +96,9 @@ def fetched(name: str, location: str, load: Callable[[], Loaded]) -> Loaded:
         if not here:
             with contextlib.suppress(Exception), offline():
                 return load()
+            logging.set_verbosity_error()  # it would tell every attempt to reach the hub
+            if not constants.HF_HUB_OFFLINE and (fault := hub_fault()):
+                raise OSError(fault)
         return load()
     except DataError:
         raise
@@ -103,6 +113,26 @@ def fetched(name: str, location: str, load: Callable[[], Loaded]) -> Loaded:
             f"cannot get the {name} weights {location}: {reason}. On a machine with a network: hf download {location} "
             f"--local-dir DIR; then, with that folder here: --weights {name}=DIR"
         ) from error
+
+
+def hub_fault() -> str:
+    """Why the hub cannot be reached, or "". Behind a proxy nothing is known beforehand: "" as well.
+
+    Its own library would try for half a minute, and tell every attempt.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE forbids to ask the hub"
+    address = urlsplit(constants.ENDPOINT)
+    if address.scheme in getproxies():
+        return ""
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=REACH_S).close()
+    except OSError as error:
+        return f"{address.hostname} cannot be reached ({error.strerror or error})"
+    return ""
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mmda_bench.tuning import Tuning
 
 
-def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = None) -> None:
+def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None, as_json: bool) -> None:
     """What ``data prepare`` does and says."""
     from mmda_bench import api
 
@@ -46,8 +46,12 @@ def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None = N
             say(f"{what}: {name}: {reason}", error=True)
     for remark in corpus.lexical.remarks(config.backbone or "the backbone") if corpus.lexical else ():
         say(remark, error=True)
-    size = in_units(sum(values.size for values in corpus.features.values()))
-    say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {size}: {corpus.folder}")
+    size = sum(values.size for values in corpus.features.values())
+    if as_json:
+        facts = {"dataset": config.dataset, "folder": str(corpus.folder), "utterances": len(corpus.ids), "bytes": size}
+        print(json.dumps({**facts, "skipped": corpus.skipped, "substituted": corpus.substituted}, indent=1))
+        return
+    say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {in_units(size)}: {corpus.folder}")
 
 
 def show_plan(planned: "Plan", minutes: float | None, *, disk: Disk | None = None, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """The verbs about corpora on disk: data export, prepare and verify."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,27 +12,34 @@ from mmda_bench.cli.options import (
     AsJson,
     Backbone,
     CacheFolder,
+    Corpus,
     DataRoot,
     Jobs,
     Plugins,
+    Severity,
+    ShiftName,
     Weights,
     load,
 )
 from mmda_bench.machine import devices
 from mmda_bench.registry import DATASETS
 
-data = typer.Typer(no_args_is_help=True, help="Corpora on disk.", rich_markup_mode=None)
+data = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Corpora on disk.",
+    epilog="Example: mmda-bench data verify mintrec --data-root MIntRec",
+)  # fmt: skip
 
 
 @data.command()
 def export(
-    dataset: str,
+    dataset: Corpus,
     out: Annotated[Path, typer.Option(help="An empty or new folder.")],
     layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
     jobs: Jobs = None,
     data_root: DataRoot = None,
     plugin: Plugins = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a corpus as files that can be read again.
 
@@ -40,46 +49,55 @@ def export(
     from mmda_bench.data import export as exporting
 
     load(plugin)
+    dataset = DATASETS.entry(dataset).name
     reader, progress = DATASETS.get(dataset)(), output.counter(f"{dataset} written")
     done = exporting.export(
         reader, layout, out, root=data_root, limit=limit, jobs=jobs or devices.cpu_count(), progress=progress
     )
     for name, reason in done.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
-    use = f"mmda-bench run --dataset {layout} --data-root {out}"
+    use = f"mmda-bench run --dataset {layout} --data-root {shlex.quote(str(out))}"
     if layout != "folder":  # whose dataset.json names the backbone
         use += f" --backbone {reader.card.backbone}"
+    if as_json:
+        document = {"dataset": dataset, "out": str(out), "utterances": done.utterances, "skipped": done.skipped}
+        typer.echo(json.dumps({**document, "command": use}, indent=1))
+        return
     typer.echo(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
 
 
 @data.command("prepare")
 def prepare_(
-    dataset: str,
+    dataset: Corpus,
     data_root: DataRoot = None,
     backbone: Backbone = None,
     weights: Weights = None,
-    shift: Annotated[str, typer.Option(help="The shift, as in run.")] = "paper",
-    severity: Annotated[float, typer.Option(help="The strength of the shift, as in run.")] = 1.0,
+    shift: ShiftName = "paper",
+    severity: Severity = 1.0,
     jobs: Jobs = None,
     plugin: Plugins = None,
     cache: CacheFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done.
 
     Example: mmda-bench data prepare mintrec --data-root MIntRec
     """
-    from mmda_bench.cli import console
     from mmda_bench.config import RunConfig, Workspace
     from mmda_bench.sweep.plan import parse_weights
 
     workspace = Workspace(data_root=data_root, cache=cache, weights=parse_weights(weights or ()), plugins=plugin or ())
     config = RunConfig(dataset=dataset, backbone=backbone or "", shift=shift, severity=severity)
-    console.prepare(config, workspace, jobs=jobs)
+    load(workspace.plugins)
+    config.check()
+    from mmda_bench.cli import console
+
+    console.prepare(config, workspace, jobs=jobs, as_json=as_json)
 
 
 @data.command("verify")
 def verify_(
-    dataset: str,
+    dataset: Corpus,
     data_root: DataRoot = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many utterances.")] = None,
     backbone: Annotated[
@@ -94,8 +112,6 @@ def verify_(
 
     Example: mmda-bench data verify mintrec --data-root MIntRec
     """
-    import json
-
     from mmda_bench import api
     from mmda_bench.cli import output
     from mmda_bench.config import Workspace

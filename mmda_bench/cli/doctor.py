@@ -5,11 +5,12 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mmda_bench.dataset import Card
 from mmda_bench.errors import DataError, StoreError, UsageError
 from mmda_bench.machine import locks
 from mmda_bench.machine.devices import cpu_count
@@ -49,15 +50,35 @@ def examine(
 ) -> list[Check]:
     """All checks, in the order in which one would repair things.
 
-    ``dataset``: whose prefixes' need of disk is told, with ``backbone`` in the place of its own. ``weights``: locations
-    by modality, in the place of every backbone's own.
+    ``dataset``: only what this corpus needs, which is then needed, with ``backbone`` in the place of its own.
+    ``weights``: locations by modality, in the place of every backbone's own.
     """
-    checks = [_python(), *map(_library, NEEDED), *map(_installed, FOR_WEIGHTS), *_gpus(), _video(), _font()]
-    checks += [*_weights(weights or {}), _folder("cache folder", cache, "--cache"), _space(cache)]
-    checks += [_results(results), _locks(results, cache), *_plugins(), *_corpora(root)]
+    places = weights or {}
+    checks = [_python(), *map(_library, NEEDED)]
     if dataset is not None:
-        checks.append(_prefixes(dataset, root, backbone, weights or {}, cache))
-    return checks
+        checks += [*_asked(dataset, root, backbone, places, cache), *_gpus(), _font()]
+    else:
+        checks += [*map(_installed, FOR_WEIGHTS), *_gpus(), _video(), _font()]
+        checks += _weights(places, BACKBONES.names() if backbone is None else [backbone])
+    checks += [_folder("cache folder", cache, "--cache"), _space(cache), _results(results), _locks(results, cache)]
+    return checks if dataset is not None else [*checks, *_plugins(), *_corpora(root)]
+
+
+def _asked(
+    dataset: str, root: Path | None, backbone: str | None, weights: Mapping[str, str], cache: Path
+) -> Iterator[Check]:
+    """What one corpus needs beyond the libraries of every run: its files, its weights, and room for its prefixes."""
+    corpus, card = _corpus(dataset, root)
+    yield replace(corpus, needed=True)
+    name = backbone or (card.backbone if card is not None else "")
+    checks = list(_weights(weights, [name], asked=True)) if name else []
+    libraries = [*map(_installed, FOR_WEIGHTS)] if checks else []
+    if root is not None:
+        libraries.append(_video())
+    checks += [replace(check, needed=True) for check in libraries]
+    yield from checks
+    if card is not None and all(check.passed for check in checks):
+        yield _prefixes(dataset, root, backbone, weights, cache)
 
 
 def _python() -> Check:
@@ -130,10 +151,13 @@ def _font() -> Check:
         return Check("font of the figures", False, f"{FONT}: {' '.join(str(error).split())}", advice, needed=False)
 
 
-def _weights(given: Mapping[str, str]) -> Iterator[Check]:
-    """One line for each place that some backbone takes weights from."""
+def _weights(given: Mapping[str, str], backbones: Sequence[str], *, asked: bool = False) -> Iterator[Check]:
+    """One line for each place that some of ``backbones`` takes weights from. ``asked``: whether a run will need them;
+    then weights that are not here are missing only if the hub, where the first use gets them, cannot be reached."""
+    from mmda_bench.backbone.weights import hub_fault
+
     users: dict[tuple[str, str], list[str]] = {}
-    for name in BACKBONES.names():
+    for name in backbones:
         try:
             places = BACKBONES.get(name).default_weights
         except Exception as error:  # a backbone from a plug-in may raise anything
@@ -143,8 +167,12 @@ def _weights(given: Mapping[str, str]) -> Iterator[Check]:
             users.setdefault((modality, given.get(modality, place)), []).append(name)
     for (modality, place), names in users.items():
         title, found = f"{modality} weights of {', '.join(names)}", find_weights(place)
-        advice = f"{_how_to_get(modality, place)}; only {' and '.join(names)} need them"
-        yield Check(title, found is not None, f"{place}: {found or 'not on this machine'}", advice, needed=False)
+        detail, needed = f"{place}: {found or 'not on this machine'}", asked
+        if asked and found is None and not _is_path(place):
+            fault = hub_fault()
+            needed, detail = bool(fault), f"{detail}; {fault or 'the hub can be reached'}"
+        only = "" if asked else f"; only {' and '.join(names)} need{'s' if len(names) == 1 else ''} them"
+        yield Check(title, found is not None, detail, _how_to_get(modality, place) + only, needed=needed)
 
 
 def find_weights(place: str) -> Path | None:
@@ -206,8 +234,9 @@ def _prefixes(dataset: str, root: Path | None, backbone: str | None, weights: Ma
             disk = disk_needed(dataset, root=root, protocol=protocol, cache=cache, weights=weights)
     except UsageError:
         raise
-    except Exception as error:  # the corpus, the weights or a library may be missing: said above
-        return Check(title, False, " ".join(str(error).split()), "repair that first", needed=False)
+    except Exception as error:  # files may be missing or unreadable, weights may be of something else
+        look = f"mmda-bench data verify {dataset}" + (f" --data-root {root}" if root else "")
+        return Check(title, False, " ".join(str(error).split()), f"repair that; to see what there is: {look}")
     return Check(title, disk.enough, str(disk), "free some space or choose another folder with --cache DIR")
 
 
@@ -241,17 +270,21 @@ def _plugins() -> Iterator[Check]:
 
 def _corpora(root: Path | None) -> Iterator[Check]:
     for name in DATASETS.names():
-        title = f"corpus {name}"
-        try:
-            card = DATASETS.get(name)().describe(root)
-        except DataError as error:
-            yield Check(
-                title, False, " ".join(str(error).split()), "give its folder with --data-root DIR", needed=False
-            )
-            continue
-        except Exception as error:  # a reader from a plug-in may raise anything
-            yield Check(title, False, f"{type(error).__name__}: {error}", "tell the author of the reader", needed=False)
-            continue
-        lacks = card.needs_root and root is None
-        detail = "no --data-root given" if lacks else f"{card.title}, {len(card.classes)} classes, {card.licence}"
-        yield Check(title, not lacks, detail, f"{card.obtain}; then --data-root DIR", needed=False)
+        yield _corpus(name, root)[0]
+
+
+def _corpus(name: str, root: Path | None) -> tuple[Check, Card | None]:
+    """Whether a corpus is there, and what it says of itself if it is."""
+    title = f"corpus {name}"
+    DATASETS.entry(name)
+    try:
+        card = DATASETS.get(name)().describe(root)
+    except DataError as error:
+        detail = " ".join(str(error).split())
+        return Check(title, False, detail, "give its folder with --data-root DIR", needed=False), None
+    except Exception as error:  # a reader from a plug-in may raise anything
+        detail = f"{type(error).__name__}: {error}"
+        return Check(title, False, detail, "tell the author of the reader", needed=False), None
+    if card.needs_root and root is None:
+        return Check(title, False, "no --data-root given", f"{card.obtain}; then --data-root DIR", needed=False), None
+    return Check(title, True, f"{card.title}, {len(card.classes)} classes, {card.licence}", needed=False), card

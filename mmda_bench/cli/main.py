@@ -1,12 +1,14 @@
 """The verbs of the command line: parse, call, print. Heavy imports wait inside the functions: help is instant."""
 
+import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from mmda_bench.cli import completion
 from mmda_bench.cli.data import data
 from mmda_bench.cli.options import (
     ENVIRONMENT,
@@ -26,18 +28,21 @@ from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 from mmda_bench.store import DEFAULT_RESULTS
-
-if TYPE_CHECKING:
-    pass
+from mmda_bench.version import __version__
 
 app = typer.Typer(
-    cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A benchmark of multimodal domain adaptation with partially shifted modalities.",
+    epilog="Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 2",
 )  # fmt: skip
 NewName = Annotated[str, typer.Argument(help="The name to register, such as mine.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 AsPackage = Annotated[bool, typer.Option("--package", help="Write an installable package with an entry point.")]
-new = typer.Typer(no_args_is_help=True, help="Start something of your own.", rich_markup_mode=None)
+new = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Start something of your own.",
+    epilog="Example: mmda-bench new method mine",
+)  # fmt: skip
 app.add_typer(running)
 app.add_typer(reports)
 app.add_typer(data, name="data")
@@ -56,16 +61,20 @@ class Listing(StrEnum):
     md = "md"
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mmda-bench {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
 ) -> None:
-    if version:
-        from mmda_bench.version import __version__
-
-        typer.echo(f"mmda-bench {__version__}")
-        raise typer.Exit
+    pass
 
 
 @app.command("list")
@@ -92,78 +101,122 @@ def doctor(
     results: Results = DEFAULT_RESULTS,
     cache: CacheFolder = None,
     data_root: DataRoot = None,
-    dataset: Annotated[str | None, typer.Option(help="Also say what disk it needs.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.dataset, help="Only what this corpus needs, such as mintrec."),
+    ] = None,
     backbone: Backbone = None,
     weights: Weights = None,
     plugin: Plugins = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check this machine: libraries, devices, folders, weights, corpora; and what to do about each."""
-    from mmda_bench.cli import doctor as clinic
+    """Check this machine: libraries, devices, folders, weights, corpora; and what to do about each.
+
+    With --dataset it looks at what that corpus needs, and exits with 5 if it cannot run here.
+
+    Example: mmda-bench doctor --dataset mintrec --data-root MIntRec
+    """
     from mmda_bench.sweep import plan
 
     load(plugin)
+    if dataset is not None:
+        dataset = DATASETS.entry(dataset).name
+    if backbone is not None:
+        backbone = BACKBONES.entry(backbone).name
+    given = plan.parse_weights(weights or ())
+    from mmda_bench.cli import doctor as clinic
+
     checks = clinic.examine(
-        results=results, cache=cache_folder(cache), root=data_root, dataset=dataset, backbone=backbone,
-        weights=plan.parse_weights(weights or ()),
-    )  # fmt: skip
-    for check in checks:
-        typer.echo(str(check))
-    if any(check.needed and not check.passed for check in checks):
+        results=results, cache=cache_folder(cache), root=data_root, dataset=dataset, backbone=backbone, weights=given
+    )
+    usable = all(check.passed for check in checks if check.needed)
+    if as_json:
+        typer.echo(json.dumps({"usable": usable, "checks": [vars(check) for check in checks]}, indent=1))
+    else:
+        for check in checks:
+            typer.echo(str(check))
+    if not usable:
         raise typer.Exit(ENVIRONMENT)
 
 
 @app.command()
 def check(
-    method: Annotated[str, typer.Argument(metavar="NAME", help="A method, a dataset or a backbone.")],
+    method: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=completion.checked, help="A method, a dataset or a backbone."),
+    ],
     data_root: DataRoot = None,
     weights: Weights = None,
     plugin: Plugins = None,
+    as_json: AsJson = False,
 ) -> None:
     """Hold a method, a dataset or a backbone to its contract, on tiny data, in seconds.
 
     Example: mmda-bench check mine --plugin mine.py
     """
     from mmda_bench.sweep.plan import parse_weights
-    from mmda_bench.testing import check_backbone, check_dataset, method_contract
 
     load(plugin)
-    if method in DATASETS.entries():
-        checks = check_dataset(method, data_root)
-    elif method in BACKBONES.entries():
-        checks = check_backbone(method, parse_weights(weights or ()))
+    registry = next((one for one in (METHODS, DATASETS, BACKBONES) if method.lower() in one.entries()), METHODS)
+    name, given = registry.entry(method).name, parse_weights(weights or ())
+    from mmda_bench.testing import check_backbone, check_dataset, method_contract
+
+    if registry is DATASETS:
+        checks = check_dataset(name, data_root)
+    elif registry is BACKBONES:
+        checks = check_backbone(name, given)
     else:
-        checks = method_contract.check_method(method)
-    for one in checks:
-        typer.echo(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
+        checks = method_contract.check_method(name)
+    if as_json:
+        typer.echo(json.dumps([vars(one) for one in checks], indent=1))
+    else:
+        for one in checks:
+            typer.echo(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
     if not all(one.passed for one in checks):
         raise typer.Exit(HOLES)
 
 
 @new.command("method")
-def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
-    """Write a method that passes the check as it is, and its test. Example: mmda-bench new method mine"""
+def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False) -> None:
+    """Write a method that passes the check as it is, and its test.
+
+    Example: mmda-bench new method mine
+    """
     from mmda_bench.testing import new_method
 
-    _echo(new_method(name, folder, package=package))
+    _echo(new_method(name, folder, package=package), as_json=as_json)
 
 
 @new.command("dataset")
-def new_dataset_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
-    """Write a corpus reader that passes the check as it is, and its test. Example: mmda-bench new dataset mine"""
+def new_dataset_(
+    name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False
+) -> None:
+    """Write a corpus reader that passes the check as it is, and its test.
+
+    Example: mmda-bench new dataset mine
+    """
     from mmda_bench.testing import new_dataset
 
-    _echo(new_dataset(name, folder, package=package))
+    _echo(new_dataset(name, folder, package=package), as_json=as_json)
 
 
 @new.command("backbone")
-def new_backbone_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False) -> None:
-    """Write a backbone that passes the check as it is, and its test. Example: mmda-bench new backbone mine"""
+def new_backbone_(
+    name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False
+) -> None:
+    """Write a backbone that passes the check as it is, and its test.
+
+    Example: mmda-bench new backbone mine
+    """
     from mmda_bench.testing import new_backbone
 
-    _echo(new_backbone(name, folder, package=package))
+    _echo(new_backbone(name, folder, package=package), as_json=as_json)
 
 
-def _echo(paths: list[Path]) -> None:
+def _echo(paths: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"files": [str(path) for path in paths]}, indent=1))
+        return
     for path in paths:
         typer.echo(path)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mmda_bench.cli import completion
 from mmda_bench.cli.signals import termination_interrupts
 from mmda_bench.registry import load_plugin
 
@@ -38,21 +39,42 @@ CacheFolder = Annotated[
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="acoustic=, lexical= or visual=: a hub name, a folder or a file.")
 ]
-Backbone = Annotated[str | None, typer.Option("--backbone", help="Instead of the corpus's own.")]
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", autocompletion=completion.backbone, help="Networks in place of the corpus's own."),
+]
+Corpus = Annotated[str, typer.Argument(metavar="DATASET", autocompletion=completion.dataset, help="Such as avatars.")]
+DatasetName = Annotated[
+    str,
+    typer.Option("--dataset", autocompletion=completion.dataset, help="The corpus; see: mmda-bench list datasets."),
+]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A YAML or TOML file of these options; what is typed here wins.")
 ]
 Methods = Annotated[
     str,
-    typer.Option("--methods", help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add]."),
+    typer.Option(
+        "--methods", autocompletion=completion.methods,
+        help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add].",
+    ),
+]  # fmt: skip
+Anchors = Annotated[
+    str,
+    typer.Option(
+        "--anchors", autocompletion=completion.anchors, help="The modalities that do not shift: A,V or acoustic,visual."
+    ),
 ]
-Anchors = Annotated[str, typer.Option("--anchors", help="The modalities that do not shift, such as A,V.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]
 Splits = Annotated[
     str, typer.Option("--splits", help="Draws of halves and training sets: 0 (the first), 3 (a count), 0-2 or 0,2.")
 ]
 ShiftName = Annotated[
-    str, typer.Option("--shift", help="paper (variances), released (deviations) or corrupt:white-noise@3.")
+    str,
+    typer.Option(
+        "--shift",
+        autocompletion=completion.shift,
+        help="paper (variances), released (deviations) or corrupt:white-noise@3.",
+    ),
 ]
 Severity = Annotated[
     float, typer.Option("--severity", help="The strength of the shift: 1 is the corpus's own, 0 none.")
@@ -129,7 +151,7 @@ def typed(ctx: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     return {n: ctx.params[n] for n, source in said.items() if source and source.name in ("COMMANDLINE", "ENVIRONMENT")}
 
 
-def load(plugins: list[Path] | None) -> None:
+def load(plugins: Sequence[Path] | None) -> None:
     """Register what these files hold. What they print is no answer of ours: standard output may be read as JSON."""
     with contextlib.redirect_stdout(sys.stderr):
         for plugin in plugins or ():

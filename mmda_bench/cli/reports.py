@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load
+from mmda_bench.cli import completion
+from mmda_bench.cli.options import HOLES, AsJson, DatasetName, Plugins, Results, load
 from mmda_bench.cli.output import say
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 
@@ -38,9 +39,16 @@ def leaderboard(
 
 @reports.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="A row: a method, a3d2[-add], or the name of a submission.")],
-    second: Annotated[str, typer.Argument(help="Another row.")],
-    dataset: Annotated[str | None, typer.Option(help="Show this corpus only.")] = None,
+    first: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.method, help="A row: a method, a3d2[-add], or the name of a submission."
+        ),
+    ],
+    second: Annotated[str, typer.Argument(autocompletion=completion.method, help="Another row.")],
+    dataset: Annotated[
+        str | None, typer.Option(autocompletion=completion.dataset, help="Show this corpus only.")
+    ] = None,
     results: Results = DEFAULT_RESULTS,
     plugin: Plugins = None,
     as_json: AsJson = False,
@@ -62,8 +70,10 @@ def compare(
 @reports.command()
 def submit(
     file: Annotated[Path, typer.Argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
-    dataset: Annotated[str, typer.Option(help="The corpus.")],
-    anchor: Annotated[str, typer.Option(help="The anchor modality of the scenario.")],
+    dataset: DatasetName,
+    anchor: Annotated[
+        str, typer.Option(autocompletion=completion.anchor, help="The modality that does not shift: V or visual.")
+    ],
     name: Annotated[
         str | None, typer.Option(help="The name of the row, such as theirs.", show_default="the file's name")
     ] = None,

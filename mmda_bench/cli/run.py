@@ -18,6 +18,7 @@ from mmda_bench.cli.options import (
     CellJobs,
     ConfigFile,
     DataRoot,
+    DatasetName,
     DryRun,
     Epochs,
     GpusPerCell,
@@ -40,6 +41,7 @@ from mmda_bench.cli.options import (
     ToldAnchor,
     Trials,
     Weights,
+    load,
     typed,
 )
 from mmda_bench.cli.output import say
@@ -58,7 +60,7 @@ running = typer.Typer(rich_markup_mode=None)
 def run(
     ctx: typer.Context,
     config: ConfigFile = None,
-    dataset: str = typer.Option("avatars", help="The corpus; see: mmda-bench list datasets."),
+    dataset: DatasetName = "avatars",
     methods: Methods = "all",
     anchors: Anchors = "A,L,V",
     seeds: Seeds = "3",
@@ -93,9 +95,12 @@ def run(
 
     Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 0-4
     """
+    config_, workspace = settings(ctx)
+    load(workspace.plugins)
+    config_.check()  # before anything heavy is imported
     from mmda_bench import api
 
-    planned = api.plan(*settings(ctx))
+    planned = api.plan(config_, workspace)
     if dry_run:
         _say_plan(planned, as_json=as_json)
         return

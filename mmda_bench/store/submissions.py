@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 
-from mmda_bench.dataset import MODALITIES
+from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError, UsageError, suggest
 from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
 from mmda_bench.store.record import Metrics, Record, Submission, new_record, now
@@ -55,6 +55,8 @@ def submit(
         raise UsageError(f"--name {name!r}: expected letters, digits, spaces and . _ + -, at most 60, not first a sign")
     if seed < 0:
         raise UsageError(f"--seed {seed}: expected 0 or more")
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file; expected a .csv or .npz of predictions")
     scenario = find_scenario(store, dataset=dataset, anchor=anchor, signature=signature)
     content, probabilities = read_predictions(file, scenario)
     of = Submission(
@@ -80,13 +82,14 @@ def submit(
 
 def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | None = None) -> Scenario:
     """The scenario as stored cells have it; of several signatures the one with most cells, unless one is named."""
+    if anchor not in MODALITIES:
+        letters = ", ".join(f"{letter} ({NAMES[letter]})" for letter in MODALITIES)
+        raise UsageError(f"--anchor {anchor!r}: expected one of {letters}")
     records = [record for record in store.records()[0] if record["status"] == "ok"]
     known = sorted({record["key"]["dataset"] for record in records})
     if dataset not in known:
         stored = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
         raise UsageError(f"no cell of dataset {dataset!r} in {store.results}{stored}")
-    if anchor not in MODALITIES:
-        raise UsageError(f"--anchor {anchor!r}: expected one of {', '.join(MODALITIES)}")
     mine = [r for r in records if (r["key"]["dataset"], r["key"]["anchor"]) == (dataset, anchor)]
     counts = Counter(record["signature"] for record in mine)
     if signature is not None and signature not in counts:

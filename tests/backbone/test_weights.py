@@ -118,6 +118,18 @@ def test_offline_nothing_is_downloaded_and_the_message_says_what_to_get(
         load(location, trainable=3)
 
 
+def test_a_hub_out_of_reach_is_told_at_once_and_once(tmp_path, monkeypatch, caplog):
+    def create_connection(address, timeout):
+        raise OSError(f"no route to {address[0]}")
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr("mmda_bench.backbone.weights.getproxies", dict)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DataError, match=r"huggingface.co cannot be reached \(no route to huggingface.co\)"):
+        load_bert("google-bert/bert-base-uncased", trainable=3)
+    assert "Retry" not in caplog.text
+
+
 def test_local_folders_need_no_network(offline, weights):
     assert SmallPaper(weights).encoder("A").width == 48
     assert SmallPaper(weights).encoder("L").width == 48

@@ -1,6 +1,7 @@
 """What ``doctor`` says of a machine: what is there, what is not, and what to do about it."""
 
 import importlib
+import json
 import re
 import socket
 from types import SimpleNamespace
@@ -8,8 +9,10 @@ from types import SimpleNamespace
 import noise
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from mmda_bench.cli import doctor
+from mmda_bench.cli.main import app
 from mmda_bench.errors import UsageError
 from mmda_bench.registry import load_plugin
 
@@ -116,20 +119,39 @@ def test_the_disk_that_a_corpus_needs_is_told_on_request(examine, tmp_path, monk
     assert "--cache DIR" in short.advice
 
 
-def test_the_disk_of_a_corpus_that_is_not_there_is_said_to_be_unknown(examine):
-    check = examine(dataset="mintrec")["disk for the prefixes of mintrec"]
-    assert not check.passed
-    assert "--data-root DIR" in check.detail
+def test_a_corpus_that_cannot_run_here_is_exit_5_and_nothing_else_is_spoken_of(tmp_path):
+    folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    ask = lambda *words: CliRunner().invoke(app, ["doctor", *words, "--json", *folders])  # noqa: E731
+    absent = ask("--dataset", "MIntRec")
+    document = json.loads(absent.output)
+    corpora = {check["title"]: check for check in document["checks"] if check["title"].startswith("corpus ")}
+    assert (absent.exit_code, document["usable"], list(corpora)) == (5, False, ["corpus mintrec"])
+    assert "--data-root DIR" in corpora["corpus mintrec"]["advice"]
+    embedded = ask("--dataset", "avatars")
+    titles = [check["title"] for check in json.loads(embedded.output)["checks"]]
+    assert embedded.exit_code == 0
+    assert "disk for the prefixes of avatars" in titles
+    assert not [title for title in titles if "weights" in title or "mintrec" in title or title == "transformers"]
 
 
-def test_looking_downloads_nothing(examine, monkeypatch):
-    attempts = []
-    monkeypatch.setattr(socket.socket, "connect", lambda *args: attempts.append(args))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: attempts.append(args))
-    check = examine(dataset="avatars", backbone="paper")["disk for the prefixes of avatars"]
-    assert not check.passed
-    assert "hf download microsoft/wavlm-base-plus" in check.detail
-    assert attempts == []
+def test_looking_downloads_nothing_and_asks_only_whether_the_hub_is_there(examine, monkeypatch):
+    asked = []
+
+    def create_connection(address, timeout):
+        asked.append(address)
+        raise OSError("no route")
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: pytest.fail("the network was used"))
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    monkeypatch.delenv("https_proxy", raising=False)
+    check = examine(dataset="avatars", backbone="paper")["acoustic weights of paper"]
+    assert (check.passed, check.needed) == (False, True)
+    assert "hf download microsoft/wavlm-base-plus" in check.advice
+    assert "huggingface.co cannot be reached (no route)" in check.detail
+    assert set(asked) == {("huggingface.co", 443)}
+    monkeypatch.setattr(socket, "create_connection", lambda address, timeout: socket.socket())
+    assert not examine(dataset="avatars", backbone="paper")["acoustic weights of paper"].needed
 
 
 def test_a_corpus_of_no_such_name_is_a_mistake(examine):
