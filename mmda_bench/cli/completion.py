@@ -44,6 +44,13 @@ def _anchors() -> list[str]:
     return [*MODALITIES, *(NAMES[letter] for letter in MODALITIES)]
 
 
+def _tables() -> tuple[str, ...]:
+    from mmda_bench.report.choice import TABLES  # numpy, which the others do without
+
+    return TABLES
+
+
+table = one_of(_tables)
 method = one_of(METHODS.names)
 methods = list_of(_methods)
 anchor = one_of(_anchors)

@@ -1,6 +1,8 @@
 """The verbs that show what is stored: leaderboard, compare, submit, status."""
 
+import json
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +16,29 @@ from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 reports = typer.Typer(rich_markup_mode=None)
 
 
+class Form(StrEnum):
+    tex = "tex"
+    md = "md"
+    csv = "csv"
+
+
 @reports.command()
 def leaderboard(
     results: Results = DEFAULT_RESULTS,
     plugin: Plugins = None,
+    table: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.table, help="Print this table, such as main, and write nothing."),
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(autocompletion=completion.methods, help="Its rows, in this order: dt,dann,mine.")
+    ] = "",
+    columns: Annotated[str, typer.Option(help="Its columns, in this order: A,visual,ave.")] = "",
+    form: Annotated[Form | None, typer.Option("--format", help="How to print it.", show_default="md")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(autocompletion=completion.dataset, help="Only the table of this corpus.")
+    ] = None,
+    signature: Annotated[str | None, typer.Option(help="Only the table of this signature, without its seeds.")] = None,
     critical_difference: Annotated[
         bool, typer.Option("--critical-difference", help="Also ranks by Friedman and Nemenyi, which have little power.")
     ] = False,
@@ -25,11 +46,21 @@ def leaderboard(
 ) -> None:
     """Make every table, figure and the page anew from the stored records; nothing is trained.
 
-    Example: mmda-bench leaderboard --results results/local
+    Example: mmda-bench leaderboard --table main --methods dt,dann,a3d2 --format tex
     """
 
     load(plugin)
     store = existing_store(results)
+    if table or methods or columns or form or dataset or signature:
+        from mmda_bench.report import choice
+
+        found = choice.choose(
+            store, (table or "main").lower(), methods=methods, columns=columns, dataset=dataset and dataset.lower(),
+            signature=signature,
+        )  # fmt: skip
+        wanted = json.dumps(choice.lines(found), indent=1) + "\n" if as_json else choice.written(found, form or Form.md)
+        typer.echo(wanted, nl=False)
+        return
     write_and_print(store, as_json=as_json)
     if critical_difference and not as_json:
         from mmda_bench import report
@@ -90,8 +121,6 @@ def submit(
 
     Example: mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
     """
-    import json
-
     from mmda_bench import api
     from mmda_bench.store import weighted_f1
 

@@ -40,7 +40,7 @@ def compare(
         raise UsageError(f"no record of dataset {dataset!r}{hint}")
     boards = [board for board in boards if dataset in (None, board.dataset)]
     rows = [{row.label: row for row in competitors(board)} for board in boards]
-    names = [_label(name, rows) for name in (first, second)]
+    names = [row_label(name, rows) for name in (first, second)]
     if names[0] == names[1]:
         raise UsageError(f"{first} and {second} are the same method; name two")
     comparisons = [
@@ -59,7 +59,7 @@ def competitors(board: Board) -> list[Row]:
     return [*board.lines, *references, *board.external]
 
 
-def _label(name: str, rows: Sequence[dict[str, Row]]) -> str:
+def row_label(name: str, rows: Sequence[dict[str, Row]]) -> str:
     """The label of the row that ``name`` means: as typed, as typed elsewhere, or of a submission."""
     known = list(dict.fromkeys(label for by_label in rows for label in by_label))
     if lower_name(name).partition("[")[0] in METHODS.entries():

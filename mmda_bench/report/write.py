@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmda_bench.report import ranks
 from mmda_bench.report.figures import domains, gallery
@@ -11,8 +10,7 @@ from mmda_bench.report.load import load_boards
 from mmda_bench.report.rows import Board
 from mmda_bench.store import Damaged, Store, write_bytes, write_text
 
-if TYPE_CHECKING:
-    pass
+TABLES = "tables"  # the folder of single tables for papers
 
 
 def write_leaderboards(
@@ -22,9 +20,10 @@ def write_leaderboards(
     loaded: tuple[list[Board], list[Damaged]] | None = None,
     if_changed: bool = False,
 ) -> list[Path]:
-    """Write leaderboard.md, .tex, .csv and .json, index.html and figures/ into ``results`` (the store's folder unless
-    given); the paths of all but the figures. ``loaded``: what :func:`load_boards` gave, if it was called before.
-    ``if_changed``: not where these tables lie there already, with a page made after them; drawing takes long."""
+    """Write leaderboard.md, .tex, .csv and .json, tables/, index.html and figures/ into ``results`` (the store's folder
+    unless given); the paths of all but the single tables and the figures. ``loaded``: what :func:`load_boards` gave, if
+    it was called before. ``if_changed``: not where these tables lie there already, with a page made after them; drawing
+    takes long."""
     boards, damaged = loaded or load_boards(store)
     folder = results or store.results
     texts = {
@@ -34,10 +33,15 @@ def write_leaderboards(
         "leaderboard.json": markdown.json_text(boards, damaged),
     }
     paths = [folder / name for name in (*texts, "index.html")]
+    single = {f"{TABLES}/{name}.tex": text for name, text in latex.files(boards).items()}
+    texts |= single
     if if_changed and _lie_there(texts, folder):
         return paths
     for name, text in texts.items():  # before the figures, which take longer and may be interrupted
         write_text(folder / name, text)
+    for left_over in (folder / TABLES).glob("*.tex"):
+        if f"{TABLES}/{left_over.name}" not in single:
+            left_over.unlink(missing_ok=True)
     coordinates = domains.Coordinates(store.results / gallery.TSNE)
     plates = gallery.draw(boards, store, coordinates)
     pictures = gallery.files(plates, coordinates)

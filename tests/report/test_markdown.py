@@ -41,7 +41,7 @@ def boards(tmp_path_factory):
 
 def grammar(text):
     """What is wrong with LaTeX of the kind that we write; a list of complaints."""
-    wrong = []
+    wrong, text = [], re.sub(r"^%.*\n", "", text, flags=re.M)
     if unknown := {c for c in text if not c.isascii() and c not in "äöüßéèê"}:
         wrong.append(f"characters that the standard fonts lack: {unknown}")
     depth, stack = 0, []
@@ -57,13 +57,15 @@ def grammar(text):
                 wrong.append("a brace closes nothing")
     if depth or stack:
         wrong.append(f"not closed: {stack or 'a brace'}")
+    text = re.sub(r"@\{(?:[^{}]|\{\})*\}", "", text)  # between columns
     for columns, body in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", text, re.S):
         body = re.sub(r"\\(top|mid|bottom)rule", "", body)
         rows = [row for row in body.split("\\\\\n") if row.strip()]
-        found = {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows}
+        wider = [sum(int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", row)) for row in rows]
+        found = {len(re.findall(r"(?<!\\)&", row)) + 1 + more for row, more in zip(rows, wider, strict=True)}
         if found != {len(columns)}:
             wrong.append(f"{len(columns)} columns declared, {found} found")
-    plain = re.sub(r"\\[a-zA-Z]+|\\.", "", text)
+    plain = re.sub(r"\\label\{[^}]*\}|\\[a-zA-Z]+|\\.", "", text)
     if stray := re.findall(r"[#^~_]", re.sub(r"%.*", "", plain)):
         wrong.append(f"not escaped: {stray}")
     if text.count("$") % 2:
@@ -84,6 +86,34 @@ def test_the_latex_is_grammatical(boards):
     assert grammar(text) == []
     assert text.count("\\begin{table}") == len(tables.tables(boards[0])) >= 9
     assert text.count("weighted-f1") == text.count("\\begin{table}"), "a signature under each"
+
+
+def test_every_table_is_a_file_with_a_label_of_its_own_and_a_caption_of_a_few_words(boards):
+    files = latex.files([*boards, *boards])
+    assert list(files)[:3] == ["avatars-main", "avatars-reference", "avatars-ablation-a3d2"]
+    for name, text in files.items():
+        assert grammar(text) == []
+        assert text.count("\\begin{table}") == 1
+        assert f"\\label{{tab:{name}}}" in text
+        assert len(re.search(r"\\caption\{(.*)\}\n", text)[1].split()) < 60
+    main = files["avatars-main"]
+    assert "% How to read it: " in main
+    caption = re.search(r"\\caption\{(.*)\}\n", main)[1]
+    assert caption.startswith("Weighted F1 on the target test set by anchor modality, Avatars")
+    assert "Percent, mean $\\pm$ standard deviation over 5 seeds." in caption
+
+
+def test_decimal_points_stand_below_each_other():
+    kinds = {
+        ("66.85 ± 2.28", "44.73 ± 15.75", "–"): "r@{.}l@{${}\\pm{}$}r@{.}l", ("0.19", "12.50"): "r", ("906", "–"): "r",
+        ("1.5", "0.25"): "r@{.}l",
+    }  # fmt: skip
+    for texts, kind in kinds.items():
+        assert latex._kind([tables.TextCell(text) for text in texts]) == kind
+    spread = next(iter(kinds.values()))
+    assert latex._cell(tables.TextCell("44.73 ± 15.75 (2/3)"), spread) == "44 & 73 & 15 & 75 (2/3)"
+    assert latex._cell(tables.TextCell("44.73 ± 15.75", bold=True), spread).count("\\textbf") == 4
+    assert latex._cell(tables.TextCell("– (failed)"), spread) == "\\multicolumn{4}{c}{-- (failed)}"
 
 
 def test_foreign_text_stays_text_in_latex():
@@ -140,7 +170,7 @@ def test_markdown_tables_have_as_many_cells_in_every_line(boards):
 
 
 def test_code_in_a_caption_keeps_the_spaces_around_it():
-    table = tables.Table("x", "X", ["a"], [[tables.Cell("1")]], "Before `one two`, `three` after.")
+    table = tables.Table("x", "X", ["a"], [[tables.TextCell("1")]], "Before `one two`, `three` after.")
     assert markdown.markdown_table(table, "s").endswith("\n\nBefore `one two`, `three` after.")
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -81,6 +81,11 @@ def markdown_table(table: Table, signature: str) -> str:
     return f"### {_inline(table.title)}\n\n{grid}\n\n{_code(signature)}\n\n{_caption(table.caption)}"
 
 
+def titled(table: Table, board: Board) -> str:
+    """One table below the title of its corpus."""
+    return f"## {_inline(board.title)}\n\n{markdown_table(table, board.signature)}"
+
+
 def _inline(text: str) -> str:
     """Foreign text on one line of Markdown, without markup of its own."""
     text = " ".join(text.split()).replace("&", "&amp;")
@@ -108,10 +113,16 @@ def _caption(text: str) -> str:
 
 
 def csv_text(boards: Sequence[Board]) -> str:
+    """All numbers of all boards; see :func:`rows_of`."""
+    return csv_lines(rows_of(boards))
+
+
+def csv_lines(lines: Iterable[Mapping[str, Any]]) -> str:
+    """Some of the lines of :func:`rows_of`, below the names of the columns."""
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in line.items()} for line in rows_of(boards))
+    writer.writerows({name: _harmless(value) for name, value in line.items()} for line in lines)
     return file.getvalue()
 
 
