@@ -15,8 +15,8 @@ from mmda_bench.functional import dimension_cost, grad_reverse, information_bott
     ours="domain loss: mean over both domains; the step where OT starts as a share of training",
 )
 class A3D2Released(Method):
-    """What the released code does in place of the paper, item by item; learning rates, trainable layers, shifts and the
-    dropped last test batch belong to the protocol.
+    """What the released code does in place of the paper, item by item; heads (``--heads bn``), shifts (``--shift
+    released-8bit``), learning rates, trainable layers and the dropped last test batch belong to the protocol.
 
     * discriminators: for A, V and L, anchor included, weights .1, .7, .1 whatever the anchor; gamma2 = 10 times these
     * product: z_m ⊗ softmax of the *joint* head, not detached

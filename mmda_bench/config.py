@@ -115,6 +115,7 @@ class RunConfig:
     missing_in: str = Protocol.missing_in
     missing_rate: float = Protocol.missing_rate
     told_anchor: str = Protocol.told_anchor
+    heads: str = Protocol.heads
     jobs: int | None = None
     gpus_per_cell: float | None = None
     address: str | None = None
@@ -199,7 +200,7 @@ class RunConfig:
         DATASETS.entry(self.dataset)
         plan.check_values(
             shift=self.shift, severity=self.severity, epochs=self.epochs, batch=self.batch, beta=self.beta,
-            split=self.split,
+            split=self.split, heads=self.heads,
         )  # fmt: skip
         if self.backbone:
             BACKBONES.entry(self.backbone)
@@ -216,8 +217,8 @@ class RunConfig:
         """The protocol on the corpus of ``card``, before settings are chosen. Raises :class:`UsageError`."""
         return plan.protocol_for(
             card, backbone=self.backbone or None, shift=self.shift, severity=self.severity, epochs=self.epochs,
-            batch=self.batch, beta=self.beta, split=self.split, missing=self.missing, missing_in=self.missing_in,
-            missing_rate=self.missing_rate, told_anchor=self.told_anchor, weights=weights,
+            batch=self.batch, beta=self.beta, split=self.split, heads=self.heads, missing=self.missing,
+            missing_in=self.missing_in, missing_rate=self.missing_rate, told_anchor=self.told_anchor, weights=weights,
         )  # fmt: skip
 
     def cells(

@@ -9,7 +9,8 @@ from typing import Any
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.version import __version__
 
-SHIFTS = ("paper", "released")
+SHIFTS = ("paper", "released", "released-8bit")
+HEADS = ("plain", "bn")
 CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
 SPLITS = ("train", "validation", "test")
 DOMAINS = ("source", "target")
@@ -33,11 +34,14 @@ class Protocol:
 
     ``batch``: utterances per domain in a step [paper: 48]. ``beta``: weight of log|Σ| in L_IB [paper: 1e-3].
     ``epochs``: 4 at full learning rate, the others at falling factors [released code: 4+4]. ``shift``: "paper" takes
-    the card's numbers as variances, "released" as standard deviations; ``corrupt:NAME@S`` is a corruption at severity
+    the card's numbers as variances, "released" as standard deviations, "released-8bit" also rounds darkened pictures
+    to whole brightness values, as the released code does; ``corrupt:NAME@S`` is a corruption at severity
     S (:mod:`mmda_bench.shifts.corruptions`), where ``severity`` stays 1. The model of the last epoch is scored.
     ``backbone``: "" only until a run settles it: the corpus's own. ``weights``: digest of the pretrained
-    weights in use, "" for a backbone that brings its own. ``select``: who chose the settings: "last" for nobody, a
-    validator for the best of so many ``trials`` of a ``study``, "trial" for one of those.
+    weights in use, "" for a backbone that brings its own. ``heads``: "plain" linear ones, or "bn", those of A3D2's
+    released code (:class:`~mmda_bench.backbone.network.MultimodalNetwork`), with its weight decay. ``select``: who
+    chose the settings: "last" for nobody, a validator for the best of so many ``trials`` of a ``study``, "trial" for
+    one of those.
 
     ``missing``: modalities that target utterances lack, such as "AL". ``missing_in``: "test", the target test set
     alone, or "target", all of the target. ``missing_rate``: how likely each of them is lacking, drawn by utterance.
@@ -52,6 +56,7 @@ class Protocol:
     beta: float = 1e-3
     split: int = 0
     weights: str = ""
+    heads: str = HEADS[0]
     select: str = LAST
     trials: int = 0
     study: int = 0
@@ -94,6 +99,7 @@ class Protocol:
             f"shift:{self.shift}{strength}",
             *self._conditions(),
             f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
+            *([f"heads:{self.heads}"] if self.heads != HEADS[0] else []),
             f"epochs:{self.epochs}",
             f"select:{self.select}",
         ]

@@ -1,4 +1,8 @@
-"""The one multimodal network that every method trains: last layers, pooling, representations and heads."""
+"""The one multimodal network that every method trains: last layers, pooling, representations and heads.
+
+Its projections and heads are linear, or ("bn") as in A3D2's released code: Linear–BatchNorm–ReLU, the joint head with
+a hidden layer.
+"""
 
 from collections.abc import Mapping
 
@@ -11,17 +15,19 @@ from mmda_bench.backbone.layers import LSTMPool, TextCNN
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.functional.precision import full_precision
+from mmda_bench.protocol import HEADS
 
+HIDDEN = 128  # units between joint Z and joint logits in the released code
 DIMS: dict[str, int] = {**dict.fromkeys(MODALITIES, DIMENSION), "joint": DIMENSION * len(MODALITIES)}
 
 
 class ModalityEncoder(nn.Module):
     """Trainable layers, pooling, Linear(→256), l2 norm: the part of an encoder after its frozen prefix.
 
-    No batch norm anywhere, so that one forward of source and target together equals two forwards.
+    Without ``normalised`` there is no batch norm anywhere: one forward of source and target together equals two.
     """
 
-    def __init__(self, backbone: Backbone, modality: str) -> None:
+    def __init__(self, backbone: Backbone, modality: str, *, normalised: bool = False) -> None:
         super().__init__()
         encoder = backbone.encoder(modality)
         self.pretrained = encoder.layers
@@ -29,7 +35,7 @@ class ModalityEncoder(nn.Module):
         self.pool = pool(encoder.width, backbone.channels)
         self.groups = 1 if pool is LSTMPool else backbone.length_groups  # all clips have the same number of pictures
         self.dropout = nn.Dropout(backbone.dropout)
-        self.project = nn.Linear(self.pool.width, DIMENSION)
+        self.project = (Normalised if normalised else nn.Linear)(self.pool.width, DIMENSION)
 
     def forward(self, batch: Sequences) -> Tensor:
         if self.groups == 1:
@@ -43,13 +49,44 @@ class ModalityEncoder(nn.Module):
         return self.pool(self.pretrained(batch.values, batch.mask), batch.mask)
 
 
-class MultimodalNetwork(nn.Module):
-    """z and logits of all modalities. Linear heads for A, L, V and joint; Z_joint = [Z_A, Z_L, Z_V], norm √3."""
+class BatchNorm(nn.BatchNorm1d):
+    """Of the statistics of the batch in training; of the running ones where it has less than two rows [ours]."""
 
-    def __init__(self, backbone: Backbone, classes: int) -> None:
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1:
+            return super().forward(x)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+
+
+class Normalised(nn.Sequential):
+    """Linear–BatchNorm–ReLU: (B, inputs) to (B, outputs) ≥ 0 [A3D2, official]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.Linear(inputs, outputs), BatchNorm(outputs), nn.ReLU())
+
+
+def make_heads(classes: int, *, normalised: bool = False) -> nn.ModuleDict:
+    """A head for A, L, V and joint: linear, or as the released code has them, the joint one with a hidden layer."""
+    if not normalised:
+        return nn.ModuleDict({m: nn.Linear(width, classes) for m, width in DIMS.items()})
+    heads = {m: nn.Sequential(Normalised(DIMENSION, classes)) for m in MODALITIES}
+    joint = nn.Sequential(Normalised(DIMS["joint"], HIDDEN), nn.Dropout(0.3), Normalised(HIDDEN, classes))
+    return nn.ModuleDict({**heads, "joint": joint})
+
+
+class MultimodalNetwork(nn.Module):
+    """z and logits of all modalities. Linear heads for A, L, V and joint; Z_joint = [Z_A, Z_L, Z_V], norm √3.
+
+    ``heads``: "plain", or "bn" for the released code's, which normalise each batch: source and target are then to be
+    given one after the other, since each domain has statistics of its own in training. Those of evaluation are running
+    means over both. The representations before the l2 norm and the logits are then ≥ 0.
+    """
+
+    def __init__(self, backbone: Backbone, classes: int, *, heads: str = HEADS[0]) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({m: ModalityEncoder(backbone, m) for m in MODALITIES})
-        self.heads = nn.ModuleDict({m: nn.Linear(width, classes) for m, width in DIMS.items()})
+        self.normalised = heads == "bn"
+        self.encoders = nn.ModuleDict({m: ModalityEncoder(backbone, m, normalised=self.normalised) for m in MODALITIES})
+        self.heads = make_heads(classes, normalised=self.normalised)
         self.scale = backbone.logit_scale
 
     @full_precision

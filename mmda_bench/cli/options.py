@@ -87,6 +87,7 @@ MissingRate = Annotated[
 ToldAnchor = Annotated[
     str, typer.Option("--told-anchor", help="What the methods take for the anchor: a wrong one, or none (to be found).")
 ]
+HeadsKind = Annotated[str, typer.Option("--heads", help="plain, or bn: the heads of A3D2's released code.")]
 Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
 Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
 ProtocolName = Annotated[

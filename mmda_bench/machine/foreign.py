@@ -19,6 +19,7 @@ def fused_adam(
     rate: float,
     betas: tuple[float, float],
     epsilon: float,
+    decay: float,
     skip: Tensor | None,
 ) -> None:
     """One step of Adam in place, by ``torch._fused_adam_``: seen in torch 2.6 to 2.14.
@@ -37,7 +38,7 @@ def fused_adam(
         lr=rate,
         beta1=betas[0],
         beta2=betas[1],
-        weight_decay=0.0,
+        weight_decay=decay,
         eps=epsilon,
         amsgrad=False,
         maximize=False,

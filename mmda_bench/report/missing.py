@@ -72,7 +72,7 @@ def run_command(
     words += ["--anchors", ",".join(anchors), "--seeds", text]
     protocol, default = Protocol(**key["protocol"]), Protocol(backbone=key["protocol"]["backbone"])
     words += ["--backbone", protocol.backbone]
-    for name in ("shift", "severity", "epochs", "missing", "missing_in", "missing_rate", "told_anchor"):
+    for name in ("shift", "severity", "heads", "epochs", "missing", "missing_in", "missing_rate", "told_anchor"):
         if getattr(protocol, name) != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", f"{getattr(protocol, name)}"]
     words += ["--splits", f"{protocol.split}-{protocol.split}"] if protocol.split else []

@@ -8,6 +8,7 @@ the same noise is scaled and the same order of words is masked further, so a sev
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,13 @@ from mmda_bench.shifts.scripts import units
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
 STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EightBitShift(Shift):
+    """A shift that rounds darkened pictures to whole brightness values, 0 to 255."""
+
+    eight_bit: bool = True
 
 
 def draw(corpus: str, utterance_id: str, modality: str, *, seed: int = 0) -> np.random.Generator:
@@ -40,12 +48,15 @@ def normalise_frames(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def shift_frames(
-    frames: NDArray[np.uint8], *, brightness: float, noise: float, rng: np.random.Generator
+    frames: NDArray[np.uint8], *, brightness: float, noise: float, rng: np.random.Generator, eight_bit: bool = False
 ) -> NDArray[np.float32]:
     """Darken by the factor ``brightness``, normalise, then add N(0, ``noise``) [paper, section 4].
 
     (T, H, W, 3) uint8 RGB to float32 normalised frames. The noise comes after normalising and is not clipped.
+    ``eight_bit``: what is darkened is rounded to 0 … 255, as in the released code.
     """
+    if eight_bit:
+        frames, brightness = np.rint(np.clip(np.float32(brightness) * frames, 0, 255)).astype(np.uint8), 1.0
     dark = _normalise(frames, brightness)
     if noise > 0:
         dark += _gaussian(dark.shape, noise, rng)
@@ -91,7 +102,8 @@ def corrupt(modality: str, raw: Any, *, shift: Shift, rng: np.random.Generator, 
     if modality == "L":
         return mask_words(raw, share=shift.masked, mask=mask, rng=rng)
     if modality == "V":
-        return shift_frames(raw, brightness=shift.brightness, noise=shift.visual_noise, rng=rng)
+        eight_bit = isinstance(shift, EightBitShift)
+        return shift_frames(raw, brightness=shift.brightness, noise=shift.visual_noise, rng=rng, eight_bit=eight_bit)
     raise ValueError(f"modality {modality!r} has no shift; expected one of {', '.join(MODALITIES)}")
 
 
@@ -108,15 +120,16 @@ def _normalise(frames: NDArray[np.uint8], brightness: float) -> NDArray[np.float
 def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
     """The corruption at the protocol's severity: variances, darkening (towards 1) and masked share are scaled.
 
-    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does. Beyond 1
-    pictures go no darker than black and no more words are masked than there are. A shift ``corrupt:NAME@S`` has its
-    corruption in the place of these three.
+    Shift "released" takes the numbers of the two noises as standard deviations, as the published code does, and
+    "released-8bit" rounds darkened pictures as well. Beyond 1 pictures go no darker than black and no more words are
+    masked than there are. A shift ``corrupt:NAME@S`` has its corruption in the place of these three.
     """
     if protocol.shift.startswith(CORRUPT):
         return Shift(noise=0.0, brightness=1.0, visual_noise=0.0, masked=0.0)
-    power = 2 if protocol.shift == "released" else 1
+    power = 1 if protocol.shift == "paper" else 2
     s = protocol.severity
-    return Shift(
+    kind = EightBitShift if protocol.shift == "released-8bit" else Shift
+    return kind(
         noise=s * shift.noise**power,
         brightness=max(0.0, (1 - s) + s * shift.brightness),
         visual_noise=s * shift.visual_noise**power,

@@ -28,6 +28,7 @@ class ProtocolKey(TypedDict):
     beta: NotRequired[Number]
     split: NotRequired[Count]
     weights: NotRequired[Text]
+    heads: NotRequired[Text]
     select: NotRequired[Text]
     trials: NotRequired[Count]
     study: NotRequired[Count]

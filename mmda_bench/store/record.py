@@ -273,12 +273,11 @@ def unfinished(cell: Cell, *, status: Status, reason: str, traceback: Sequence[s
 def titles_of(of: Cell | Submission, card: Card | None = None) -> Titles:
     """Names for people. ``card``: of the corpus, once it is read; before, its title is that of the registry."""
     corpus, method = DATASETS.entries().get(of.dataset), METHODS.entries().get(of.method)
-    typed = label(of.method, of.params, of.off, of.rates) if isinstance(of, Cell) else of.method
     marked = of.version.endswith(SYNTHETIC)
     return {
         "dataset": card.title if card else said_synthetic(corpus.title if corpus else of.dataset, marked),
         "method": method.title if method and isinstance(of, Cell) else of.method,
-        "label": typed,
+        "label": label(of.method, of.params, of.off, of.rates) if isinstance(of, Cell) else of.method,
         "synthetic": card.synthetic if card else marked or None,
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card, modality
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import CORRUPT, SHIFTS, SUPERVISED, TUNING_SEED, Cell, Protocol
+from mmda_bench.protocol import CORRUPT, HEADS, SHIFTS, SUPERVISED, TUNING_SEED, Cell, Protocol
 from mmda_bench.registry import BACKBONES, VALIDATORS
 from mmda_bench.registry.spec import Spec, parse_methods
 from mmda_bench.sweep import conditions
@@ -61,14 +61,14 @@ def protocol_for(
     card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
     batch: int = Protocol.batch, beta: float = Protocol.beta, split: int = Protocol.split,
     missing: str = Protocol.missing, missing_in: str = Protocol.missing_in, missing_rate: float = Protocol.missing_rate,
-    told_anchor: str = Protocol.told_anchor, weights: Mapping[str, str] | None = None,
+    told_anchor: str = Protocol.told_anchor, heads: str = Protocol.heads, weights: Mapping[str, str] | None = None,
 ) -> Protocol:  # fmt: skip
     """The protocol of a run on the corpus of ``card``; raises :class:`UsageError` for values that make no sense.
 
     ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
     """
     name = BACKBONES.entry(backbone or card.backbone).name
-    check_values(shift=shift, severity=severity, epochs=epochs, batch=batch, beta=beta, split=split)
+    check_values(shift=shift, severity=severity, epochs=epochs, batch=batch, beta=beta, split=split, heads=heads)
     lacking = conditions.missing_modalities(missing, where=missing_in, rate=missing_rate)
     told = conditions.told_anchor(told_anchor)
     digest = BACKBONES.get(name)(weights).weights_digest()
@@ -79,6 +79,7 @@ def protocol_for(
         batch=batch,
         beta=beta,
         split=split,
+        heads=heads,
         weights=digest,
         epochs=Protocol.epochs if epochs is None else epochs,
         missing=lacking,
@@ -88,8 +89,10 @@ def protocol_for(
     )
 
 
-def check_values(*, shift: str, severity: float, epochs: int | None, batch: int, beta: float, split: int) -> None:
-    """Raise :class:`UsageError` for a shift that does not exist and for numbers that make no sense."""
+def check_values(
+    *, shift: str, severity: float, epochs: int | None, batch: int, beta: float, split: int, heads: str
+) -> None:
+    """Raise :class:`UsageError` for a shift or heads that do not exist and for numbers that make no sense."""
     if shift.startswith(CORRUPT):
         _corrupted(shift)
         if severity != 1:
@@ -97,6 +100,8 @@ def check_values(*, shift: str, severity: float, epochs: int | None, batch: int,
     elif shift not in SHIFTS:
         hint = suggest(shift, list(SHIFTS)) or f"; known: {', '.join(SHIFTS)}, {CORRUPT}NAME@SEVERITY"
         raise UsageError(f"unknown shift {shift!r}{hint}")
+    if heads not in HEADS:
+        raise UsageError(f"unknown heads {heads!r}{suggest(heads, list(HEADS))}; known: {', '.join(HEADS)}")
     if not (math.isfinite(severity) and severity >= 0):
         raise UsageError(f"--severity {severity}: expected a number from 0 (no shift) upwards; 1 is the corpus's own")
     if epochs is not None and epochs < 1:

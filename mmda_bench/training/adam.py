@@ -5,7 +5,7 @@ compiler, which costs every worker over a second, and it has no public way to le
 The kernel is private (:mod:`mmda_bench.machine.foreign`), and held to the public class by a test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmda_bench.machine import foreign
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # the defaults of the paper
+DECAY = 1e-4  # of heads and discriminators in A3D2's released code
 
 
 class _Moments(NamedTuple):
@@ -25,7 +26,8 @@ class _Moments(NamedTuple):
 
 
 class FusedAdam:
-    """Adam over ``groups`` of parameters, each with a learning rate of its own, without weight decay.
+    """Adam over ``groups`` of parameters, each with a learning rate of its own. ``decayed``: those of the parameters
+    that have :data:`DECAY` times their value added to their gradient, as ``torch.optim.Adam(weight_decay=...)`` does.
 
     >>> weight = nn.Parameter(torch.ones(1))
     >>> optimiser = FusedAdam([[weight]])
@@ -35,8 +37,9 @@ class FusedAdam:
     0.9
     """
 
-    def __init__(self, groups: Sequence[Sequence[nn.Parameter]]) -> None:
+    def __init__(self, groups: Sequence[Sequence[nn.Parameter]], *, decayed: Iterable[nn.Parameter] = ()) -> None:
         self.groups = [list(group) for group in groups]
+        self.decayed = set(decayed)
         self._moments: dict[nn.Parameter, _Moments] = {}
 
     def zero_grad(self) -> None:
@@ -53,16 +56,30 @@ class FusedAdam:
         the host need not know.
         """
         for group, rate in zip(self.groups, rates, strict=True):
-            moving = [(p, p.grad) for p in group if p.grad is not None]
-            for dtype in dict.fromkeys(p.dtype for p, _ in moving):  # the kernel takes one type at a time
-                self._move([(p, grad) for p, grad in moving if p.dtype == dtype], rate, skip)
+            together: dict[tuple[torch.dtype, bool], list[tuple[nn.Parameter, Tensor]]] = {}
+            for p in group:
+                if p.grad is not None:  # the kernel takes one type and one decay at a time
+                    together.setdefault((p.dtype, p in self.decayed), []).append((p, p.grad))
+            for (_, decayed), moving in together.items():
+                self._move(moving, rate, skip, decay=DECAY if decayed else 0.0)
 
-    def _move(self, moving: Sequence[tuple[nn.Parameter, Tensor]], rate: float, skip: Tensor | None) -> None:
+    def _move(
+        self, moving: Sequence[tuple[nn.Parameter, Tensor]], rate: float, skip: Tensor | None, *, decay: float
+    ) -> None:
         moments = [self._moments_of(p) for p, _ in moving]
         means, squares, steps = (list(part) for part in zip(*moments, strict=True))
         parameters, gradients = zip(*moving, strict=True)
         foreign.fused_adam(
-            parameters, gradients, means, squares, steps, rate=rate, betas=BETAS, epsilon=EPSILON, skip=skip
+            parameters,
+            gradients,
+            means,
+            squares,
+            steps,
+            rate=rate,
+            betas=BETAS,
+            epsilon=EPSILON,
+            decay=decay,
+            skip=skip,
         )
 
     def _moments_of(self, parameter: nn.Parameter) -> _Moments:

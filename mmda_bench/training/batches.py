@@ -13,6 +13,8 @@ from mmda_bench.features.corpus import Corpus
 from mmda_bench.machine.transfer import mark, sent, side_stream
 from mmda_bench.protocol import DOMAINS, Cell, name_hash
 
+Outputs = tuple[dict[str, Tensor], dict[str, Tensor]]  # z and logits
+
 
 class Batch(NamedTuple):
     """Rows of the two training sets, and their features on the device; None where the method sees no target."""
@@ -98,6 +100,29 @@ def join(first: Mapping[str, Sequences], second: Mapping[str, Sequences]) -> dic
             _join_on_host(a.host_mask, b.host_mask, length),
         )
     return joined
+
+
+def passes(
+    source: Mapping[str, Sequences], target: Mapping[str, Sequences] | None, *, apart: bool
+) -> list[Mapping[str, Sequences]]:
+    """What goes through the network at once: both domains in one batch, or ``apart`` one after the other."""
+    if target is None:
+        return [source]
+    return [source, target] if apart else [join(source, target)]
+
+
+def stacked(outputs: Sequence[Outputs]) -> Outputs:
+    """z and logits of several forward passes, the rows of one below those of the other."""
+    if len(outputs) == 1:
+        return outputs[0]
+    z, logits = ({m: torch.cat([one[m] for one in parts]) for m in parts[0]} for parts in zip(*outputs, strict=True))
+    return z, logits
+
+
+def by_domain(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The first ``rows`` of each, and the others."""
+    split = {m: value.tensor_split((rows,)) for m, value in values.items()}
+    return {m: parts[0] for m, parts in split.items()}, {m: parts[1] for m, parts in split.items()}
 
 
 def _join_on_host(a: np.ndarray | None, b: np.ndarray | None, length: int) -> np.ndarray | None:

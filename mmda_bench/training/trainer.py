@@ -36,7 +36,7 @@ from mmda_bench.store.provenance import origin, source_digest
 from mmda_bench.store.record import Metrics, Record, Times, new_record, now, titles_of
 from mmda_bench.training.adam import FusedAdam
 from mmda_bench.training.assumed_anchor import before_adaptation
-from mmda_bench.training.batches import Batch, Loader, augmented, join
+from mmda_bench.training.batches import Batch, Loader, augmented, by_domain, passes, stacked
 from mmda_bench.training.curves import Curves, DivergedError, gradient_norms
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
 from mmda_bench.training.trial import trial_outputs
@@ -181,7 +181,7 @@ class Trainer:
         self._diverged = torch.zeros((), device=device)  # 1 from the first step on whose loss is not finite
 
         torch.manual_seed(name_hash("network", cell.seed))
-        self.network = MultimodalNetwork(backbone, len(corpus.classes)).to(device)
+        self.network = MultimodalNetwork(backbone, len(corpus.classes), heads=protocol.heads).to(device)
         self.assumed = before_adaptation(cell, corpus, self.network, device)
         torch.manual_seed(name_hash("method", cell.method, cell.seed))
         self.method = self._build_method(len(corpus.classes)).to(device)
@@ -193,7 +193,8 @@ class Trainer:
         self.mixed = backbone.mixed_precision and has_bfloat16(device)
         rate, pretrained_rate = cell.rates
         self.rates = (pretrained_rate * backbone.pretrained_rate, rate * backbone.learning_rate)
-        self.optimiser = FusedAdam([pretrained, new])
+        decayed = [*self.network.heads.parameters(), *self.method.parameters()] if self.network.normalised else []
+        self.optimiser = FusedAdam([pretrained, new], decayed=decayed)
         torch.manual_seed(name_hash("dropout", cell.seed))
 
     def _build_method(self, classes: int) -> Method:
@@ -284,10 +285,11 @@ class Trainer:
         """The terms by name, and by modality all representations that they are made of."""
         source_rows, target_rows, batch, target_batch = loaded
         with self.autocast():
-            z, logits = self.network(batch if target_batch is None else join(batch, target_batch))
+            parts = passes(batch, target_batch, apart=self.network.normalised)
+            both = stacked([self.network(part) for part in parts])
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
-        places = {m: [one[m] for one in (z, second[0] if second else None) if one] for m in MODALITIES}
-        z, logits = _by_domain(z, len(source_rows)), _by_domain(logits, len(source_rows))
+        places = {m: [one[m] for one in (both[0], second[0] if second else None) if one] for m in MODALITIES}
+        z, logits = (by_domain(one, len(source_rows)) for one in both)
         source_ids = self._ids(source_rows)
         labels = self.source_labels[source_ids]
         source = Source(z[0], logits[0], labels, source_ids)
@@ -342,9 +344,3 @@ class Trainer:
             if fault := prediction_fault(found, rows=rows, classes=classes):
                 raise ValueError(fault)
         return found
-
-
-def _by_domain(values: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The first ``rows`` of each, and the others."""
-    split = {m: value.tensor_split((rows,)) for m, value in values.items()}
-    return {m: parts[0] for m, parts in split.items()}, {m: parts[1] for m, parts in split.items()}

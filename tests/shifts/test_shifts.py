@@ -121,6 +121,21 @@ def _masked(share: float) -> list[str]:
     return shifts.mask_words(WORDS, share=share, mask="[M]", rng=rng())
 
 
+@pytest.mark.parametrize("brightness", [0.0, 0.1, 0.25, 1.0])
+def test_the_released_code_darkens_to_whole_brightness_values(brightness):
+    frames = np.arange(128, dtype=np.uint8)[:126].reshape(2, 3, 7, 3) * 2
+    card = Shift(noise=0.2, brightness=brightness, visual_noise=0.0, masked=0.4)
+    shift = effective_shift(card, Protocol(backbone="tiny", shift="released-8bit"))
+    found = shifts.corrupt("V", frames, shift=shift, rng=rng())
+    for place in np.ndindex(frames.shape):
+        value = np.rint(np.float32(brightness) * np.float32(frames[place]))
+        mean, deviation = (0.485, 0.456, 0.406)[place[-1]], (0.229, 0.224, 0.225)[place[-1]]
+        assert found[place] == pytest.approx((value / 255 - mean) / deviation, abs=1e-5)
+    plain = effective_shift(card, Protocol(backbone="tiny", shift="released"))
+    assert (shift.noise, shift.brightness, shift.masked) == (plain.noise, plain.brightness, plain.masked)
+    assert shift != plain, "the cache of one is not that of the other"
+
+
 def test_corrupt_names_the_modalities_it_knows():
     with pytest.raises(ValueError, match=r"'X'.*A, L, V"):
         shifts.corrupt("X", WAVE, shift=IEMOCAP, rng=rng())

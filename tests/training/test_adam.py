@@ -47,6 +47,21 @@ def test_it_moves_as_torchs_own_does_and_skips_as_if_a_step_had_not_been(dtype, 
     assert all(map(torch.equal, mine, torchs(dtype, left_out)))
 
 
+def test_what_is_decayed_moves_as_torchs_own_with_weight_decay_does_and_nothing_else():
+    mine, theirs = parameters(), parameters()
+    optimiser = FusedAdam([mine[:2], mine[2:]], decayed=mine[1:3])
+    groups = [{"params": [p], "weight_decay": 1e-4 if 1 <= i < 3 else 0.0} for i, p in enumerate(theirs)]
+    reference = torch.optim.Adam(groups, fused=True)
+    for step, rates in enumerate(RATES):
+        for group, rate in zip(reference.param_groups, (rates[0], rates[0], rates[1], rates[1]), strict=True):
+            group["lr"] = rate
+        for p, other, grad in zip(mine, theirs, gradients(step), strict=True):
+            p.grad = other.grad = grad
+        optimiser.step(rates)
+        reference.step()
+    assert all(map(torch.equal, mine, theirs))
+
+
 def test_a_step_that_is_skipped_moves_nothing_whatever_the_gradients_are():
     mine = parameters()
     optimiser = FusedAdam([mine])

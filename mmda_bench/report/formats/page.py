@@ -156,6 +156,7 @@ def protocol_in_words(board: Board) -> list[tuple[str, str]]:
     p = board.protocol
     entry, backbone = DATASETS.entries().get(board.dataset), BACKBONES.entries().get(p.backbone)
     shift = {"paper": "the paper's strengths, as variances", "released": "the same numbers as standard deviations"}
+    shift["released-8bit"] = f"{shift['released']}, darkened pictures rounded to whole brightness values"
     changed = f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}"
     if p.shift.startswith(CORRUPT):
         changed = f"one modality, in the target alone: {p.shift.removeprefix(CORRUPT)}, the number its severity of 5"
@@ -164,6 +165,9 @@ def protocol_in_words(board: Board) -> list[tuple[str, str]]:
         "Split": f"each domain is half of the corpus, drawn with split seed {p.split}, the same for every method",
         "Shift": changed,
         "Backbone": f"{p.backbone}: {catalogue.objective(backbone) if backbone else 'not registered here'}",
+        "Heads": {"plain": "linear", "bn": "those of A3D2's released code, with batch normalisation"}.get(
+            p.heads, p.heads
+        ),
         "Training": f"{p.epochs} epochs, {p.batch} utterances per domain in a step, weight of log|Σ| {p.beta:g}",
         "Model": "that of the last epoch; target labels take no part in choosing it",
         "Seeds": f"{format_seeds(board.seeds)}; the mean over them is scored",
