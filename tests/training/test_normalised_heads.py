@@ -127,7 +127,8 @@ def test_a_record_of_them_can_be_run_again_and_is_no_cell_of_the_paper(small_cor
     assert "|heads:bn|" in record["signature"]
     assert Cell.from_key(record["key"]) == cell
     assert unlike(ProtocolKey, record["key"]["protocol"], extra="forbid") == ""
-    assert RunConfig(heads="bn").protocol(registry.DATASETS.get("avatars").card).heads == "bn"
+    again = RunConfig.from_record(record)
+    assert again.protocol_on(registry.DATASETS.get("avatars").card) == protocol
     assert "--heads bn" in run_command(record["key"], ["dt"], ["V"], [0], rerun=False, bounds=False)
     plain = replace(cell, protocol=replace(protocol, heads="plain"))
     assert "heads" not in plain.key()["protocol"]
