@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
@@ -155,14 +155,22 @@ class Cell:
             for one in fields(self.protocol)
             if (value := getattr(self.protocol, one.name)) != one.default or one.name in FIRST_FIELDS
         }
-        key = {**asdict(self), "params": dict(self.params), "off": sorted(self.off), "protocol": protocol}
-        rates = key.pop("rates")
-        return key if rates == PUBLISHED_RATES else {**key, "rates": list(rates)}
+        key = {
+            "method": self.method,
+            "params": dict(self.params),
+            "off": sorted(self.off),
+            "dataset": self.dataset,
+            "version": self.version,
+            "anchor": self.anchor,
+            "seed": self.seed,
+            "protocol": protocol,
+        }
+        return key if self.rates == PUBLISHED_RATES else {**key, "rates": list(self.rates)}
 
     @property
     def hash(self) -> str:
         """Ten hexadecimal digits of the canonical key."""
-        return hashlib.sha256(canonical_json(self.key()).encode()).hexdigest()[:10]
+        return key_hash(canonical_json(self.key()))
 
     @classmethod
     def from_key(cls, key: Mapping[str, Any]) -> "Cell":
@@ -181,7 +189,15 @@ def said_synthetic(title: str, synthetic: bool) -> str:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text. NaN is refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def key_hash(canonical: str) -> str:
+    """The first ten hexadecimal digits of SHA-256 of a key as :func:`canonical_json` writes it."""
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
 def format_seeds(seeds: Sequence[int]) -> str:

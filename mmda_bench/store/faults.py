@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmda_bench.protocol import Cell, canonical_json
+from mmda_bench.protocol import Cell, canonical_json, key_hash
 from mmda_bench.store.keys import Key, SubmittedKey
 from mmda_bench.store.record import SCHEMA, STATUSES, Record, identity, is_external, splits_of
 
@@ -25,8 +25,11 @@ PLAIN = {"list_type": "a list", "dict_type": "an object"}  # what pydantic's kin
 
 def parse(text: str) -> Any:
     """JSON and nothing else: no NaN, no number too large for a float, no half of a surrogate pair."""
-    value = json.loads(text)
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    from pydantic_core import from_json, to_json
+
+    value = from_json(text, allow_inf_nan=False)
+    if b"Infinity" in to_json(value, inf_nan_mode="constants"):
+        json.dumps(value, allow_nan=False)  # where the word stands in a text, nothing is wrong
     return value
 
 
@@ -44,7 +47,8 @@ def fault(record: Any) -> str:
     if reason := unlike(SubmittedKey if external else Key, record["key"], extra="forbid"):
         return f"its key does not describe a {'submission' if external else 'cell'} ({reason})"
     of = identity(record)
-    if of.hash != record["hash"] or canonical_json(of.key()) != canonical_json(record["key"]):
+    canonical = canonical_json(of.key())
+    if key_hash(canonical) != record["hash"] or canonical != canonical_json(record["key"]):
         return f"its hash is not that of its key, {of.hash}: it was edited"
     if reason := unlike(Record, dict.fromkeys(OF_CELLS_ONLY) | record) or _fault_of_scores(record, splits_of(record)):
         return reason

@@ -4,7 +4,6 @@ A record is plain JSON. Its shape is declared once, as :class:`Record`: mypy hol
 and pydantic holds every file to it (:mod:`mmda_bench.store.faults`).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, Unpack, cast, get_args
 from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
 from mmda_bench.dataset import Card
-from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, said_synthetic
+from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, key_hash, said_synthetic
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
 from mmda_bench.store.keys import Key
@@ -199,7 +198,7 @@ class Submission:
     @property
     def hash(self) -> str:
         """Ten hexadecimal digits of the canonical key."""
-        return hashlib.sha256(canonical_json(self.key()).encode()).hexdigest()[:10]
+        return key_hash(canonical_json(self.key()))
 
 
 def identity(record: Mapping[str, Any]) -> Cell | Submission:

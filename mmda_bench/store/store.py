@@ -115,8 +115,9 @@ class Store:
         return (None, reason) if reason else (cast(Record, record), "")
 
     def _fault_of_place(self, record: Record, path: Path) -> str:
-        place = self.folder(identity(record))
-        here = place == path.parent
+        key, top = record["key"], self.external if is_external(record) else self.runs
+        place = top / key["dataset"] / key["anchor"] / key["method"] / f"seed{key['seed']}-{record['hash']}"
+        here = str(place) == str(path.parent)
         return "" if here else f"its key belongs to {self.relative(place)}: it was edited or moved"
 
     def write(
