@@ -218,11 +218,11 @@ def leaderboard(
 
     Raises :class:`UsageError` when there is no such folder.
     """
-    from mmda_bench.report import load_boards
+    from mmda_bench.report import Kept, load_boards
 
     dataset = dataset and dataset.lower()
     store = existing_store(folder)
-    boards, damaged = load_boards(store, signature=signature)
+    boards, damaged = load_boards(store, signature=signature, kept=Kept(store))
     return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
 
 
@@ -236,7 +236,8 @@ def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, da
 
     store = existing_store(folder)
     comparing.check_names(store, first, second)
-    boards, predictions = report.load_boards(store, tests=False)[0], report.read_predictions(store)
+    boards, _ = report.load_boards(store, tests=False, kept=report.Kept(store))
+    predictions = report.read_predictions(store)
     return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset and dataset.lower()))
 
 

@@ -219,7 +219,7 @@ def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
 
     from mmda_bench import report
 
-    boards, _ = report.load_boards(store, tests=False, signature=sweep.signature)
+    boards, _ = report.load_boards(store, tests=False, signature=sweep.signature, kept=report.Kept(store))
     if boards:
         say(f"\nSo far:\n\n{report.print_out(boards)}")
     say("")

@@ -148,11 +148,15 @@ def write_and_print(
     store: Store, *, signatures: Sequence[str | None] = (None,), as_json: bool = False, if_changed: bool = False
 ) -> None:
     """Write the leaderboards, or only if they have changed, and print Table 1, of everything or of some signatures."""
-
     from mmda_bench import report
 
-    boards, damaged = report.load_boards(store)
-    paths = report.write_leaderboards(store, loaded=(boards, damaged), if_changed=if_changed)
+    kept = report.Kept(store)
+    if paths := report.up_to_date(kept) if if_changed else []:
+        boards = [board for one in signatures for board in report.load_boards(store, signature=one, kept=kept)[0]]
+    else:
+        boards, damaged = report.load_boards(store, kept=kept)
+        paths = report.write_leaderboards(store, loaded=(boards, damaged), kept=kept)
+        kept.clear()
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return

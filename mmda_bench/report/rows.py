@@ -40,7 +40,7 @@ class Score:
         """Not over the survivors of failures: those are a biased choice."""
         return fmean(self.seeds.values()) if self.seeds and not self.failed else None
 
-    @property
+    @cached_property
     def sd(self) -> float | None:
         return stdev(self.seeds.values()) if len(self.seeds) > 1 and not self.failed else None
 

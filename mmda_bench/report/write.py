@@ -1,15 +1,18 @@
 """Writes the leaderboards: tables, figures and the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmda_bench.report import ranks
+from mmda_bench.report.drawn import Drawn, inputs
 from mmda_bench.report.figures import domains, gallery
 from mmda_bench.report.formats import latex, markdown, page
+from mmda_bench.report.kept import Kept
 from mmda_bench.report.load import load_boards
 from mmda_bench.report.rows import Board
-from mmda_bench.store import Damaged, Store, write_bytes, write_text
+from mmda_bench.store import Damaged, Store, write_bytes
 
+NAMES = ("leaderboard.md", "leaderboard.tex", "leaderboard.csv", "leaderboard.json", "index.html")
 TABLES = "tables"  # the folder of single tables for papers
 
 
@@ -18,49 +21,45 @@ def write_leaderboards(
     results: Path | None = None,
     *,
     loaded: tuple[list[Board], list[Damaged]] | None = None,
-    if_changed: bool = False,
+    kept: Kept | None = None,
 ) -> list[Path]:
     """Write leaderboard.md, .tex, .csv and .json, tables/, index.html and figures/ into ``results`` (the store's folder
     unless given); the paths of all but the single tables and the figures. ``loaded``: what :func:`load_boards` gave, if
-    it was called before. ``if_changed``: not where these tables lie there already, with a page made after them; drawing
-    takes long."""
-    boards, damaged = loaded or load_boards(store)
+    it was called before. ``kept``: says what they were loaded from, so that :func:`up_to_date` can tell later. Figures
+    that lie there and show the same are not drawn again."""
+    boards, damaged = loaded or load_boards(store, kept=kept)
     folder = results or store.results
-    texts = {
-        "leaderboard.md": markdown.markdown(boards, damaged),
-        "leaderboard.tex": latex.latex(boards),
-        "leaderboard.csv": markdown.csv_text(boards),
-        "leaderboard.json": markdown.json_text(boards, damaged),
+    drawn = Drawn(folder)
+    files = {
+        "leaderboard.md": markdown.markdown(boards, damaged).encode(),
+        "leaderboard.tex": latex.latex(boards).encode(),
+        "leaderboard.csv": markdown.csv_text(boards).encode(),
+        "leaderboard.json": markdown.json_text(boards, damaged).encode(),
     }
-    paths = [folder / name for name in (*texts, "index.html")]
-    single = {f"{TABLES}/{name}.tex": text for name, text in latex.files(boards).items()}
-    texts |= single
-    if if_changed and _lie_there(texts, folder):
-        return paths
-    for name, text in texts.items():  # before the figures, which take longer and may be interrupted
-        write_text(folder / name, text)
+    single = {f"{TABLES}/{name}.tex": text.encode() for name, text in latex.files(boards).items()}
+    files |= single
+    for name, content in files.items():  # before the figures, which take longer and may be interrupted
+        write_bytes(folder / name, content)
     for left_over in (folder / TABLES).glob("*.tex"):
         if f"{TABLES}/{left_over.name}" not in single:
             left_over.unlink(missing_ok=True)
     coordinates = domains.Coordinates(store.results / gallery.TSNE)
-    plates = gallery.draw(boards, store, coordinates)
+    plates = gallery.draw(boards, store, coordinates, drawn)
     pictures = gallery.files(plates, coordinates)
     for path, content in pictures.items():
         write_bytes(folder / path, content)
     for left_over in gallery.stale(folder, pictures):
         left_over.unlink(missing_ok=True)
-    write_text(folder / "index.html", page.page(boards, damaged, plates, store))
-    return paths
+    files["index.html"] = page.page(boards, damaged, plates, store).encode()
+    write_bytes(folder / "index.html", files["index.html"])
+    drawn.write("" if kept is None else inputs(kept), {**files, **pictures})
+    return [folder / name for name in NAMES]
 
 
-def _lie_there(texts: Mapping[str, str], folder: Path) -> bool:
-    """Whether ``folder`` holds these tables and a page that is not older."""
-    try:
-        tables = {folder / name: (folder / name).read_text("utf-8") for name in texts}
-        newest = max(path.stat().st_mtime_ns for path in tables)
-        return list(tables.values()) == list(texts.values()) and (folder / "index.html").stat().st_mtime_ns >= newest
-    except (OSError, ValueError):
-        return False
+def up_to_date(kept: Kept) -> list[Path]:
+    """The paths of the leaderboards beside a store, if they were made from what lies there now; otherwise none."""
+    folder = kept.store.results
+    return [folder / name for name in NAMES] if Drawn(folder).fresh(inputs(kept)) else []
 
 
 def print_out(boards: Sequence[Board], *, signature: str | None = None) -> str:

@@ -8,8 +8,10 @@ under their names complete or not at all: any number of runs may write into one 
 """
 
 import contextlib
+import hashlib
 import json
 import math
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from mmda_bench.errors import StoreError, UsageError
 from mmda_bench.protocol import DOMAINS, Cell, canonical_json
 from mmda_bench.store import atomic
 from mmda_bench.store.faults import MALFORMED, fault, parse
-from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, splits_of
+from mmda_bench.store.record import STATUSES, Damaged, Record, Submission, identity, is_external, splits_of
 from mmda_bench.units import count
 
 if TYPE_CHECKING:
@@ -73,39 +75,60 @@ class Store:
         records = ((cell, self.read(cell)) for cell in cells)
         return [cell for cell, record in records if record is None or record["status"] not in again]
 
-    def records(self) -> tuple[list[Record], list[Damaged]]:
-        """Every usable record of a cell in order of its path, and every unusable one with the reason."""
-        return self._all(self.runs)
+    def records(self, *, signature: str | None = None) -> tuple[list[Record], list[Damaged]]:
+        """Every usable record of a cell in order of its path, and every unusable one with the reason. ``signature``:
+        only of those that have it, for which the others are not parsed."""
+        return self._all(self.runs, signature)
 
-    def submitted(self) -> tuple[list[Record], list[Damaged]]:
+    def submitted(self, *, signature: str | None = None) -> tuple[list[Record], list[Damaged]]:
         """As :meth:`records`, of submitted predictions."""
-        return self._all(self.external)
+        return self._all(self.external, signature)
 
     def method_names(self) -> list[str]:
         """The methods and submissions that have a folder here, in alphabetical order; no record is read."""
         return sorted({path.name for top in (self.runs, self.external) for path in top.glob("*/*/*")})
 
-    def _all(self, top: Path) -> tuple[list[Record], list[Damaged]]:
+    def _all(self, top: Path, signature: str | None) -> tuple[list[Record], list[Damaged]]:
         usable: list[Record] = []
         damaged: list[Damaged] = []
-        for path in sorted(top.glob(f"*/*/*/*/{RECORD}")):
-            record, reason = self._load(path)
-            if record is None:
-                damaged.append(Damaged(self.relative(path), reason))
-            else:
+        for path in _records_below(top):
+            record, reason = self._load(path, signature)
+            if record is not None and signature in (None, record["signature"]):
                 usable.append(record)
+            elif record is None and reason:
+                damaged.append(Damaged(self.relative(path), reason))
         return usable, damaged
 
+    def digests(self) -> dict[str, str]:
+        """What lies in the folder of every record and submission, by :func:`place`: SHA-256 of the bytes of record and
+        predictions, and of how many bytes the representations are."""
+        found = {}
+        for top in (self.runs, self.external):
+            for path in _records_below(top):
+                total, folder = hashlib.sha256(), path.parent
+                for file in (path, folder / PREDICTIONS):
+                    with contextlib.suppress(OSError):
+                        total.update(hashlib.sha256(file.read_bytes()).digest())
+                    total.update(b"|")
+                with contextlib.suppress(OSError):
+                    total.update(str((folder / REPRESENTATIONS).stat().st_size).encode())
+                found[self.relative(folder)] = total.hexdigest()
+        return found
+
     def relative(self, path: Path) -> str:
-        return path.relative_to(self.results).as_posix()
+        return str(path).removeprefix(f"{self.results}{os.sep}").replace(os.sep, "/")
 
     def path(self, record: Record, name: str = RECORD) -> str:
         """Where a file of ``record`` lies, from the results folder on."""
-        return self.relative(self.folder(identity(record)) / name)
+        return f"{place(record)}/{name}"
 
-    def _load(self, path: Path) -> tuple[Record | None, str]:
+    def _load(self, path: Path, signature: str | None = None) -> tuple[Record | None, str]:
+        """A record, or why it cannot be used. ``signature``: neither, if the file does not have that text."""
         try:
-            record = parse(path.read_text("utf-8"))
+            content = path.read_bytes()
+            if signature is not None and signature.encode() not in content and b"\\u" not in content:
+                return None, ""
+            record = parse(content.decode())
         except (OSError, ValueError, RecursionError) as error:
             return None, f"not readable as JSON ({error})"
         try:
@@ -115,10 +138,8 @@ class Store:
         return (None, reason) if reason else (cast(Record, record), "")
 
     def _fault_of_place(self, record: Record, path: Path) -> str:
-        key, top = record["key"], self.external if is_external(record) else self.runs
-        place = top / key["dataset"] / key["anchor"] / key["method"] / f"seed{key['seed']}-{record['hash']}"
-        here = str(place) == str(path.parent)
-        return "" if here else f"its key belongs to {self.relative(place)}: it was edited or moved"
+        here = place(record) == self.relative(path.parent)
+        return "" if here else f"its key belongs to {place(record)}: it was edited or moved"
 
     def write(
         self,
@@ -238,6 +259,16 @@ def existing_store(results: str | Path) -> Store:
     stored = sum(1 for _ in published.runs.glob(f"*/*/*/*/{RECORD}"))
     there = f". The folder {PUBLISHED} holds {count(stored, 'record')}: --results {PUBLISHED}" if stored else ""
     raise UsageError(f"there is no folder {results}; mmda-bench run --results {results} makes it{there}")
+
+
+def place(record: Mapping[str, Any]) -> str:
+    """The folder of a sound ``record``, from the results folder on, as its key and hash say it."""
+    key, top = record["key"], "external" if is_external(record) else "runs"
+    return f"{top}/{key['dataset']}/{key['anchor']}/{key['method']}/seed{key['seed']}-{record['hash']}"
+
+
+def _records_below(top: Path) -> list[Path]:
+    return sorted(top.glob(f"*/*/*/*/{RECORD}"))
 
 
 def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":

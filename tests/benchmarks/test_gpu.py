@@ -15,7 +15,7 @@ from tests.benchmarks.gpu.sections import Clock, OutOfTimeError, Sections
 from tests.benchmarks.gpu.summary import table
 
 ROOT = Path(__file__).resolve().parents[2]
-LACKING = ("ray", "ot", "av", "soundfile", "timm", "matplotlib", "seaborn", "tabulate", "typer", "rich", "jinja2")
+LACKING = ("ray", "ot", "av", "soundfile", "timm", "matplotlib", "tabulate", "typer", "rich", "jinja2")
 WITHOUT = f"""
 from importlib.machinery import PathFinder
 

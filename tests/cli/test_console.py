@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -97,3 +98,9 @@ def test_a_counter_tells_every_quarter_on_standard_error(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [f"decoded: {n}/40" for n in (10, 20, 30, 40)]
+
+
+def test_a_look_at_what_is_stored_imports_no_torch():
+    code = "import mmda_bench.cli.console, mmda_bench.report, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -13,7 +13,7 @@ from hand_made import make_cell, make_record
 
 from mmda_bench.protocol import SUPERVISED, Cell, Protocol
 from mmda_bench.registry import METHODS, registry
-from mmda_bench.report import load, write
+from mmda_bench.report import Kept, drawn, load, write
 from mmda_bench.report.boards import AVERAGE, Board, make_boards
 from mmda_bench.report.formats import captions, latex, markdown
 from mmda_bench.report.formats import tables as sections
@@ -290,26 +290,36 @@ def test_leaderboards_are_the_same_bytes_for_the_same_store_and_name_what_is_unr
     assert str(tmp_path) not in text
 
 
-@pytest.mark.parametrize("change", ["none", "a record", "a table", "no page", "an older page"])
-def test_a_run_that_changed_nothing_draws_nothing_again(tmp_path, figureless, change):
+CHANGES = {
+    "none": lambda folder: None,
+    "every time": lambda folder: [os.utime(path, ns=(10**18, 10**18)) for path in folder.rglob("*")],
+    "a record": lambda folder: Store(folder).write(make_cell("dann"), make_record(make_cell("dann")), None),
+    "predictions": lambda folder: next(folder.rglob("record.json")).with_name("predictions.npz").write_bytes(b"new"),
+    "a table": lambda folder: (folder / "leaderboard.md").write_text("edited"),
+    "a figure": lambda folder: (folder / "figures" / "avatars-f1.svg").write_text("edited"),
+    "no page": lambda folder: (folder / "index.html").unlink(),
+    "a damaged note": lambda folder: (folder / ".made_from.json").write_text('{"inputs": 3}'),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_leaderboards_are_up_to_date_by_what_they_were_made_from_and_not_by_time(tmp_path, undrawn, change):
     store = Store(tmp_path)
     for record in sweep("dt"):
         store.write(Cell.from_key(record["key"]), record, None)
-    page = tmp_path / "index.html"
-    tables = write.write_leaderboards(store)[0]
-    os.utime(page, ns=(4 * 10**18, 4 * 10**18))
-    if change == "a record":
-        cell = make_cell("dann")
-        store.write(cell, make_record(cell), None)
-    elif change == "a table":
-        tables.write_text("edited")
-    elif change == "no page":
-        page.unlink()
-    elif change == "an older page":  # what an interruption leaves between the tables and the page
-        os.utime(page, ns=(10**18, 10**18))
-    write.write_leaderboards(store, if_changed=True)
-    assert (page.stat().st_mtime_ns == 4 * 10**18) == (change == "none")
-    assert tables.read_text() == markdown.markdown(*load.load_boards(store))
+    paths = write.write_leaderboards(store, kept=Kept(store))
+    CHANGES[change](tmp_path)
+    assert write.up_to_date(Kept(store)) == (paths if change in ("none", "every time") else [])
+    write.write_leaderboards(store, kept=Kept(store))
+    assert write.up_to_date(Kept(store)) == paths
+    assert paths[0].read_text() == markdown.markdown(*load.load_boards(store))
+
+
+def test_another_version_of_the_code_makes_leaderboards_anew(tmp_path, figureless, monkeypatch):
+    store = Store(tmp_path)
+    write.write_leaderboards(store, kept=Kept(store))
+    monkeypatch.setattr(drawn, "code_digest", lambda: "another")
+    assert write.up_to_date(Kept(store)) == []
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import MUTED, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import INK, MUTED, head, legend_entries, panels, short, styled
 from mmda_bench.store import Record, scores_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ANNOTATED = 6  # up to so many classes the shares are printed into the squares
+DARK = 55  # percent: in a square of a larger share the number is white
 PER_LINE, PER_LINE_OF_MANY = 5, 3  # panels, of few classes and of more
 TERM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b6470", "#7a5bd0")
 TERM_STYLES = ("-", "--", "-.", ":")
@@ -45,7 +46,6 @@ def confusion_matrices(
     across, side = max(map(len, blocks)), 9.2 / per_line
     figure, axes = panels(
         len(blocks) * len(anchors), across, width=0.9 + side * across, height=0.9 + side * len(blocks) * len(anchors),
-        sharex=True, sharey=True,
     )  # fmt: skip
     for position, ax in enumerate(axes):
         line, column = divmod(position, across)
@@ -57,24 +57,26 @@ def confusion_matrices(
         _confusion(ax, matrices[method].get(anchors[row]), classes)
         ax.set_title(short(method, 20) if row == 0 else "")
         ax.set_ylabel(f"{column_title(anchors[row])}\ntrue class" if column == 0 else "")
-        ax.tick_params(length=0, labelbottom=line == len(blocks) * len(anchors) - 1)
+        ax.tick_params(length=0, labelleft=column == 0, labelbottom=line == len(blocks) * len(anchors) - 1)
     figure.supxlabel("predicted class; percent of the true class, seeds together", fontsize=8.5)
     head(figure, title)
     return figure
 
 
 def _confusion(ax: "Axes", counts: np.ndarray | None, classes: Sequence[str]) -> None:
-    import seaborn
-
     few = len(classes) <= ANNOTATED
     ax.set_box_aspect(1)
     if counts is None:
         ax.text(0.5, 0.5, "no score", transform=ax.transAxes, ha="center", va="center", color=MUTED)
     else:
-        seaborn.heatmap(
-            100 * counts / np.maximum(counts.sum(1, keepdims=True), 1), ax=ax, vmin=0, vmax=100, cmap="Blues",
-            cbar=False, fmt=".0f", linewidths=0.3, annot=few, annot_kws={"fontsize": 7}, rasterized=not few,
-        )  # fmt: skip
+        shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        lines = {"edgecolors": "white", "linewidth": 0.3} if few else {"rasterized": True}
+        ax.pcolormesh(shares, vmin=0, vmax=100, cmap="Blues", **lines)
+        for (row, column), share in np.ndenumerate(shares) if few else ():
+            ink = "white" if share > DARK else INK
+            ax.text(column + 0.5, row + 0.5, f"{share:.0f}", ha="center", va="center", color=ink, fontsize=7)
+    ax.spines[:].set_visible(False)
+    ax.set(xlim=(0, len(classes)), ylim=(len(classes), 0))
     ticks, names = np.arange(len(classes)) + 0.5, [short(name, 20) for name in classes]
     ax.set_xticks(ticks, names, rotation=90, fontsize=7 if few else 6)
     ax.set_yticks(ticks, names, rotation=0, fontsize=7 if few else 6)
@@ -103,9 +105,8 @@ def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.nd
     the highest seed. Both ends of the axis are linear around 0 and logarithmic further out: terms differ in size.
     """
     anchors = sorted({anchor for per_anchor in curves.values() for anchor in per_anchor})
-    figure, axes = panels(
-        len(curves), len(anchors), width=9.5, height=0.9 + 1.35 * len(curves), sharex=True, sharey="row"
-    )
+    figure, axes = panels(len(curves), len(anchors), width=9.5, height=0.9 + 1.35 * len(curves), sharey="row")
+    epochs = max((values.shape[1] for a in curves.values() for t in a.values() for values in t.values()), default=1)
     for row, (method, per_anchor) in enumerate(curves.items()):
         line = axes[row * len(anchors) : (row + 1) * len(anchors)]
         names = sorted({term for by_term in per_anchor.values() for term in by_term}, key=lambda t: (t != "ib", t))
@@ -116,7 +117,8 @@ def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.nd
             ax.set_yscale("symlog", linthresh=1)
             ax.yaxis.set_major_formatter("{x:g}")
             ax.axhline(0, color=MUTED, lw=0.4)
-            ax.tick_params(labelsize=7)
+            ax.set_xlim(1 - 0.05 * epochs, 1.05 * epochs)
+            ax.tick_params(labelsize=7, labelbottom=row == len(curves) - 1)
             if row == 0:
                 ax.set_title(column_title(anchor), loc="left")
         line[0].set_ylabel(short(method, 20), fontweight="bold")

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.boards import variants
+from mmda_bench.report.drawn import Drawn, Plate, seen_in
 from mmda_bench.report.figures import diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.scores import Estimate, Line
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
+from mmda_bench.report.kept import code_digest, digest_of
 from mmda_bench.report.rows import AVERAGE, BASELINE, COLUMNS, Board, Row
 from mmda_bench.store import Record, Store
 
@@ -25,38 +28,35 @@ if TYPE_CHECKING:
 
 PAPER_METHOD = "a3d2"
 KINDS = ("f1", "tsne", "distance", "cost", "severity", "confusion", "curves")
+BY_FILES = ("tsne", "distance")  # of representations, which are not part of a board
 TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
 MOST_DRAWN = 20  # methods in a figure; the tables have all of them
 TSNE = Path("figures") / "tsne.json"
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure of a board. ``name``: file name without its ending; ``alt``: what a reader who cannot see it must know;
-    ``reason``: why it could not be drawn, then without bytes."""
-
-    name: str
-    title: str
-    caption: str = ""
-    alt: str = ""
-    reason: str = ""
-    svg: bytes = field(default=b"", repr=False)
-    png: bytes = field(default=b"", repr=False)
 
 
 class LackingError(Exception):
     """A figure's inputs are not in the store; the message says which."""
 
 
-def draw(boards: Sequence[Board], store: Store, coordinates: domains.Coordinates) -> dict[str, list[Plate]]:
-    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores."""
+def draw(
+    boards: Sequence[Board], store: Store, coordinates: domains.Coordinates, drawn: Drawn | None = None
+) -> dict[str, list[Plate]]:
+    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores. ``drawn``: those
+    that lie there already."""
     plates: dict[str, list[Plate]] = {}
-    seen: set[str] = set()
-    for board, slug, variant in zip(boards, slugs(boards), variants(boards), strict=True):
-        largest = board.dataset not in seen
-        seen.add(board.dataset)
-        makers = list(_makers(board, variant, boards, store, coordinates))
-        plates[slug] = [_plate(f"{slug}-{kind}", title, make) for kind, title, make in makers[: None if largest else 1]]
+    shown = [seen_in(board) if drawn else "" for board in boards]
+    for number, (slug, variant) in enumerate(zip(slugs(boards), variants(boards), strict=True)):
+        board = boards[number]
+        largest = board.dataset not in {other.dataset for other in boards[:number]}
+        family = [digest for other, digest in zip(boards, shown, strict=True) if _family(other) == _family(board)]
+        plates[slug] = []
+        for kind, title, make in islice(_makers(board, variant, boards, store, coordinates), None if largest else 1):
+            known = drawn if kind not in BY_FILES else None
+            made_from = digest_of(code_digest(), variant, shown[number], family if kind == "severity" else [])
+            plate = known.plate(f"{slug}-{kind}", made_from) if known else None
+            plates[slug].append(plate := plate or _plate(f"{slug}-{kind}", title, make))
+            if known:
+                known.keep(plate, made_from)
     return plates
 
 

@@ -19,7 +19,7 @@ from mmda_bench.protocol import CORRUPT, format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
 from mmda_bench.report.boards import variants
-from mmda_bench.report.figures.gallery import Plate
+from mmda_bench.report.drawn import Plate
 from mmda_bench.report.figures.style import for_both_themes
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
