@@ -62,7 +62,7 @@ class Scenario:
 def scenario_of(cell: Cell, *, select: str, trials: int, study: int = 0) -> Scenario:
     """The scenario in which the settings of a cell would be searched. Raises :class:`UsageError` where it has some."""
     entry = METHODS.entry(cell.method)
-    if cell.params != entry.parameters or cell.rates != PUBLISHED_RATES:
+    if dict(cell.params) != entry.settings() or cell.rates != PUBLISHED_RATES:
         raise UsageError(f"{cell.method}: its settings are searched, so that none may be named; write {cell.method}")
     return Scenario(
         method=cell.method, off=cell.off, dataset=cell.dataset, version=cell.version, anchor=cell.anchor,
