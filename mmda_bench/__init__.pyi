@@ -12,7 +12,6 @@ from mmda_bench.api import prepare as prepare
 from mmda_bench.api import register as register
 from mmda_bench.api import results as results
 from mmda_bench.api import run as run
-from mmda_bench.api import submit as submit
 from mmda_bench.api import verify as verify
 from mmda_bench.config import RunConfig as RunConfig
 from mmda_bench.config import Workspace as Workspace
@@ -39,5 +38,7 @@ from mmda_bench.registry import register_backbone as register_backbone
 from mmda_bench.registry import register_dataset as register_dataset
 from mmda_bench.registry import register_method as register_method
 from mmda_bench.registry import register_validator as register_validator
+from mmda_bench.task.door import export_task as export_task
+from mmda_bench.task.door import submit as submit
 from mmda_bench.training import run_cell as run_cell
 from mmda_bench.version import __version__ as __version__

@@ -12,9 +12,7 @@
 No call leaves a trace in the process: signals, threads, random states, environment and logging are as they were.
 """
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,14 +20,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Card, Utterance, modality
+from mmda_bench.dataset import Card, Utterance
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, load_plugin, register
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, register
 from mmda_bench.registry.spec import TUNED
 from mmda_bench.report.answers import Compared, Leaderboard, Results
 from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
+from mmda_bench.task.door import export_task, submit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Compared", "Leaderboard", "Listener", "Plan", "Results", "RunConfig", "Workspace", "backbones", "compare",
-    "corpus", "datasets", "execute", "leaderboard", "methods", "plan", "prepare", "register", "results", "run",
-    "submit", "verify",
+    "corpus", "datasets", "execute", "export_task", "leaderboard", "methods", "plan", "prepare", "register", "results",
+    "run", "submit", "verify",
 ]  # fmt: skip
 
 
@@ -94,7 +93,7 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     Raises :class:`UsageError` for names and values that do not exist, :class:`DataError` for a corpus that is absent.
     """
     ws = workspace or Workspace()
-    _load(ws)
+    ws.load_plugins()
     config.check()
     card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
     store = Store(ws.results)
@@ -241,29 +240,13 @@ def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, da
     return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset and dataset.lower()))
 
 
-def submit(
-    file: str | Path, *, dataset: str, anchor: str, folder: str | Path = DEFAULT_RESULTS, name: str | None = None,
-    seed: int = 0, signature: str | None = None, replace: bool = False,
-) -> Record:  # fmt: skip
-    """Score and store predictions that were made elsewhere, as a row marked external.
-
-    Raises :class:`DataError` for a file that is refused, and :class:`UsageError` for names that do not exist.
-    """
-    from mmda_bench.store import submissions
-
-    return submissions.submit(
-        existing_store(folder), Path(file), dataset=dataset.lower(), anchor=modality(anchor), name=name, seed=seed,
-        signature=signature, replace=replace,
-    )  # fmt: skip
-
-
 def prepare(
     dataset: str, *, workspace: Workspace | None = None, config: RunConfig | None = None, jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> "Corpus":  # fmt: skip
     """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol."""
     ws = workspace or Workspace()
-    _load(ws)
+    ws.load_plugins()
     config = replace(config or RunConfig(), dataset=dataset)
     config.check()
     from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
@@ -283,7 +266,7 @@ def verify(
 ) -> "Verification":  # fmt: skip
     """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
     ws = workspace or Workspace()
-    _load(ws)
+    ws.load_plugins()
     dataset = DATASETS.entry(dataset).name
     if backbone is not None:
         backbone = BACKBONES.entry(backbone).name
@@ -303,7 +286,7 @@ def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utteranc
     dtype('float32')
     """
     ws = workspace or Workspace()
-    _load(ws)
+    ws.load_plugins()
     dataset = DATASETS.entry(dataset).name
     reader = DATASETS.get(dataset)()
     return read_utterances(reader, read_card(reader, dataset, ws.data_root), ws.data_root)
@@ -332,10 +315,3 @@ def _facts(registry: Registry) -> "pd.DataFrame":
     from mmda_bench.report.frames import registry_frame
 
     return registry_frame(registry)
-
-
-def _load(workspace: Workspace) -> None:
-    """Register the plug-ins of a workspace. What they print is no answer of ours."""
-    with redirect_stdout(sys.stderr):
-        for path in workspace.plugins:
-            load_plugin(path)

@@ -1,9 +1,11 @@
 """What to run and where: :class:`RunConfig` and :class:`Workspace`, the same from flags, a file and Python."""
 
 import os
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,7 +13,7 @@ from typing import Any, Literal, Self
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import LAST, SUPERVISED, TRIAL, TRIALS, Cell, Protocol, format_seeds
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, load_plugin
 from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.sweep import placement, plan
@@ -66,6 +68,12 @@ class Workspace:
         }
         for name, value in facts.items():
             object.__setattr__(self, name, value)
+
+    def load_plugins(self) -> None:
+        """Register what the plug-ins hold. What they print is no answer of ours."""
+        with redirect_stdout(sys.stderr):
+            for path in self.plugins:
+                load_plugin(path)
 
     @classmethod
     def from_file(cls, path: str | Path, **overrides: Any) -> Self:

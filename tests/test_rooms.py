@@ -19,7 +19,7 @@ FLOORS = (  # lowest first
     {"training"},
     {"testing"},
     {"config"},
-    {"tuning"},
+    {"tuning", "task"},
     {"api"},
     {"cli", "contract"},
     {"__main__", "__init__"},

@@ -3,10 +3,11 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmda_bench.cli import completion
 from mmda_bench.cli.options import (
     DATA,
     AsJson,
@@ -21,8 +22,12 @@ from mmda_bench.cli.options import (
     Weights,
     load,
 )
+from mmda_bench.errors import UsageError
 from mmda_bench.machine import devices
 from mmda_bench.registry import DATASETS
+
+if TYPE_CHECKING:
+    from mmda_bench.config import RunConfig, Workspace
 
 data = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Corpora on disk.",
@@ -33,21 +38,46 @@ data = typer.Typer(
 @data.command()
 def export(
     dataset: Corpus,
-    out: Annotated[Path, typer.Option(help="An empty or new folder.")],
+    out: Annotated[Path | None, typer.Option(help="An empty or new folder for the corpus.")] = None,
     layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
+    task: Annotated[
+        Path | None, typer.Option(help="Instead of --out: a folder for a task, the target shifted and without labels.")
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.anchor, help="Of the task: the modality that does not shift, such as V."
+        ),
+    ] = None,
+    backbone: Backbone = None,
+    weights: Weights = None,
+    shift: ShiftName = "paper",
+    severity: Severity = 1.0,
     jobs: Jobs = None,
     data_root: DataRoot = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a corpus as files that can be read again.
+    """Write a corpus as files that can be read again; or a task, for people who have no program of ours.
 
-    Example: mmda-bench data export avatars --layout folder --out avatars-files
+    Examples: mmda-bench data export avatars --layout folder --out avatars-files;
+    mmda-bench data export avatars --task avatars-V --anchor V
     """
     from mmda_bench.cli import output
+    from mmda_bench.config import RunConfig, Workspace
     from mmda_bench.data import export as exporting
+    from mmda_bench.sweep.plan import parse_weights
 
+    if task is not None and out is None:
+        if anchor is None or limit is not None:
+            raise UsageError("a task needs --anchor, such as --anchor V, and is the whole corpus, without --limit")
+        workspace = Workspace(data_root=data_root, weights=parse_weights(weights or ()), plugins=plugin or ())
+        config = RunConfig(dataset=dataset, backbone=backbone or "", shift=shift, severity=severity)
+        _export_task(config, anchor, task, workspace, jobs=jobs, as_json=as_json)
+        return
+    if out is None or task is not None:
+        raise UsageError("where to? --out DIR for the corpus, or --task DIR --anchor V for a task")
     load(plugin)
     dataset = DATASETS.entry(dataset).name
     reader, progress = DATASETS.get(dataset)(), output.counter(f"{dataset} written")
@@ -64,6 +94,28 @@ def export(
         typer.echo(json.dumps({**document, "command": use}, indent=1))
         return
     typer.echo(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
+
+
+def _export_task(
+    config: "RunConfig", anchor: str, out: Path, workspace: "Workspace", *, jobs: int | None, as_json: bool
+) -> None:
+    """What ``data export --task`` does and says."""
+    from mmda_bench import api
+    from mmda_bench.cli import output
+
+    dataset, counter = config.dataset, output.counter(f"{config.dataset} written")
+    made = api.export_task(dataset, anchor, out, workspace=workspace, config=config, jobs=jobs, progress=counter)
+    command = f"mmda-bench submit predictions.csv --task {shlex.quote(str(out))} --name theirs"
+    if as_json:
+        document = {"dataset": dataset, "out": str(made.out), "key": str(made.key), "utterances": made.utterances}
+        typer.echo(json.dumps({**document, "skipped": made.skipped, "command": command}, indent=1))
+        return
+    for name, reason in made.skipped.items():
+        typer.echo(f"left out {name}: {reason}", err=True)
+    typer.echo(
+        f"{made.utterances} utterances are in {made.out}, with the rules in README.md. Licence of the corpus: "
+        f"{made.licence}\nThe key is {made.key}; keep it. It scores what comes back:\n  {command}"
+    )
 
 
 @data.command("prepare")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmda_bench.cli import completion
-from mmda_bench.cli.options import HOLES, AsJson, DatasetName, Plugins, Results, load
+from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load
 from mmda_bench.cli.output import say
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 
@@ -101,10 +101,18 @@ def compare(
 @reports.command()
 def submit(
     file: Annotated[Path, typer.Argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
-    dataset: DatasetName,
+    task: Annotated[
+        Path | None, typer.Option(help="The folder of a task, which mmda-bench data export --task wrote with its key.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(autocompletion=completion.dataset, help="Without --task: the corpus.")
+    ] = None,
     anchor: Annotated[
-        str, typer.Option(autocompletion=completion.anchor, help="The modality that does not shift: V or visual.")
-    ],
+        str | None,
+        typer.Option(
+            autocompletion=completion.anchor, help="Without --task: the modality that does not shift, such as V."
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the row, such as theirs.", show_default="the file's name")
     ] = None,
@@ -119,16 +127,19 @@ def submit(
 ) -> None:
     """Score predictions that were made elsewhere, and show them marked as external.
 
-    Example: mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
+    Examples: mmda-bench submit theirs.csv --task avatars-V --name theirs;
+    mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
     """
     from mmda_bench import api
     from mmda_bench.store import weighted_f1
 
     record = api.submit(
-        file, dataset=dataset, anchor=anchor, folder=results, name=name, seed=seed, signature=signature, replace=replace
-    )
-    score = weighted_f1(record)
-    typer.echo(json.dumps(record, indent=1) if as_json else f"weighted F1 {100 * score:.2f}  {record['signature']}")
+        file, dataset=dataset, anchor=anchor, task=task, folder=results, name=name, seed=seed, signature=signature,
+        replace=replace,
+    )  # fmt: skip
+    corpus = (record.get("titles") or {}).get("dataset")
+    said = f"weighted F1 {100 * weighted_f1(record):.2f} on {corpus}  {record['signature']}"
+    typer.echo(json.dumps(record, indent=1) if as_json else said)
     if not as_json:
         typer.echo("Stored as external; mmda-bench leaderboard shows it, mmda-bench compare holds it against a method.")
 

@@ -60,22 +60,30 @@ def export(
     writer: Dataset = DATASETS.get(layout)()
     if limit is not None and limit < 1:
         raise UsageError(f"limit is {limit}; expected at least 1 utterance")
-    out = Path(os.path.abspath(out))
-    with _writing(out):
-        _check_free(out)
+    out = check_free(out)
     card = read_card(dataset, type(dataset).__name__, root)
     _check_classes(card, writer.card)
     utterances = read_utterances(dataset, card, root, limit=limit)
+    with new_folder(out) as made:
+        skipped = writer.export(ExportTask(card, utterances, made, progress, jobs))
+    return Exported(out, len(utterances) - len(skipped), skipped)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write to, which appears as ``out`` when the body has ended well, and not at all otherwise.
+
+    Raises :class:`ResourceError` where it cannot be written.
+    """
     partial_out = out.with_name(f".{out.name}.partial-{os.getpid()}-{secrets.token_hex(4)}")
     with _writing(out):
         partial_out.mkdir(parents=True)  # nobody else's: it is removed below
     try:
         with _writing(out):
-            skipped = writer.export(ExportTask(card, utterances, partial_out, progress, jobs))
+            yield partial_out
             partial_out.replace(out)
     finally:
         shutil.rmtree(partial_out, ignore_errors=True)
-    return Exported(out, len(utterances) - len(skipped), skipped)
 
 
 @contextmanager
@@ -89,12 +97,15 @@ def _writing(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_free(out: Path) -> None:
-    """Nothing is overwritten."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file; choose a new folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty and nothing is overwritten; choose a new folder or remove this one")
+def check_free(out: Path) -> Path:
+    """The absolute path of a new or empty folder. Raises :class:`UsageError` for any other: nothing is overwritten."""
+    out = Path(os.path.abspath(out))
+    with _writing(out):
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"{out} is a file; choose a new folder")
+        if out.is_dir() and any(out.iterdir()):
+            raise UsageError(f"{out} is not empty and nothing is overwritten; choose a new folder or remove this one")
+    return out
 
 
 def _check_classes(card: Card, layout: Card) -> None:

@@ -74,16 +74,8 @@ class Preparation:
         """Every shard of the corpus, modality by modality."""
         target = {p for (domain, _), positions in parts.items() if domain == "target" for p in positions}
         rows = [(p, u, p in target) for p, u in enumerate(utterances)]
-        shift, chosen = effective_shift(self.card.shift, self.protocol), parse_corruption(self.protocol.shift)
         shards = []
-        for m in MODALITIES:
-            job = Job(self.dataset, self.protocol.backbone, m, shift, self.weights)
-            if chosen is not None and chosen[0].modality == m:
-                job = replace(job, corruption=self.protocol.shift)
-                if chosen[0].needs == "words":
-                    job = replace(job, words=tuple(sorted({unit for u in utterances for unit in all_units(u.text)})))
-                elif chosen[0].needs == "voices":
-                    job = replace(job, voices=self._voices([utterances[p] for p in target]))
+        for m, job in self.jobs(utterances, parts).items():
             for first in range(0, len(rows), SHARD):
                 some = tuple(rows[first : first + SHARD])
                 variants = VARIANTS if any(is_target for *_, is_target in some) else VARIANTS[:1]
@@ -106,6 +98,20 @@ class Preparation:
         paths = [self.place.clean.parent / path for v in VARIANTS for m in MODALITIES for path in shards[v][m]]
         paths += [self.place.absent / Path(path).name for m in self.protocol.missing for path in shards["shifted"][m]]
         return all(path.is_dir() for path in paths)
+
+    def jobs(self, utterances: Sequence[Utterance], parts: Parts) -> dict[str, Job]:
+        """What all shards of a modality have in common, by modality."""
+        target = [utterances[p] for (domain, _), positions in parts.items() if domain == "target" for p in positions]
+        shift, chosen = effective_shift(self.card.shift, self.protocol), parse_corruption(self.protocol.shift)
+        jobs = {m: Job(self.dataset, self.protocol.backbone, m, shift, self.weights) for m in MODALITIES}
+        if chosen is not None:
+            m = chosen[0].modality
+            jobs[m] = replace(jobs[m], corruption=self.protocol.shift)
+            if chosen[0].needs == "words":
+                jobs[m] = replace(jobs[m], words=tuple(sorted({w for u in utterances for w in all_units(u.text)})))
+            elif chosen[0].needs == "voices":
+                jobs[m] = replace(jobs[m], voices=self._voices(target))
+        return jobs
 
     def _voices(self, target: Sequence[Utterance]) -> tuple[Utterance, ...]:
         """Some utterances of the target domain, the same ones whatever the order of the files."""

@@ -30,9 +30,41 @@ def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> l
         key = record["key"]
         if record["status"] != "interrupted":
             groups[key["dataset"], record["signature"], canonical_json(key["protocol"])].append(record)
-    order = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1]), group[0]))
     submitted = list(external)
-    return [_board(members, [e for e in submitted if e["signature"] == key[1]]) for key, members in order]
+    signatures = {signature for _, signature, _ in groups}
+    for record in submitted:
+        protocol = record["external"].get("protocol")
+        if protocol and record["signature"] not in signatures:
+            groups.setdefault((record["key"]["dataset"], record["signature"], canonical_json(protocol)), [])
+    order = sorted(groups.items(), key=lambda group: (group[0][0], -len(group[1]), group[0]))
+    mine = {signature: [e for e in submitted if e["signature"] == signature] for (_, signature, _), _ in order}
+    return [_board(members, mine[key[1]]) if members else _of_submissions(mine[key[1]]) for key, members in order]
+
+
+def _of_submissions(submitted: Sequence[Record]) -> Board:
+    """The board of a scenario in which nothing has run here: predictions for a task alone."""
+    first = submitted[0]
+    seeds = sorted({record["key"]["seed"] for record in submitted})
+    return Board(
+        dataset=first["key"]["dataset"],
+        signature=with_seeds(first["signature"], seeds),
+        protocol=Protocol(**first["external"]["protocol"]),
+        seeds=tuple(seeds),
+        rows=[],
+        ablation={},
+        components={},
+        references=[],
+        failures=[],
+        holes=[],
+        external=_external_rows(submitted),
+        corpus_title=_recorded(submitted, "dataset"),
+        synthetic=is_synthetic(submitted),
+    )
+
+
+def with_seeds(signature: str, seeds: Sequence[int]) -> str:
+    """The signature of cells as that of a table."""
+    return signature.replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:")
 
 
 def variants(boards: Sequence[Board]) -> list[str]:
@@ -89,7 +121,7 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     return Board(
         dataset=key["dataset"],
         protocol=Protocol(**key["protocol"]),
-        signature=records[0]["signature"].replace("|metric:", f"|seeds:{format_seeds(seeds)}|metric:"),
+        signature=with_seeds(records[0]["signature"], seeds),
         seeds=tuple(seeds),
         rows=[titled(name) for name in methods if not specs[name].off],
         ablation={m: [titled(name) for name in baseline + lines] for m, lines in ablation.items()},

@@ -31,6 +31,7 @@ def load_boards(
     records = [record for record in stored if not is_trial(record)]
     submitted, refused = store.submitted(signature=signature)
     known = {record["signature"] for record in records if record["status"] != "interrupted"}
+    known |= {record["signature"] for record in submitted if "protocol" in record["external"]}
     lost = [record for record in submitted if record["signature"] not in known]
     refused += [Damaged(store.path(record), "no stored cell has its signature") for record in lost]
     predictions = StoredPredictions(store)

@@ -15,7 +15,7 @@ from mmda_bench.dataset import Card
 from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, key_hash, said_synthetic
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
-from mmda_bench.store.keys import Key
+from mmda_bench.store.keys import Key, ProtocolKey
 from mmda_bench.store.values import (
     CheckedApart,
     Count,
@@ -127,11 +127,12 @@ class Titles(TypedDict, total=False):
 
 
 class External(TypedDict, total=False):
-    """Where submitted predictions come from. ``sha256``: of the bytes of the ``file``."""
+    """Where submitted predictions come from. ``sha256``: of the ``file``; ``protocol``: of cells to stand beside."""
 
     file: Text
     sha256: Digest
     submitted_utc: Moment
+    protocol: ProtocolKey
 
 
 class Parts(TypedDict, total=False):

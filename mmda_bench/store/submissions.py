@@ -2,7 +2,8 @@
 
 A file has one row for every target test utterance of a scenario: csv with the columns ``id`` and one per class (by its
 name, in any order), or npz with ``ids`` (N,) and ``probabilities`` (N, C), the classes in the order of the corpus. The
-labels come from a stored cell of the same scenario. Nothing is repaired: a file that is not exactly right is refused.
+labels come from a stored cell of the same scenario, or from the key of a task (:mod:`mmda_bench.task`). Nothing is
+repaired: a file that is not exactly right is refused.
 """
 
 import csv
@@ -20,7 +21,8 @@ import numpy as np
 from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError, UsageError, suggest
 from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
-from mmda_bench.store.record import Metrics, Record, Submission, new_record, now
+from mmda_bench.store.keys import ProtocolKey
+from mmda_bench.store.record import Metrics, Record, Submission, new_record, now, titles_of
 from mmda_bench.store.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
@@ -29,24 +31,34 @@ SUM_TOLERANCE = 5e-3  # what half precision leaves of a sum of twenty
 
 @dataclass(frozen=True)
 class Scenario:
-    """What predictions are scored against: the target test set of stored cells. ``labels``: (N,) class indices."""
+    """What predictions are scored against: a target test set. ``labels``: (N,) class indices; ``ids``: of the corpus;
+    ``handed_out``: those that the file has instead, in the same order; ``protocol``: as a key has it."""
 
     signature: str
     dataset: str
     version: str
+    anchor: str
     classes: tuple[str, ...]
     ids: np.ndarray
     labels: np.ndarray
+    title: str
+    synthetic: bool | None
+    protocol: ProtocolKey
+    handed_out: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> list[str]:
+        """The ids that a file must have, in the order of ``labels``."""
+        return list(self.handed_out) or [str(one) for one in self.ids]
 
 
 def submit(
-    store: Store, file: Path, *, dataset: str, anchor: str, name: str | None = None, seed: int = 0,
-    signature: str | None = None, replace: bool = False,
-) -> Record:  # fmt: skip
-    """Check, score and store a file of predictions; the record that was stored.
+    store: Store, file: Path, scenario: Scenario, *, name: str | None = None, seed: int = 0, replace: bool = False
+) -> Record:
+    """Check, score and store a file of predictions for ``scenario``; the record that was stored.
 
-    Raises :class:`DataError` when the file is refused, with the reason, and :class:`UsageError` for a name, corpus,
-    anchor or signature that cannot be, or a submission that is already there.
+    Raises :class:`DataError` when the file is refused, with the reason, and :class:`UsageError` for a name that cannot
+    be, or a submission that is already there.
     """
     from mmda_bench.metrics import scores
 
@@ -57,10 +69,9 @@ def submit(
         raise UsageError(f"--seed {seed}: expected 0 or more")
     if not file.is_file():
         raise DataError(f"{file}: there is no such file; expected a .csv or .npz of predictions")
-    scenario = find_scenario(store, dataset=dataset, anchor=anchor, signature=signature)
     content, probabilities = read_predictions(file, scenario)
     of = Submission(
-        method=name, dataset=scenario.dataset, version=scenario.version, anchor=anchor, seed=seed,
+        method=name, dataset=scenario.dataset, version=scenario.version, anchor=scenario.anchor, seed=seed,
         signature=scenario.signature,
     )  # fmt: skip
     probabilities = probabilities.astype(np.float32)  # scored as stored, so that the score can be recomputed
@@ -70,18 +81,28 @@ def submit(
         status="ok",
         metrics=cast(Metrics, {"target_test": found}),
         dataset={"classes": list(scenario.classes)},
-        external={"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "submitted_utc": now()},
+        titles=titles_of(of) | {"dataset": scenario.title, "synthetic": scenario.synthetic},
+        external={
+            "file": file.name,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "submitted_utc": now(),
+            "protocol": scenario.protocol,
+        },
     )
     arrays = {"ids": scenario.ids, "labels": scenario.labels, "probabilities": probabilities}
     outputs = {f"target_test/{part}": array for part, array in arrays.items()}
     if not store.write(of, record, outputs, replace=replace):
-        raise UsageError(f"{name!r} is already submitted for {dataset}, anchor {anchor}, seed {seed}; --replace it, or "
-                         "choose another --name or --seed")  # fmt: skip
+        where = f"{scenario.dataset}, anchor {scenario.anchor}, seed {seed}"
+        raise UsageError(f"{name!r} is already submitted for {where}; --replace it, or choose another --name or --seed")
     return store.read(of) or record
 
 
 def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | None = None) -> Scenario:
-    """The scenario as stored cells have it; of several signatures the one with most cells, unless one is named."""
+    """The scenario as stored cells have it; of several signatures the one with most cells, unless one is named.
+
+    Raises :class:`UsageError` for a corpus, anchor or signature that is not stored, and :class:`DataError` where no
+    cell has its predictions.
+    """
     if anchor not in MODALITIES:
         letters = ", ".join(f"{letter} ({NAMES[letter]})" for letter in MODALITIES)
         raise UsageError(f"--anchor {anchor!r}: expected one of {letters}")
@@ -98,10 +119,18 @@ def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | N
     for record in mine:
         arrays = store.predictions(record) if record["signature"] == chosen else None
         if arrays is not None and not disagreement(record, arrays):
-            classes = tuple((record["dataset"] or {}).get("classes") or ())
-            labels = arrays["target_test/labels"]
-            version = record["key"]["version"]
-            return Scenario(record["signature"], dataset, version, classes, arrays["target_test/ids"], labels)
+            return Scenario(
+                signature=record["signature"],
+                dataset=dataset,
+                version=record["key"]["version"],
+                anchor=anchor,
+                classes=tuple((record["dataset"] or {}).get("classes") or ()),
+                ids=arrays["target_test/ids"],
+                labels=arrays["target_test/labels"],
+                title=(record.get("titles") or {}).get("dataset") or dataset,
+                synthetic=(record.get("titles") or {}).get("synthetic"),
+                protocol=record["key"]["protocol"],
+            )
     raise DataError(
         f"no stored predictions of {dataset} with anchor {anchor} in {store.results} to take the labels from; make "
         f"them: mmda-bench run --dataset {dataset} --methods dt --anchors {anchor}"
@@ -119,7 +148,7 @@ def read_predictions(file: Path, scenario: Scenario) -> tuple[bytes, np.ndarray]
         raise DataError(f"{file}: {error.strerror or error}") from error
     try:
         ids, probabilities = parse(content, scenario.classes)
-        rows = _match(ids, [str(one) for one in scenario.ids])
+        rows = _match(ids, scenario.expected)
         _check(probabilities, ids, len(scenario.classes))
     except DataError as error:
         raise DataError(f"{file} is refused: {error}") from None

@@ -1,0 +1,69 @@
+"""What is handed out, and what comes back: the calls behind ``data export --task`` and ``submit``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmda_bench.config import RunConfig, Workspace
+from mmda_bench.data.validation import read_card
+from mmda_bench.dataset import modality
+from mmda_bench.errors import UsageError
+from mmda_bench.machine.devices import cpu_count
+from mmda_bench.machine.process import unchanged_process
+from mmda_bench.registry import DATASETS
+from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
+
+if TYPE_CHECKING:
+    from mmda_bench.task.pack import Pack
+
+
+def submit(
+    file: str | Path, *, dataset: str | None = None, anchor: str | None = None, task: str | Path | None = None,
+    folder: str | Path = DEFAULT_RESULTS, name: str | None = None, seed: int = 0, signature: str | None = None,
+    replace: bool = False,
+) -> Record:  # fmt: skip
+    """Score and store predictions that were made elsewhere, as a row marked external.
+
+    ``task``: the folder that :func:`export_task` wrote, whose key has the labels; nothing needs to have run here.
+    Without it ``dataset`` and ``anchor`` name the scenario, and a stored cell of it has the labels.
+
+    Raises :class:`DataError` for a file that is refused, and :class:`UsageError` for names that do not exist.
+    """
+    from mmda_bench.store import submissions
+
+    if task is not None:
+        from mmda_bench.task.key import read_key
+
+        if dataset is not None or anchor is not None or signature is not None:
+            raise UsageError("--task says dataset, anchor and signature: leave out --dataset, --anchor and --signature")
+        store, scenario = Store(Path(folder)), read_key(Path(task))
+    elif dataset is None or anchor is None:
+        raise UsageError("for which scenario are these predictions? --task DIR, or --dataset and --anchor")
+    else:
+        store, where = existing_store(folder), modality(anchor)
+        scenario = submissions.find_scenario(store, dataset=dataset.lower(), anchor=where, signature=signature)
+    return submissions.submit(store, Path(file), scenario, name=name, seed=seed, replace=replace)
+
+
+def export_task(
+    dataset: str, anchor: str, out: str | Path, *, workspace: Workspace | None = None, config: RunConfig | None = None,
+    jobs: int | None = None, progress: Callable[[int, int], None] | None = None,
+) -> "Pack":  # fmt: skip
+    """Write a scenario as files for people who have no program of ours: target shifted and without labels.
+
+    ``config``: for another protocol. The key, which :func:`submit` needs, is written beside ``out``.
+    """
+    from dataclasses import replace
+
+    from mmda_bench.features.prepare import preparation
+    from mmda_bench.task.pack import write_task
+
+    ws = workspace or Workspace()
+    ws.load_plugins()
+    dataset = DATASETS.entry(dataset).name
+    with unchanged_process():
+        card = read_card(DATASETS.get(dataset)(), dataset, ws.data_root)
+        protocol = replace(config or RunConfig(), dataset=dataset).protocol(card, weights=ws.weights)
+        this = preparation(dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, weights=ws.weights)
+        at_once = 1 if ws.plugins else jobs or cpu_count()  # other processes would not know the plug-ins
+        return write_task(this, modality(anchor), Path(out), progress=progress, jobs=at_once)
