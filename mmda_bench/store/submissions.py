@@ -67,8 +67,6 @@ def submit(
         raise UsageError(f"--name {name!r}: expected letters, digits, spaces and . _ + -, at most 60, not first a sign")
     if seed < 0:
         raise UsageError(f"--seed {seed}: expected 0 or more")
-    if not file.is_file():
-        raise DataError(f"{file}: there is no such file; expected a .csv or .npz of predictions")
     content, probabilities = read_predictions(file, scenario)
     of = Submission(
         method=name, dataset=scenario.dataset, version=scenario.version, anchor=scenario.anchor, seed=seed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mmda_bench.config import RunConfig, Workspace
 from mmda_bench.data.validation import read_card
 from mmda_bench.dataset import modality
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import DataError, UsageError
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.registry import DATASETS
@@ -29,16 +29,17 @@ def submit(
 
     Raises :class:`DataError` for a file that is refused, and :class:`UsageError` for names that do not exist.
     """
-    from mmda_bench.store import submissions
-
-    if task is not None:
-        from mmda_bench.task.key import read_key
-
-        if dataset is not None or anchor is not None or signature is not None:
-            raise UsageError("--task says dataset, anchor and signature: leave out --dataset, --anchor and --signature")
-        store, scenario = Store(Path(folder)), read_key(Path(task))
-    elif dataset is None or anchor is None:
+    if task is None and (dataset is None or anchor is None):
         raise UsageError("for which scenario are these predictions? --task DIR, or --dataset and --anchor")
+    if task is not None and (dataset, anchor, signature) != (None, None, None):
+        raise UsageError("--task says dataset, anchor and signature: leave out --dataset, --anchor and --signature")
+    if not Path(file).is_file():
+        raise DataError(f"{file}: there is no such file; expected a .csv or .npz of predictions")
+    from mmda_bench.store import submissions
+    from mmda_bench.task.key import read_key
+
+    if dataset is None or anchor is None:
+        store, scenario = Store(Path(folder)), read_key(Path(task or ""))
     else:
         store, where = existing_store(folder), modality(anchor)
         scenario = submissions.find_scenario(store, dataset=dataset.lower(), anchor=where, signature=signature)

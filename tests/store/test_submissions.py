@@ -155,14 +155,14 @@ def test_other_faulty_files_are_refused_too(store, probabilities, tmp_path):
         (tmp_path / name).write_bytes(content)
         answer = call(store, tmp_path / name)
         assert (answer.exit_code, reason in answer.output) == (4, True), answer.output
-    assert "No such file" in call(store, tmp_path / "nowhere.csv").output
+    assert "there is no such file" in call(store, tmp_path / "nowhere.csv").output
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--dataset", "avatar"], "did you mean avatars?"),
-        (["--anchor", "B"], "expected one of A, L, V"),
+        (["--anchor", "B"], "expected one of A (acoustic), L (lexical), V (visual)"),
         (["--name", "../../up"], "expected letters"),
         (["--seed", "-1"], "expected 0 or more"),
         (["--signature", "another"], "the store has mmda-bench:0.1|avatars"),

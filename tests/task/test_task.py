@@ -203,6 +203,7 @@ def test_mistakes_are_told(arguments, code, message, tmp_path, monkeypatch):
     (tmp_path / "full" / "file").touch()
     (tmp_path / "old-key.json").touch()
     (tmp_path / "bad-key.json").write_text("{}")
+    (tmp_path / "a.csv").touch()
     answer = call(*arguments)
     assert answer.exit_code == code, answer.output
     assert message in " ".join(answer.output.split())
