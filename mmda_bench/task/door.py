@@ -64,7 +64,7 @@ def export_task(
     dataset = DATASETS.entry(dataset).name
     with unchanged_process():
         card = read_card(DATASETS.get(dataset)(), dataset, ws.data_root)
-        protocol = replace(config or RunConfig(), dataset=dataset).protocol(card, weights=ws.weights)
+        protocol = replace(config or RunConfig(), dataset=dataset).protocol_on(card, weights=ws.weights)
         this = preparation(dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, weights=ws.weights)
         at_once = 1 if ws.plugins else jobs or cpu_count()  # other processes would not know the plug-ins
         return write_task(this, modality(anchor), Path(out), progress=progress, jobs=at_once)

@@ -255,10 +255,18 @@ def test_probabilities_that_are_almost_equal_are_scored_as_they_are_stored(store
 
 
 def test_a_submission_whose_signature_no_cell_has_any_more_is_named(store, probabilities, tmp_path):
+    """In a record of before, which does not say its protocol; another one has a table of its own."""
     call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities))
     shutil.rmtree(store.runs)
     cell = make_cell("dt", "A", 0, epochs=2)
     store.write(cell, scored_record(cell, LABELS, LABELS), make_outputs(LABELS, LABELS))
+    boards, damaged = load.load_boards(store)
+    assert [[row.title for row in board.external] for board in boards] == [[], ["mine (external)"]]
+    assert damaged == []
+    (path,) = store.external.rglob("record.json")
+    record = json.loads(path.read_text())
+    del record["external"]["protocol"]
+    path.write_text(json.dumps(record))
     boards, damaged = load.load_boards(store)
     assert [board.external for board in boards] == [[]]
     assert [(one.path.split("/")[0], one.reason) for one in damaged] == [
