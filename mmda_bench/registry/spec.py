@@ -173,5 +173,15 @@ def label_of(key: Mapping[str, Any]) -> str:
     return label(key["method"], key["params"], key["off"], key.get("rates", PUBLISHED_RATES))
 
 
+def tuned_label(plain: str) -> str:
+    """How the tuned variant of a label would be typed.
+
+    >>> tuned_label("a3d2"), tuned_label("a3d2[-add]")
+    ('a3d2[tuned]', 'a3d2[tuned,-add]')
+    """
+    name, bracket, rest = plain.partition("[")
+    return f"{name}[{TUNED},{rest}" if bracket else f"{name}[{TUNED}]"
+
+
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

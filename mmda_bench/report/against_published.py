@@ -33,7 +33,7 @@ def comparable(board: Board) -> bool:
     Whose weights the backbone had cannot be known; their digest is in the signature.
     """
     ours, paper = board.protocol, Protocol(backbone="paper")
-    fields = ("backbone", "shift", "severity", "heads", "epochs", "batch", "beta")
+    fields = ("select", "backbone", "shift", "severity", "heads", "epochs", "batch", "beta")
     whole = f"|{board.dataset}:v1|" in board.signature
     people = not board.synthetic
     return (

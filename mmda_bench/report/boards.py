@@ -13,11 +13,12 @@ from typing import Literal
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED, SYNTHETIC, Protocol, canonical_json, format_seeds
 from mmda_bench.registry import DATASETS, METHODS
-from mmda_bench.registry.spec import Spec, label, table_rank
+from mmda_bench.registry.spec import Spec, label, table_rank, tuned_label
 from mmda_bench.report.missing import Runs, find_holes
 from mmda_bench.report.reference_rows import TITLES, reference_runs
 from mmda_bench.report.rows import AVERAGE, BASELINE, EXTERNAL, SOURCE_BOUND, Board, Failure, Row, Score
 from mmda_bench.store import Record, scores_of, weighted_f1
+from mmda_bench.store.record import is_chosen
 
 
 def make_boards(records: Iterable[Record], external: Iterable[Record] = ()) -> list[Board]:
@@ -82,15 +83,15 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     specs: dict[str, Spec] = {}
     for record in records:
         key = record["key"]
-        rates = key.get("rates", ())
-        spec = Spec(key["method"], key["params"], tuple(key["off"]), (rates[0], rates[1]) if rates else PUBLISHED_RATES)
-        name = canonical_json([spec.method, spec.params, spec.off, *rates])
+        name, spec = _identity(record)
         specs[name] = spec
         runs[name][key["anchor"]][key["seed"]] = record
     order = sorted(specs, key=lambda name: (table_rank(specs[name].method), len(specs[name].off), name))
     of_spec = {name: [r for by_seed in mine.values() for r in by_seed.values()] for name, mine in runs.items()}
     typed = _labels(specs)
-    labels = _recorded_labels(specs, typed, {name: _recorded(mine, "label") for name, mine in of_spec.items()})
+    recorded = {name: "" if specs[name].tuned else _recorded(mine, "label") for name, mine in of_spec.items()}
+    labels = _recorded_labels(specs, typed, recorded)
+    typed = {name: tuned_label(text) if specs[name].tuned else text for name, text in typed.items()}
     methods = [name for name in order if specs[name].method != SUPERVISED]
     seeds = _common_seeds([{seed for by_seed in runs[name].values() for seed in by_seed} for name in methods or order])
 
@@ -135,6 +136,19 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         synthetic=is_synthetic(records),
         fingerprints=fingerprints(records),
     )
+
+
+def _identity(record: Record) -> tuple[str, Spec]:
+    """The row that a record belongs to: its settings make it, unless they were chosen, for each anchor anew."""
+    key = record["key"]
+    rates = key.get("rates", ())
+    off = tuple(key["off"])
+    if is_chosen(record):
+        entry = METHODS.entries().get(key["method"])
+        spec = Spec(key["method"], entry.parameters if entry else {}, off, tuned=True)
+        return canonical_json([spec.method, spec.off]), spec
+    spec = Spec(key["method"], key["params"], off, (rates[0], rates[1]) if rates else PUBLISHED_RATES)
+    return canonical_json([spec.method, spec.params, spec.off, *rates]), spec
 
 
 def _failures(label_: str, runs: Runs) -> list[Failure]:

@@ -11,7 +11,8 @@ from mmda_bench.report.calibration import with_trust
 from mmda_bench.report.compare import check_names, competitors, row_label
 from mmda_bench.report.formats import latex, markdown
 from mmda_bench.report.formats.captions import ABSENT
-from mmda_bench.report.formats.tables import Table, TextCell, references, tables
+from mmda_bench.report.formats.grid import Table, TextCell
+from mmda_bench.report.formats.tables import references, tables
 from mmda_bench.report.load import load_boards, read_predictions
 from mmda_bench.report.rows import Board, Row
 from mmda_bench.report.significance import with_tests

@@ -10,11 +10,13 @@ from mmda_bench.report.kept import Kept
 from mmda_bench.report.rows import Board
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.store import Damaged, Record, Store
-from mmda_bench.store.record import is_external, is_trial
+from mmda_bench.store.record import is_chosen, is_external, is_trial
 from mmda_bench.store.store import PREDICTIONS, place
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from mmda_bench.selection.choices import Choice
 
 
 def load_boards(
@@ -30,6 +32,13 @@ def load_boards(
     stored, damaged = store.records(signature=signature)
     records = [record for record in stored if not is_trial(record)]
     submitted, refused = store.submitted(signature=signature)
+    choices: list[Choice] = []
+    if any(is_chosen(record) for record in records):
+        from mmda_bench.report.winners import current  # scipy, which other boards do without
+        from mmda_bench.selection.choices import read_choices
+
+        choices, unchosen = read_choices(store)
+        records, refused = current(records, choices), [*refused, *unchosen]
     known = {record["signature"] for record in records if record["status"] != "interrupted"}
     known |= {record["signature"] for record in submitted if "protocol" in record["external"]}
     lost = [record for record in submitted if record["signature"] not in known]
@@ -42,6 +51,10 @@ def load_boards(
     boards = make_boards(chosen, submitted)
     if tests:
         boards = [_tested(board, predictions, digests, kept) for board in boards]
+    if tests and choices:
+        from mmda_bench.report.tuned import with_tuning
+
+        boards = with_tuning(boards, choices, store, predictions)
     return boards, [*damaged, *faults, *refused, *others]
 
 

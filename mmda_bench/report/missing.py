@@ -76,6 +76,7 @@ def run_command(
         if getattr(protocol, name) != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", f"{getattr(protocol, name)}"]
     words += ["--splits", f"{protocol.split}-{protocol.split}"] if protocol.split else []
+    words += ["--select", protocol.select] if protocol.select != default.select else []
     words += ["--rerun", "failed"] if rerun else []
     words += [] if bounds else ["--no-bounds"]
     return shlex.join(words)

@@ -12,6 +12,7 @@ from mmda_bench.registry import DATASETS
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import Difference
 from mmda_bench.report.reference_rows import PREFERRED
+from mmda_bench.report.search import Tuned
 from mmda_bench.report.steadiness import MARK, oscillates, spreads
 from mmda_bench.store import Record, scores_of
 
@@ -103,7 +104,8 @@ class Board:
     older ones. ``synthetic``: whether the corpus is. ``untested``: why a column has no bold set;
     ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
     (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
-    and column, how far a row is above the best label-free reference, Holm-adjusted within the column."""
+    and column, how far a row is above the best label-free reference, Holm-adjusted within the column. ``tuning``: what
+    the trials behind a tuned board say in hindsight."""
 
     dataset: str
     signature: str
@@ -124,6 +126,7 @@ class Board:
     pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     gains: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+    tuning: Tuned | None = None
 
     @property
     def best_reference(self) -> Row | None:

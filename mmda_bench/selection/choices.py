@@ -61,10 +61,12 @@ class Choice:
     @property
     def setting(self) -> Setting | None:
         """The settings of the winner."""
-        if self.chosen is None:
-            return None
-        taken = self.trials[self.chosen]
-        return Setting(params=taken["params"], rate=taken["rates"][0], pretrained_rate=taken["rates"][1])
+        return None if self.chosen is None else _setting(self.trials[self.chosen])
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The trials, whatever the registry would try today."""
+        return [self.scenario.trial_cell(_setting(one)) for one in self.trials]
 
     def table(self) -> dict[str, list[float | None]]:
         """The scores of all trials by validator."""
@@ -74,6 +76,10 @@ class Choice:
     def source_f1(self) -> list[float | None]:
         """Weighted F1 on source validation of all trials, from 0 to 1."""
         return [one["source_f1"] for one in self.trials]
+
+
+def _setting(tried: Tried) -> Setting:
+    return Setting(params=tried["params"], rate=tried["rates"][0], pretrained_rate=tried["rates"][1])
 
 
 def make_choice(scenario: Scenario, store: Store) -> Choice:

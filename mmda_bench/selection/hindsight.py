@@ -47,7 +47,7 @@ def read_trials(choice: Choice, store: Store, labels: Mapping[str, int]) -> Tria
     answers: list[np.ndarray | None] = []
     target: list[np.ndarray | None] = []
     known: np.ndarray | None = None
-    for cell, tried in zip(choice.scenario.trial_cells(), choice.trials, strict=True):
+    for cell, tried in zip(choice.cells, choice.trials, strict=True):
         if tried["status"] != "ok":
             answers.append(None)
             target.append(None)

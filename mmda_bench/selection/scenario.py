@@ -47,9 +47,12 @@ class Scenario:
     def trial_cells(self) -> list[Cell]:
         """A cell for every setting, all under the tuning seed. They do not depend on who chooses, nor on how many
         others are tried."""
-        plain = replace(self.protocol, select=TRIAL, trials=0, study=0)
-        cells = [self.cell(setting, self.tuning_seed) for setting in self.settings()]
-        return [replace(cell, protocol=plain) for cell in cells]
+        return [self.trial_cell(setting) for setting in self.settings()]
+
+    def trial_cell(self, setting: Setting) -> Cell:
+        """The trial of a setting."""
+        cell = self.cell(setting, self.tuning_seed)
+        return replace(cell, protocol=replace(self.protocol.untuned, select=TRIAL))
 
     def cell(self, setting: Setting, seed: int) -> Cell:
         """The cell of a winner, or of what stands in for it."""

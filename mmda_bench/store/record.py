@@ -12,7 +12,17 @@ from typing import Annotated, Any, Literal, NotRequired, Unpack, cast, get_args
 from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
 from mmda_bench.dataset import Card
-from mmda_bench.protocol import DOMAINS, SYNTHETIC, TRIAL, Cell, canonical_json, key_hash, said_synthetic
+from mmda_bench.protocol import (
+    DOMAINS,
+    LAST,
+    SUPERVISED,
+    SYNTHETIC,
+    TRIAL,
+    Cell,
+    canonical_json,
+    key_hash,
+    said_synthetic,
+)
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import label
 from mmda_bench.store.keys import Key, ProtocolKey
@@ -215,6 +225,13 @@ def is_external(record: Mapping[str, Any]) -> bool:
 def is_trial(record: Mapping[str, Any]) -> bool:
     """Whether a record is of one of the settings that are tried: its answers on the target are not scored."""
     return bool(not is_external(record) and record["key"]["protocol"].get("select") == TRIAL)
+
+
+def is_chosen(record: Mapping[str, Any]) -> bool:
+    """Whether the settings of a cell were chosen for it, so that they may differ from anchor to anchor."""
+    key = record["key"]
+    select = LAST if is_external(record) else key["protocol"].get("select", LAST)
+    return select not in (LAST, TRIAL) and key["method"] != SUPERVISED
 
 
 def splits_of(record: Mapping[str, Any]) -> tuple[str, ...]:

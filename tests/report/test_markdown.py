@@ -14,7 +14,7 @@ from hand_made import erring, make_cell, make_outputs, make_record, scored_recor
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report import load
 from mmda_bench.report.boards import make_boards
-from mmda_bench.report.formats import latex, markdown, tables
+from mmda_bench.report.formats import grid, latex, markdown, tables
 from mmda_bench.report.rows import AVERAGE, COLUMNS
 from mmda_bench.store import Store
 
@@ -170,7 +170,7 @@ def test_markdown_tables_have_as_many_cells_in_every_line(boards):
 
 
 def test_code_in_a_caption_keeps_the_spaces_around_it():
-    table = tables.Table("x", "X", ["a"], [[tables.TextCell("1")]], "Before `one two`, `three` after.")
+    table = grid.Table("x", "X", ["a"], [[grid.TextCell("1")]], "Before `one two`, `three` after.")
     assert markdown.markdown_table(table, "s").endswith("\n\nBefore `one two`, `three` after.")
 
 

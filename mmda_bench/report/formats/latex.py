@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from mmda_bench.report.boards import variants
 from mmda_bench.report.formats.captions import not_comparable, synthetic
-from mmda_bench.report.formats.tables import Table, TextCell, tables
+from mmda_bench.report.formats.grid import Table, TextCell
+from mmda_bench.report.formats.tables import tables
 from mmda_bench.report.paired_tests import ALPHA
 from mmda_bench.report.rows import Board
 from mmda_bench.report.steadiness import MARK

@@ -14,7 +14,8 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.boards import variants
 from mmda_bench.report.formats.captions import beaten, bold_rule, not_comparable
-from mmda_bench.report.formats.tables import Table, references, table_1, tables, wins
+from mmda_bench.report.formats.grid import Table
+from mmda_bench.report.formats.tables import references, table_1, tables, wins
 from mmda_bench.report.rows import COLUMNS, Board, Row, per_class
 from mmda_bench.store import Damaged
 
@@ -174,6 +175,31 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
         for (first, second), between in board.pairs.items():
             if first == row.label:
                 yield {"table": "pairs", **_name(row), "column": second, **_difference_line(between)}
+    yield from _tuning_lines(board)
+
+
+def _tuning_lines(board: Board) -> Iterator[dict[str, Any]]:
+    """What the trials of a tuned board say, a line per number."""
+    for one in board.tuning.methods if board.tuning else ():
+        name = {"method": one.label, "title": one.title}
+        for column, scores in one.scores.items():
+            for which, value in vars(scores).items():
+                yield {"table": f"tuned:{which}", **name, "column": column, "mean": _rounded(value)}
+        for column, regret in one.regret.items():
+            yield {"table": "regret", **name, "column": column, **_difference_line(regret)}
+        for table, curve in (("expected", one.expected), ("expected:oracle", one.at_best)):
+            for k, value in enumerate(curve, 1):
+                yield {"table": table, **name, "column": f"k={k}", "mean": _rounded(value)}
+    for verdict in board.tuning.verdicts if board.tuning else ():
+        found = {**verdict.by_anchor, "all": verdict.overall}
+        for column, judgement in found.items():
+            for which in ("regret", "worst"):
+                line = {"table": f"validator:{which}", "method": judgement.validator, "column": column}
+                yield {**line, "mean": _rounded(100 * getattr(judgement, which))}
+            yield {
+                "table": "validator:spearman", "method": judgement.validator, "column": column,
+                "mean": _rounded(judgement.spearman),
+            }  # fmt: skip
 
 
 def _name(row: Row) -> dict[str, str]:
@@ -240,6 +266,7 @@ def _board_json(board: Board) -> dict[str, Any]:
             label: {c: {**asdict(one), "difference": _rounded(one.difference)} for c, one in columns.items()}
             for label, columns in published.items()
         },
+        "tuning": list(_tuning_lines(board)),
         "failures": [vars(failure) for failure in board.failures],
         "holes": [vars(hole) for hole in board.holes],
         "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},

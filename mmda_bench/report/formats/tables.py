@@ -1,8 +1,6 @@
 """A board as tables of text: which tables there are and what stands in their cells, once for every format."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import SUPERVISED
@@ -18,6 +16,8 @@ from mmda_bench.report.formats.captions import (
     score_text,
     signed,
 )
+from mmda_bench.report.formats.grid import Table, TextCell
+from mmda_bench.report.formats.tuned_tables import tuned_tables
 from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
 from mmda_bench.report.reference_rows import ABOUT
 from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row, per_class
@@ -30,23 +30,6 @@ REFERENCES = {
 }
 
 
-class TextCell(NamedTuple):
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """``name``: of the table in CSV and JSON; ``words``: how many columns, from the left, are text and no numbers."""
-
-    name: str
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[TextCell]]
-    caption: str = ""
-    words: int = 1
-
-
 def tables(board: Board) -> list[Table]:
     """Every table that this board can fill, in reading order."""
     return [table for table in (*_main(board), *_tests(board), *_details(board)) if table.rows]
@@ -55,6 +38,7 @@ def tables(board: Board) -> list[Table]:
 def _main(board: Board) -> Iterator[Table]:
     yield table_1(board)
     yield references(board)
+    yield from tuned_tables(board)
     if board.external:
         yield Table(
             "external",
