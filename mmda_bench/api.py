@@ -24,7 +24,8 @@ from mmda_bench.dataset import Card, Utterance
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Registry, register
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Plugin, Registry, register
+from mmda_bench.registry.plugins import of_corpus
 from mmda_bench.registry.spec import TUNED
 from mmda_bench.report.answers import Compared, Leaderboard, Results
 from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
@@ -76,6 +77,7 @@ class Plan:
     cells: list[Cell]
     todo: list[Cell]
     tuning: "Tuning | None" = None
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -93,15 +95,16 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     Raises :class:`UsageError` for names and values that do not exist, :class:`DataError` for a corpus that is absent.
     """
     ws = workspace or Workspace()
-    ws.load_plugins()
+    plugins = ws.load_plugins()
     config.check()
     card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
     store = Store(ws.results)
     if config.protocol == "paper" and TUNED not in config.methods:
         cells = config.cells(card, weights=ws.weights)
-        return Plan(config, ws, card, cells[0].protocol, cells, store.missing(cells, rerun=config.rerun))
+        todo = store.missing(cells, rerun=config.rerun)
+        return Plan(config, ws, card, cells[0].protocol, cells, todo, plugins=plugins)
     with unchanged_process():
-        return _tuned(config, ws, card)
+        return replace(_tuned(config, ws, card), plugins=plugins)
 
 
 def _tuned(config: RunConfig, ws: Workspace, card: Card) -> Plan:
@@ -140,12 +143,12 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
                 prepared = prepare_corpus(
                     config.dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=told.on_prepare,
                     jobs=cpu_count() if config.jobs is None else max(1, config.jobs), weights=ws.weights,
-                    plugins=[str(path.absolute()) for path in ws.plugins],
+                    plugins=of_corpus(planned.plugins, planned.todo[0].names),
                 )  # fmt: skip
             told.on_prepared(prepared)
     sweep = partial(
         scheduler.run, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
-        gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=ws.plugins, weights=ws.weights,
+        gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=planned.plugins, weights=ws.weights,
         replace=config.rerun is not None, timeout_minutes=config.timeout, on_start=told.on_start,
         on_result=told.on_result,
     )  # fmt: skip
@@ -246,7 +249,7 @@ def prepare(
 ) -> "Corpus":  # fmt: skip
     """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol."""
     ws = workspace or Workspace()
-    ws.load_plugins()
+    plugins = ws.load_plugins()
     config = replace(config or RunConfig(), dataset=dataset)
     config.check()
     from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
@@ -254,9 +257,9 @@ def prepare(
     with unchanged_process():
         card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
         return prepare_corpus(
-            config.dataset, root=ws.data_root, protocol=config.protocol_on(card, weights=ws.weights), cache=ws.cache,
-            progress=progress, jobs=jobs or cpu_count(), plugins=[str(path.absolute()) for path in ws.plugins],
-            weights=ws.weights,
+            config.dataset, root=ws.data_root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
+            cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
+            plugins=of_corpus(plugins, {"datasets": config.dataset, "backbones": protocol.backbone}),
         )  # fmt: skip
 
 
@@ -266,7 +269,7 @@ def verify(
 ) -> "Verification":  # fmt: skip
     """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
     ws = workspace or Workspace()
-    ws.load_plugins()
+    plugins = ws.load_plugins()
     dataset = DATASETS.entry(dataset).name
     if backbone is not None:
         backbone = BACKBONES.entry(backbone).name
@@ -274,7 +277,8 @@ def verify(
 
     with unchanged_process():
         return verifying.verify(
-            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), plugins=ws.plugins, progress=progress,
+            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
+            plugins=of_corpus(plugins, {"datasets": dataset}),
             backbone=backbone, weights=ws.weights,
         )  # fmt: skip
 

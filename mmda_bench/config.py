@@ -69,11 +69,10 @@ class Workspace:
         for name, value in facts.items():
             object.__setattr__(self, name, value)
 
-    def load_plugins(self) -> None:
-        """Register what the plug-ins hold. What they print is no answer of ours."""
+    def load_plugins(self) -> tuple[Plugin, ...]:
+        """Register what the plug-ins hold, and return them as they were read. What they print is no answer of ours."""
         with redirect_stdout(sys.stderr):
-            for path in self.plugins:
-                load_plugin(path)
+            return tuple(load_plugin(path) for path in self.plugins)
 
     @classmethod
     def from_file(cls, path: str | Path, **overrides: Any) -> Self:

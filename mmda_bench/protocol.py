@@ -148,6 +148,12 @@ class Cell:
     def signature(self) -> str:
         return self.protocol.signature(self.dataset, self.version)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What it needs of the registries, by kind. The reference on target labels is trained as DT is."""
+        method = "dt" if self.method == SUPERVISED else self.method
+        return {"methods": method, "datasets": self.dataset, "backbones": self.protocol.backbone}
+
     def key(self) -> dict[str, Any]:
         """Everything that determines the scores, as JSON values. No paths, devices or worker counts."""
         protocol = {

@@ -1,5 +1,6 @@
 """Two cores suffice: threads and Ray are held small before anything is imported."""
 
+import multiprocessing
 import os
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,7 @@ import pytest
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+multiprocessing.get_context("forkserver").set_forkserver_preload(["mmda_bench.testing.process_contract"])
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 

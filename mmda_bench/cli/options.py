@@ -2,7 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,7 +124,7 @@ class Verbs(TyperGroup):
         from mmda_bench.errors import MessageError
 
         try:
-            with termination_interrupts():
+            with termination_interrupts(), put_back_told():
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
@@ -140,6 +141,26 @@ class Verbs(TyperGroup):
             hint = f"internal error ({name}), for a traceback: mmda-bench --debug ...: " if code == INTERNAL else ""
             typer.echo(f"mmda-bench: {hint}{error}", err=True)
             raise typer.Exit(code) from None
+
+
+@contextlib.contextmanager
+def put_back_told() -> Iterator[None]:
+    """What was put back in the process is one line of this program, once, and no warning of Python's form."""
+    from mmda_bench.cli.output import say
+    from mmda_bench.machine.as_before import PutBackWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", PutBackWarning)
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, PutBackWarning):
+                say(f"mmda-bench: {message}", error=True)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 def _is_parse_error(error: Exception) -> bool:

@@ -14,8 +14,10 @@ from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
 from mmda_bench.dataset import NAMES, Card, Utterance, substitutions, tally
 from mmda_bench.errors import ClipError, DataError
+from mmda_bench.machine.as_before import silent
 from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.protocol import name_hash
+from mmda_bench.registry import Plugin
 
 if TYPE_CHECKING:
     from mmda_bench.backbone.base import Backbone
@@ -79,7 +81,7 @@ def verify(
     sample: int | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path | Plugin] = (),
     backbone: str | None = None,
     weights: Mapping[str, str] | None = None,
 ) -> Verification:
@@ -109,7 +111,7 @@ def verify(
     chosen = _sample(dataset, utterances, sample)
     found.decoded = len(chosen)
     unreadable = {}
-    for position, clip in _decoded(utterances, chosen, jobs, progress, tuple(map(str, plugins))):
+    for position, clip in _decoded(utterances, chosen, jobs, progress, tuple(plugins)):
         name = utterances[position].id
         if clip.sound is not None:
             found.no_sound[name] = clip.sound
@@ -192,8 +194,9 @@ def _sample(dataset: str, utterances: Sequence[Utterance], count: int | None) ->
 
 
 def _decoded(
-    utterances: Sequence[Utterance], chosen: Sequence[int], jobs: int, progress: Progress | None, plugins: Sequence[str]
-) -> Iterator[tuple[int, Clip]]:
+    utterances: Sequence[Utterance], chosen: Sequence[int], jobs: int, progress: Progress | None,
+    plugins: Sequence[str | Path | Plugin],
+) -> Iterator[tuple[int, Clip]]:  # fmt: skip
     """(position, what was found) in order, in ``jobs`` processes."""
     rows = [utterances[i] for i in chosen]
     with ExitStack() as stack:
@@ -207,9 +210,10 @@ def _decoded(
             yield position, clip
 
 
-def _load_plugins(plugins: Sequence[str]) -> None:
-    for plugin in plugins:
-        registry.load_plugin(plugin)
+def _load_plugins(plugins: Sequence[str | Path | Plugin]) -> None:
+    with silent():
+        for plugin in plugins:
+            registry.load_plugin(plugin)
 
 
 def _parts(dataset: str, card: Card, utterances: Sequence[Utterance]) -> dict[tuple[str, str], list[int]]:

@@ -23,6 +23,7 @@ from mmda_bench.machine import locks
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.disk import Disk, free_bytes
 from mmda_bench.protocol import CORRUPT, Protocol, canonical_json
+from mmda_bench.registry.plugins import plugin_of
 from mmda_bench.shifts import effective_shift, scripts
 from mmda_bench.store import atomic
 
@@ -88,9 +89,13 @@ def _short(key: object) -> str:
 
 
 def plugin_digest(dataset: str) -> str:
-    """Twelve hexadecimal digits of the file of a reader that is a plug-in, whose author may change it; "" of ours."""
-    if registry.DATASETS.entry(dataset).origin == "built-in":
+    """Twelve hexadecimal digits of the file, and of its helpers, of a reader that is a plug-in, whose author may change
+    it; "" of ours."""
+    entry = registry.DATASETS.entry(dataset)
+    if entry.origin == "built-in":
         return ""
+    if (plugin := plugin_of(entry.module)) is not None:
+        return plugin.digest[:12]
     return hashlib.sha256(Path(inspect.getfile(registry.DATASETS.get(dataset))).read_bytes()).hexdigest()[:12]
 
 

@@ -22,6 +22,7 @@ from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, NAMES, Shift, Utterance, substitutions
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.features.shards import ShardWriter
+from mmda_bench.machine.as_before import as_before
 from mmda_bench.shifts.corruptions import acoustic, parse_corruption
 from mmda_bench.shifts.corruptions.base import Surroundings
 
@@ -161,7 +162,7 @@ def encode_shard(shard: Shard, *, worker: int = 0, tick: Callable[[], None] = la
             f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary"
         )
     heard = voices_of(job)
-    with repeatable(), ExitStack() as stack:
+    with as_before(), repeatable(), ExitStack() as stack:
         writers = {variant: stack.enter_context(ShardWriter(path)) for variant, path in shard.folders.items()}
         for position, utterance, target in shard.rows:
             wanted = {variant: writer for variant, writer in writers.items() if target or variant == "clean"}

@@ -32,6 +32,7 @@ from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
 from mmda_bench.protocol import DOMAINS, Protocol, canonical_json, name_hash
+from mmda_bench.registry import Plugin
 from mmda_bench.shifts import effective_shift
 from mmda_bench.shifts.corruptions import parse_corruption
 from mmda_bench.shifts.scripts import all_units
@@ -137,7 +138,7 @@ def prepare(
     cache: Path,
     progress: Progress | None = None,
     jobs: int = 1,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str | Plugin] = (),
     weights: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Make, or verify, everything that the cells of a sweep read: split, labels and prefix outputs.
@@ -214,7 +215,7 @@ def _missing(shards: Iterable[Shard]) -> list[Shard]:
     return [shard for shard in left if shard.folders]
 
 
-def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[str]) -> None:
+def _build(this: Preparation, progress: Progress, jobs: int, plugins: Sequence[str | Plugin]) -> None:
     utterances, parts = this.read()
     check_readable(this.card, utterances, parts, {})
     lexical = _legible(this, [u.text for u in utterances])

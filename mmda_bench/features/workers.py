@@ -11,8 +11,10 @@ import torch
 from mmda_bench import registry
 from mmda_bench.errors import ResourceError
 from mmda_bench.features.encode import Shard, encode_shard, load_encoder
+from mmda_bench.machine.as_before import silent
 from mmda_bench.machine.memory import ran_out
 from mmda_bench.machine.pool import CONTEXT, deaths_explained, process_pool
+from mmda_bench.registry import Plugin
 
 WORKERS_PER_GPU = 4  # enough to decode while another encodes; each holds one encoder and a CUDA context
 STARTED, DONE, STOP = range(3)  # of the board: workers started, utterances encoded, whether to stop
@@ -24,7 +26,7 @@ _worker = 0
 
 
 @contextmanager
-def encoding(jobs: int, plugins: Sequence[str]) -> Iterator[Encode]:
+def encoding(jobs: int, plugins: Sequence[str | Plugin]) -> Iterator[Encode]:
     """A function that makes shards and tells how many utterances are done; ``jobs`` processes, or this one if 1.
 
     It raises what :func:`encode_shard` raises, and :class:`ResourceError` when memory runs out.
@@ -87,13 +89,14 @@ def _memory_errors() -> Iterator[None]:
         ) from error
 
 
-def _start_worker(board: Any, plugins: Sequence[str]) -> None:
+def _start_worker(board: Any, plugins: Sequence[str | Plugin]) -> None:
     global _board, _worker
     with board.get_lock():
         _board, _worker = board, board[STARTED]
         board[STARTED] += 1
-    for plugin in plugins:
-        registry.load_plugin(plugin)
+    with silent():
+        for plugin in plugins:
+            registry.load_plugin(plugin)
 
 
 def _work(shard: Shard) -> None:

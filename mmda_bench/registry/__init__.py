@@ -12,20 +12,13 @@ from mmda_bench.registry.declare import (
     register_validator,
 )
 from mmda_bench.registry.isolation import isolated
+from mmda_bench.registry.plugins import Plugin, load_plugin
 from mmda_bench.registry.read import read_class, read_source
-from mmda_bench.registry.registry import (
-    BACKBONES,
-    DATASETS,
-    METHODS,
-    VALIDATORS,
-    Registry,
-    by_value,
-    load_plugin,
-    register,
-)
+from mmda_bench.registry.registry import BACKBONES, DATASETS, METHODS, VALIDATORS, Registry
+from mmda_bench.registry.session import by_value, register
 
 __all__ = [
-    "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
+    "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Plugin", "Registry", "Uniform",
     "UsageError", "by_value", "isolated", "load_plugin", "read_class", "read_source", "register",
     "register_backbone", "register_dataset", "register_method", "register_validator", "suggest",
 ]  # fmt: skip

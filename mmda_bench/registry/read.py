@@ -133,7 +133,7 @@ def read_class(cls: type | FunctionType, origin: str) -> list[Entry]:
                 search_space=dict(getattr(cls, "search_space", {})) if method else {},
                 components=tuple(getattr(cls, "components", ())) if method else (),
                 sees=arrays_seen(*signature_of(cls)) if kind == "validators" else {},
-                doc=inspect.cleandoc(cls.__doc__ or sys.modules[cls.__module__].__doc__ or ""),
+                doc=inspect.cleandoc(cls.__doc__ or getattr(sys.modules.get(cls.__module__), "__doc__", "") or ""),
             )
         )
     return entries

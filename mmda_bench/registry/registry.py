@@ -6,19 +6,19 @@ groups ``mmda_bench.methods``, ``.datasets``, ``.backbones`` and ``.validators``
 Built-in names win; a second entry of a name is an error; a plug-in that fails to import is kept with its reason.
 """
 
-import hashlib
 import importlib
 import importlib.util
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from mmda_bench.errors import UsageError, suggest
+from mmda_bench.machine.as_before import as_before
 from mmda_bench.registry.declare import (
+    RESERVED,
     Choice,
     Entry,
     LogUniform,
@@ -32,8 +32,8 @@ from mmda_bench.registry.read import read_class, read_source
 
 __all__ = [
     "BACKBONES", "DATASETS", "METHODS", "VALIDATORS", "Choice", "Entry", "LogUniform", "Registry", "Uniform",
-    "UsageError", "by_value", "load_plugin", "read_class", "read_source", "register", "register_backbone",
-    "register_dataset", "register_method", "register_validator",
+    "UsageError", "read_class", "read_source", "register_backbone", "register_dataset", "register_method",
+    "register_validator",
 ]  # fmt: skip
 
 
@@ -42,8 +42,9 @@ class Registry:
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
-        self._entries: dict[str, Entry] | None = None
+        self._known: dict[str, Entry] | None = None
         self._classes: dict[str, Any] = {}
+        self._points: list[EntryPoint] | None = None  # installed plug-ins that are not looked at yet
 
     @property
     def singular(self) -> str:
@@ -51,27 +52,51 @@ class Registry:
 
     def entries(self) -> dict[str, Entry]:
         """All entries by name, broken plug-ins included (their ``reason`` is set)."""
-        if self._entries is None:
-            self._entries = {}
+        known = self._without_installed()
+        self._look_at(lambda point: True)
+        return known
+
+    def find(self, name: str) -> Entry | None:
+        """The entry of ``name``, in any case, if there is one; installed plug-ins are imported only where it may be
+        theirs."""
+        known = self._without_installed()
+        name = name if name in known else name.lower()
+        if name in RESERVED:
+            return None
+        if name not in known:
+            self._look_at(lambda point: point.name == name)
+        return known[name] if name in known else self.entries().get(name)
+
+    def _without_installed(self) -> dict[str, Entry]:
+        """What is built in, and what was added."""
+        if self._known is None:
+            self._known = {}
             folder = _package_folder(self.package)
             for path in sorted(folder.rglob("*.py")):
                 module = ".".join((self.package, *path.relative_to(folder).with_suffix("").parts))
                 for entry in read_source(path, module, "built-in"):
                     if entry.kind == self.kind:
-                        self._entries[entry.name] = entry
-            for point in entry_points(group=f"mmda_bench.{self.kind}"):
-                origin = f"plug-in {point.dist.name if point.dist else point.value}"
-                try:
+                        self._known[entry.name] = entry
+            self._points = list(entry_points(group=f"mmda_bench.{self.kind}"))
+        return self._known
+
+    def _look_at(self, wanted: Callable[[EntryPoint], bool]) -> None:
+        """Import the installed plug-ins that are ``wanted``, if they are not yet; the process stays as it was."""
+        now = [point for point in self._points or () if wanted(point)]
+        self._points = [point for point in self._points or () if point not in now]
+        for point in now:
+            origin = f"plug-in {point.dist.name if point.dist else point.value}"
+            try:
+                with as_before():
                     found = read_class(point.load(), origin)
-                    if not found:
-                        raise UsageError(f"{point.value} is not decorated with @register_{self.singular}")
-                except (Exception, SystemExit) as error:  # a broken plug-in must not take the command down with it
-                    found = [_broken(point.name, self.kind, origin, point.value, error)]
-                self._add(found)
-        return self._entries
+                if not found:
+                    raise UsageError(f"{point.value} is not decorated with @register_{self.singular}")
+            except (Exception, SystemExit, GeneratorExit) as error:  # a broken plug-in must not take a command down
+                found = [_broken(point.name, self.kind, origin, point.value, error)]
+            self._add(found)
 
     def _add(self, found: list[Entry], cls: type | FunctionType | None = None) -> None:
-        entries = self.entries()
+        entries = self._without_installed()
         for entry in found:
             if entry.kind != self.kind:
                 continue
@@ -88,8 +113,9 @@ class Registry:
 
     def _forget(self, module: str) -> None:
         """Drop what ``module``, a plug-in file that has changed, registered before."""
-        for name in [name for name, entry in self.entries().items() if entry.module == module]:
-            del self.entries()[name]
+        known = self._without_installed()
+        for name in [name for name, entry in known.items() if entry.module == module]:
+            del known[name]
             self._classes.pop(name, None)
 
     def names(self, group: str | None = None) -> list[str]:
@@ -103,14 +129,14 @@ class Registry:
 
     def entry(self, name: str) -> Entry:
         """The entry of ``name``, in any case. Raises :class:`UsageError` with a suggestion, or the plug-in's reason."""
-        known = self.entries()
-        name = name.lower() if name.lower() in known else name
-        if name not in known:
+        found = self.find(name)
+        if found is None:
+            known = self.entries()
             hint = suggest(name, list(known)) or f"; known: {', '.join(known)}"
             raise UsageError(f"unknown {self.singular} {name!r}{hint}")
-        if known[name].reason is not None:
-            raise UsageError(f"{self.singular} {name} cannot be used: {known[name].reason}")
-        return known[name]
+        if found.reason is not None:
+            raise UsageError(f"{self.singular} {name} cannot be used: {found.reason}")
+        return found
 
     def get(self, name: str) -> Any:
         """The class of ``name``, or the function of a validator, imported now if it was not before."""
@@ -122,11 +148,11 @@ class Registry:
     @contextmanager
     def isolated(self) -> Iterator[None]:
         """Entries and classes are afterwards those of before. :func:`mmda_bench.registry.isolated` does all kinds."""
-        entries, classes = dict(self.entries()), dict(self._classes)
+        known, classes, points = dict(self._without_installed()), dict(self._classes), list(self._points or ())
         try:
             yield
         finally:
-            self._entries, self._classes = entries, classes
+            self._known, self._classes, self._points = known, classes, points
 
 
 def _package_folder(package: str) -> Path:
@@ -147,93 +173,3 @@ BACKBONES = Registry("backbones", "mmda_bench.backbone")
 VALIDATORS = Registry("validators", "mmda_bench.validators")
 REGISTRIES = (METHODS, DATASETS, BACKBONES, VALIDATORS)
 SESSION = "this session"  # the origin of a class that was handed to :func:`register`
-
-
-def load_plugin(file: str | Path) -> None:
-    """Run a plug-in file and add what it registers; again, and in its place, when the file has changed since.
-
-    Raises :class:`UsageError` if it is missing, fails or is empty.
-    """
-    path = Path(file).resolve()
-    if not path.is_file():
-        raise UsageError(f"plug-in {file} is not a file")
-    name, digest = f"mmda_bench_plugin_{path.stem}", hashlib.sha256(path.read_bytes()).hexdigest()
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        if getattr(known, "__mmda_digest__", None) == digest:
-            return
-        for registry in REGISTRIES:
-            registry._forget(name)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"plug-in {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    module.__dict__["__mmda_digest__"] = digest
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-        values = [value for value in vars(module).values() if isinstance(value, (type, FunctionType))]
-        found = [(v, read_class(v, f"plug-in {path.name}")) for v in values if v.__module__ == name]
-    except UsageError as error:
-        del sys.modules[name]
-        raise UsageError(f"plug-in {file}: {error}") from error
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise UsageError(f"plug-in {file} failed to import: {type(error).__name__}: {error}") from error
-    if not any(entries for _, entries in found):
-        raise UsageError(
-            f"plug-in {file} registers nothing; decorate a class with @register_method(...), or a function with "
-            "@register_validator(...)"
-        )
-    for cls, entries in found:
-        for registry in REGISTRIES:
-            registry._add(entries, cls)
-
-
-def register(cls: type) -> type:
-    """Add a decorated class of this session, as one from a notebook cell; a later class of its name replaces it.
-
-    Returns the class. Raises :class:`UsageError` when it is not decorated with ``@register_method`` or the like, and
-    for a name that is built in or a plug-in's.
-
-    >>> from mmda_bench import Method, register_method
-    >>> @register_method("mine-here", title="Mine", paper="Me, 2026")
-    ... class Mine(Method):
-    ...     def loss(self, source, target, progress):
-    ...         return {}
-    >>> register(Mine) is Mine and "mine-here" in METHODS.names()
-    True
-    """
-    found = read_class(cls, SESSION)
-    if not found:
-        raise UsageError(
-            f"{cls.__name__} is not decorated; write @register_method(name, title=..., paper=...) above it"
-        )
-    for registry in REGISTRIES:
-        registry._add(found, cls)
-    return cls
-
-
-def by_value(names: Iterable[str]) -> tuple[bytes, ...]:
-    """The classes of this session among ``names`` (of any registry), pickled with their code for another process."""
-    classes = {
-        registry.get(name)
-        for registry in REGISTRIES
-        for name in names
-        if name in registry.entries() and registry.entry(name).origin == SESSION
-    }
-    return tuple(_pickled(cls) for cls in sorted(classes, key=lambda cls: cls.__qualname__))
-
-
-def _pickled(cls: type) -> bytes:
-    import cloudpickle
-
-    module = sys.modules.get(cls.__module__)
-    apart = module is not None and module.__name__ not in ("__main__", "builtins")
-    if apart:  # it may be a module that only this process can import
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return cloudpickle.dumps(cls)
-    finally:
-        if apart:
-            cloudpickle.unregister_pickle_by_value(module)

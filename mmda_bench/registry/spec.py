@@ -158,7 +158,7 @@ def label(
     method: str, params: Mapping[str, Any], off: Iterable[str] = (), rates: Iterable[float] = PUBLISHED_RATES
 ) -> str:
     """The spec of a method as it would be typed: only what differs from the defaults."""
-    entry = METHODS.entries().get(method)
+    entry = METHODS.find(method)
     defaults: Mapping[str, Any] = entry.parameters if entry else {}
     settings = [
         f"{key}={_short(value)}" for key, value in params.items() if key not in defaults or defaults[key] != value

@@ -6,6 +6,7 @@ import inspect
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache as memoize
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import TypedDict
 
 import torch
 
-from mmda_bench.registry import METHODS
+from mmda_bench.registry import METHODS, Entry
+from mmda_bench.registry.plugins import loaded, plugin_of
+from mmda_bench.registry.registry import REGISTRIES
 from mmda_bench.store.record import Hardware
 from mmda_bench.version import __version__
 
@@ -34,11 +37,38 @@ def origin(device: torch.device) -> Origin:
 
 def source_digest(method: str) -> str | None:
     """Twelve hexadecimal digits of the file that defines a method: an edited plug-in is another method of that name."""
-    if method not in METHODS.entries():
-        return None  # the reference run
+    entry = METHODS.find(method)
+    return None if entry is None else file_digest(entry, METHODS.get(method))  # None: the reference run
+
+
+def file_digest(entry: Entry, named: object) -> str | None:
+    """Twelve hexadecimal digits of the file that defines what an entry names, and of its helpers if it is a plug-in."""
+    plugin = plugin_of(entry.module)
+    if plugin is not None:
+        return plugin.digest[:12]
     with contextlib.suppress(OSError, TypeError):
-        return hashlib.sha256(Path(inspect.getfile(METHODS.get(method))).read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(Path(inspect.getfile(named)).read_bytes()).hexdigest()[:12]  # type: ignore[arg-type]
     return None
+
+
+def plugins_for(names: Mapping[str, str]) -> list[dict[str, str]]:
+    """The plug-ins that are loaded in this process, and what of ``names``, which are given by kind, is theirs."""
+    found: dict[str, dict[str, str]] = {}
+    for registry in REGISTRIES:
+        entry = registry.find(names[registry.kind]) if registry.kind in names else None
+        if entry is None or entry.origin == "built-in":
+            continue
+        why = f"{registry.singular} {entry.name}"
+        if entry.origin in found:
+            found[entry.origin]["why"] += f", {why}"
+            continue
+        found[entry.origin] = {"name": entry.origin.removeprefix("plug-in "), "why": why}
+        if (digest := file_digest(entry, registry.get(entry.name))) is not None:
+            found[entry.origin]["digest"] = digest
+    for plugin in loaded():
+        other = {"name": plugin.name, "digest": plugin.digest[:12], "why": "other cells of the run"}
+        found.setdefault(f"plug-in {plugin.name}", other)
+    return list(found.values())
 
 
 def _hardware(device: torch.device) -> Hardware:

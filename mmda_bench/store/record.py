@@ -146,7 +146,7 @@ class External(TypedDict, total=False):
 
 
 class Parts(TypedDict, total=False):
-    """What a record may lack, or have as null."""
+    """What a record may lack, or have as null. ``put_back``: what the cell had changed in its process."""
 
     titles: Titles | None
     traceback: list[Text] | None
@@ -163,6 +163,8 @@ class Parts(TypedDict, total=False):
     method_source: Text | None
     started_utc: Moment | None
     ended_utc: Moment | None
+    plugins: list[dict[Text, Text]]
+    put_back: list[Text]
     predictions_sha256: Digest | None
     external: External
 
@@ -283,13 +285,12 @@ def new_record(
 
 def unfinished(cell: Cell, *, status: Status, reason: str, traceback: Sequence[str] | None = None) -> Record:
     """The record of a cell that ended outside ``run_cell``: its worker died, or its time was up."""
-    lines = list(traceback) if traceback else None
-    return new_record(cell, status=status, reason=reason, traceback=lines, ended_utc=now())
+    return new_record(cell, status=status, reason=reason, traceback=list(traceback or ()) or None, ended_utc=now())
 
 
 def titles_of(of: Cell | Submission, card: Card | None = None) -> Titles:
     """Names for people. ``card``: of the corpus, once it is read; before, its title is that of the registry."""
-    corpus, method = DATASETS.entries().get(of.dataset), METHODS.entries().get(of.method)
+    corpus, method = DATASETS.find(of.dataset), METHODS.find(of.method)
     marked = of.version.endswith(SYNTHETIC)
     return {
         "dataset": card.title if card else said_synthetic(corpus.title if corpus else of.dataset, marked),
@@ -318,7 +319,6 @@ def weighted_f1(record: Record, split: str = "target_test") -> float:
 def now() -> str:
     """UTC, to the second, as all records have it.
 
-    >>> len(now()), now()[-1]
-    (20, 'Z')
+    >>> assert len(now()) == 20
     """
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

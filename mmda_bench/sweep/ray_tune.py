@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
 from mmda_bench.store.record import Status
 from mmda_bench.sweep.cluster import connect, temporary_folder
-from mmda_bench.sweep.worker import Work, execute, one_thread_per_cell, standing
+from mmda_bench.sweep.worker import SpoiltError, Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count
 
 
@@ -32,17 +34,33 @@ class CellTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         one_thread_per_cell()
-        config["work"].load()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.config = new_config
         return True
 
     def step(self) -> dict[str, Any]:
-        record = execute(Cell.from_key(self.config["cell"]), self.config["work"])
-        if record["status"] != "ok" and cuda_is_lost():
+        try:
+            record = execute(Cell.from_key(self.config["cell"]), self.config["work"])
+        except SpoiltError:
             os._exit(1)  # the record is stored; Tune goes on with another worker
+        if record["status"] != "ok" and cuda_is_lost():
+            os._exit(1)
         return {"done": True}
+
+
+def resources(gpus_per_cell: float, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """What a cell takes. Tune gives a worker only cells that take the same: a few bytes of memory, another number for
+    each set of plug-ins, let the workers of cells with plug-ins be others than those of cells without."""
+    needs = config["work"].needs_of(Cell.from_key(config["cell"]))
+    mark = 1 + zlib.crc32("\n".join(needs).encode()) % 2**20 if needs else 0
+    return tune.PlacementGroupFactory([{"CPU": 1, "GPU": gpus_per_cell, "memory": mark}])
+
+
+def together(cells: Sequence[Cell], work: Work) -> list[Cell]:
+    """The cells of each seed so that those with the same plug-ins follow one another: each change costs a worker."""
+    order = {seed: number for number, seed in enumerate(dict.fromkeys(cell.seed for cell in cells))}
+    return sorted(cells, key=lambda cell: (order[cell.seed], work.needs_of(cell)))
 
 
 def cuda_is_lost() -> bool:
@@ -164,8 +182,8 @@ def run(
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
             report = Report(work, on_start, on_result)
             tuner = tune.Tuner(
-                tune.with_resources(CellTrainable, {"cpu": 1, "gpu": gpus_per_cell}),
-                param_space={"cell": tune.grid_search([cell.key() for cell in cells]), "work": work},
+                tune.with_resources(CellTrainable, partial(resources, gpus_per_cell)),
+                param_space={"cell": tune.grid_search([cell.key() for cell in together(cells, work)]), "work": work},
                 tune_config=tune.TuneConfig(
                     max_concurrent_trials=jobs,
                     reuse_actors=True,

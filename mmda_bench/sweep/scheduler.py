@@ -5,15 +5,15 @@ Resume is therefore the store's business and not Tune's: whatever ends early, th
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import by_value
+from mmda_bench.registry import Plugin, by_value, load_plugin
 from mmda_bench.store import Record, Store
 from mmda_bench.sweep.placement import check, check_address
-from mmda_bench.sweep.worker import RUNNER, THREADS, Work, execute
+from mmda_bench.sweep.worker import RUNNER, THREADS, SpoiltError, Work, execute
 
 # Ray is to be quiet, and to leave no files that nobody reads.
 RAY_SETTINGS = {
@@ -37,7 +37,7 @@ def run(
     jobs: int | None = None,
     gpus_per_cell: float | None = None,
     address: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path | Plugin] = (),
     weights: Mapping[str, str] | None = None,
     runner: str = RUNNER,
     replace: bool = False,
@@ -62,19 +62,22 @@ def run(
         root=root.expanduser().absolute() if root is not None else None,
         cache=cache.expanduser().absolute(),
         device="cpu" if gpus_per_cell == 0 else None,
-        plugins=tuple(str(Path(plugin).absolute()) for plugin in plugins),
+        plugins=tuple(load_plugin(plugin) for plugin in plugins),
         weights=dict(weights or {}),
         runner=runner,
         stale={cell.hash: store.stamp(cell) for cell in cells} if replace else {},
         timeout_s=None if timeout_minutes is None else 60 * timeout_minutes,
-        classes=by_value({name for cell in cells for name in (cell.method, cell.dataset, cell.protocol.backbone)}),
+        classes=dict(_of_this_session({name for cell in cells for name in cell.names.values()})),
     )
     with unchanged_process():
         if jobs == 0:
-            work.load()
             for cell in cells:
                 on_start(cell)
-                on_result(cell, execute(cell, work))
+                try:
+                    on_result(cell, execute(cell, work))
+                except SpoiltError as error:
+                    on_result(cell, error.record)
+                    raise
             return
         os.environ.update(RAY_SETTINGS | dict.fromkeys(THREADS, "1"))  # before Ray is imported, which looks at them
         from mmda_bench.sweep import ray_tune
@@ -82,3 +85,10 @@ def run(
         ray_tune.run(
             cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
         )
+
+
+def _of_this_session(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """(name, the class with its code) of what only this session knows."""
+    for name in sorted(names):
+        for pickled in by_value([name]):
+            yield name, pickled

@@ -1,5 +1,6 @@
 """What every backbone must keep to: ``mmda-bench check NAME`` and :func:`check_backbone`."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from mmda_bench.dataset import MODALITIES, NAMES, SAMPLE_RATE
 from mmda_bench.errors import ContractError
 from mmda_bench.registry import BACKBONES
 from mmda_bench.testing.checks import Check, entry_of, run_checks
+from mmda_bench.testing.process_contract import LEFT, USED, check_left, check_used
 
 POOLS = ("textcnn", "lstm")
 WORDS = ["well", "then", "tell", "me", "what", "you", "want"]
@@ -145,6 +147,23 @@ def identified(subject: Subject) -> str:
     return ""
 
 
+def left(subject: Subject) -> str:
+    return check_left(BACKBONES.entry(subject.name), lambda: outputs(subject.name, subject.weights))
+
+
+def used(subject: Subject) -> str:
+    return check_used(BACKBONES.entry(subject.name), outputs, dict(subject.weights))
+
+
+def outputs(name: str, weights: Mapping[str, str]) -> str:
+    """A digest of the prefix outputs of an utterance."""
+    subject, digest = Subject(name, weights), hashlib.sha256()
+    with torch.random.fork_rng(devices=[]):
+        for modality in MODALITIES:
+            digest.update(subject.features(modality, seed=1).float().numpy().tobytes())
+    return digest.hexdigest()
+
+
 LOADS = "its three encoders load, in eval mode"
 CHECKS: Mapping[str, Callable[[Subject], str]] = {
     LOADS: loads,
@@ -153,4 +172,6 @@ CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "what is frozen and what is trained are apart": frozen,
     "the network trains on them": network,
     "its identity is stable": identified,
+    LEFT: left,
+    USED: used,
 }

@@ -1,5 +1,6 @@
 """What every corpus reader must keep to: ``mmda-bench check NAME --data-root DIR`` and :func:`check_dataset`."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from mmda_bench.dataset import MODALITIES, Card, ClipError, Dataset, Utterance
 from mmda_bench.errors import ContractError
 from mmda_bench.registry import DATASETS
 from mmda_bench.testing.checks import Check, entry_of, run_checks
+from mmda_bench.testing.process_contract import LEFT, USED, check_left, check_used
 
 DECODED = 8  # utterances whose clips are loaded
 EXPORTED = 4
@@ -125,6 +127,28 @@ def layout(corpus: Corpus) -> str:
     return f"{done.utterances} utterances written in its own layout"
 
 
+def left(corpus: Corpus) -> str:
+    return check_left(DATASETS.entry(corpus.name), lambda: content(corpus.name, corpus.root))
+
+
+def used(corpus: Corpus) -> str:
+    return check_used(DATASETS.entry(corpus.name), content, corpus.root)
+
+
+def content(name: str, root: Path | None) -> str:
+    """A digest of the utterances, and of the clips of a few."""
+    corpus, digest = Corpus(name, root), hashlib.sha256()
+    for u in corpus.utterances:
+        digest.update(repr((u.id, u.text, u.label, u.speaker, u.domain)).encode())
+    for utterance in corpus.some:
+        for load in (load_sound, load_pictures):
+            try:
+                digest.update(load(utterance).tobytes())
+            except ClipError as error:
+                digest.update(str(error).encode())
+    return digest.hexdigest()
+
+
 READABLE = "its card and its utterances keep to the contract"
 CHECKS: Mapping[str, Callable[[Corpus], str]] = {
     READABLE: readable,
@@ -133,4 +157,6 @@ CHECKS: Mapping[str, Callable[[Corpus], str]] = {
     "every class is trained and tested on in both domains": classes_everywhere,
     "sound and pictures are what they should be, the same each time": clips,
     "what it reads it can write, where it says so": layout,
+    LEFT: left,
+    USED: used,
 }

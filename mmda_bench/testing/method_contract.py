@@ -19,6 +19,7 @@ from mmda_bench.method import Method
 from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
 from mmda_bench.testing.checks import Check, entry_of, place, run_checks
+from mmda_bench.testing.process_contract import LEFT, USED, check_left, check_used, one_thread
 from mmda_bench.testing.rehearsal import Rehearsal, SealedTarget
 
 MOST_RANGES = 5
@@ -247,6 +248,29 @@ def neighbours(entry: Entry) -> str:
     return ""
 
 
+def left(entry: Entry) -> str:
+    def work() -> None:
+        rehearsal = Rehearsal(entry)
+        _two_steps(rehearsal)
+        rehearsal.method.predict(rehearsal.batches()[0].logits)
+
+    return check_left(entry, work)
+
+
+def used(entry: Entry) -> str:
+    one_thread(rehearsed, entry.name, 1)  # a cell before, with other utterances
+    return check_used(entry, rehearsed, 2, also="; what it remembers belongs into buffers of the instance")
+
+
+def rehearsed(name: str, seed: int) -> list[Any]:
+    """The terms of three steps and the predictions after them."""
+    with torch.random.fork_rng(devices=[]):
+        rehearsal = Rehearsal(METHODS.entry(name), seed=seed)
+        steps = [rehearsal.step(i) for i in range(3)]
+        with torch.no_grad():
+            return [*steps, rehearsal.method.eval().predict(rehearsal.batches()[0].logits).tolist()]
+
+
 BUILDS = "builds with its defaults"
 CHECKS: Mapping[str, Callable[[Entry], str]] = {
     BUILDS: builds,
@@ -266,6 +290,8 @@ CHECKS: Mapping[str, Callable[[Entry], str]] = {
     "components can be switched off": components,
     "predict gives probabilities": predictions,
     "an utterance's prediction does not depend on its neighbours in the batch": neighbours,
+    LEFT: left,
+    USED: used,
 }
 
 

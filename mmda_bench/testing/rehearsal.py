@@ -67,15 +67,16 @@ class Rehearsal:
         same: bool = False,
         device: str = "cpu",
         dtype: torch.dtype | None = None,
+        seed: int = 0,
     ) -> None:
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         self.batch, self.shape, self.device, self.dtype = batch, shape, torch.device(device), dtype
         self.network = StandIn(classes).to(device)
         draw = torch.randn(3, len(MODALITIES), 1 if same else SIZE, INPUTS).expand(-1, -1, SIZE, -1).to(device)
         draw = torch.stack([draw[0], draw[1], draw[1] + (0.0 if same else 0.1) * draw[2]])  # the last: the second view
         self.inputs = [dict(zip(MODALITIES, domain, strict=True)) for domain in draw]
         self.labels, self.target_labels = torch.randint(classes, (2, SIZE), device=device)
-        self.generator = torch.Generator(device).manual_seed(0)
+        self.generator = torch.Generator(device).manual_seed(seed)
         cls: type[Method] = METHODS.get(entry.name)
         self.ctx = Context(
             classes=classes,

@@ -39,6 +39,7 @@ from mmda_bench.training.assumed_anchor import before_adaptation
 from mmda_bench.training.batches import Batch, Loader, augmented, by_domain, passes, stacked
 from mmda_bench.training.curves import Curves, DivergedError, gradient_norms
 from mmda_bench.training.late_answers import LateAnswers, reference_metrics
+from mmda_bench.training.seeds import seed_libraries
 from mmda_bench.training.trial import trial_outputs
 
 EVALUATION_BATCH = 128
@@ -73,6 +74,7 @@ def run_cell(
     try:
         torch.set_num_threads(1)
         memory.start_memory_peak(place)
+        seed_libraries(cell)
         with exact_float32():
             outputs = _run(cell, root, cache, place, weights or {}, record, times)
         record["status"] = "ok"
@@ -93,14 +95,9 @@ def run_cell(
 
 
 def _run(
-    cell: Cell,
-    root: Path | None,
-    cache: Path,
-    device: torch.device,
-    weights: Mapping[str, str],
-    record: Record,
+    cell: Cell, root: Path | None, cache: Path, device: torch.device, weights: Mapping[str, str], record: Record,
     times: Times,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     clock = time.perf_counter()
     corpus = open_corpus(
         cell.dataset, root=root, protocol=cell.protocol, cache=cache, weights=weights, version=cell.version

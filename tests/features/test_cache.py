@@ -1,6 +1,7 @@
 """Where prepared corpora lie: the names say all that determines their content, and the room is known beforehand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import noise
 import pytest
@@ -62,14 +63,18 @@ def test_all_protocols_of_a_corpus_have_one_lock(place):
     assert place().lock.name == "noise-v1.0-tiny.lock"
 
 
-def test_an_edited_plug_in_reader_lies_elsewhere_and_a_built_in_one_is_known_by_its_version(tmp_path, monkeypatch):
+def test_an_edited_plug_in_reader_lies_elsewhere_and_a_built_in_one_is_known_by_its_version(tmp_path):
     file = tmp_path / "reader.py"
-    file.write_text("first = 1\n")
-    monkeypatch.setattr(cache.inspect, "getfile", lambda cls: str(file))
-    registry.load_plugin(noise.__file__)
-    before = cache.plugin_digest("noise")
-    file.write_text("second = 2\n")
-    assert cache.plugin_digest("noise") != before
+    digests = []
+    for more in ("", "second = 2\n", "import besides_reader\n"):
+        (tmp_path / "besides_reader.py").write_text("")
+        file.write_text(Path(noise.__file__).read_text() + more)
+        registry.load_plugin(file)
+        digests.append(cache.plugin_digest("noise"))
+    (tmp_path / "besides_reader.py").write_text("other = 1")
+    registry.load_plugin(file)
+    digests.append(cache.plugin_digest("noise"))
+    assert len(set(digests)) == 4, "the content of a helper counts"
     assert cache.plugin_digest("mintrec") == ""
 
 

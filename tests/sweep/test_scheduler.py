@@ -55,7 +55,13 @@ def test_in_process_cells_are_stored_and_never_run_twice(tmp_path):
     first = cheap.sweep(cells, tmp_path, jobs=0, on_start=started.append)
     assert started == cells == [cell for cell, _ in first]
     assert Store(tmp_path).missing(cells) == []
-    assert first[0][1]["worker"] == {"pid": os.getpid(), "device": "cpu", "threads": "1", "datasets": None}
+    assert first[0][1]["worker"] == {
+        "pid": os.getpid(),
+        "device": "cpu",
+        "threads": "1",
+        "datasets": None,
+        "plugins": ["mmda_bench_plugin_cheap"],
+    }
     again = cheap.sweep(cells, tmp_path, jobs=0)
     assert [record["ended_utc"] for _, record in again] == [record["ended_utc"] for _, record in first]
     assert scores(tmp_path).keys() == {cell.hash for cell in cells}

@@ -9,6 +9,7 @@ import torch
 
 from mmda_bench import registry
 from mmda_bench.errors import UsageError
+from mmda_bench.machine.as_before import PutBackWarning
 from mmda_bench.registry import METHODS, load_plugin
 from mmda_bench.testing.method_contract import CHECKS, check_method
 from mmda_bench.testing.scaffold import new_method
@@ -130,6 +131,31 @@ def test_hidden_randomness_is_found(plant: Planter) -> None:
 def test_memory_outside_buffers_is_found(plant: Planter) -> None:
     body = HONEST.format(line="self.calls = getattr(self, 'calls', 0) + 1").replace("self.weight * ", "self.calls * ")
     assert "buffers" in only(plant(body), "state_dict")
+
+
+def test_what_is_kept_on_the_class_is_found(plant: Planter) -> None:
+    line = "centre = self.kept.setdefault(source.z['joint'].shape, source.z['joint'].detach())"
+    body = HONEST.format(line=line).replace("self.weight * ", "(centre - source.z['joint']).mean() + ")
+    assert "keep nothing in class attributes" in only(plant("kept = {}\n" + body), "a used process")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("torch.set_default_dtype(torch.float64)", "the default dtype of torch"),
+        ("np.seterr(all='ignore')", "what numpy does on errors"),
+        ("torch.nn.functional.gelu = torch.nn.functional.relu", "torch.nn.functional.gelu"),
+    ],
+)
+def test_what_a_method_changes_in_the_process_is_found(plant: Planter, line: str, name: str) -> None:
+    assert f"it changes {name}" in only(plant(HONEST.format(line=line)), "leaves the process")
+
+
+def test_what_a_plug_in_changes_when_it_is_loaded_is_found(plant: Planter) -> None:
+    with pytest.warns(PutBackWarning):
+        failures = plant("torch.set_default_dtype(torch.float64)\n" + HONEST.format(line="pass"))
+    assert "the default dtype" in only(failures, "leaves the process")
+    assert len(failures) == 1, "the other checks ran in a process as it should be"
 
 
 def test_a_fixed_number_of_classes_is_found(plant: Planter) -> None:
