@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import LAST, SUPERVISED, TRIAL, TRIALS, Cell, Protocol, format_seeds
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, load_plugin
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Plugin, load_plugin
 from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.sweep import placement, plan
