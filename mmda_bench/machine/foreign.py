@@ -4,6 +4,7 @@ A private name may go with any release; when one has gone, this file is what has
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,3 +57,16 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def default_device() -> Any:
+    """The device that new tensors are on, None unless somebody has set one. Seen in torch 2.14."""
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    return None if context is None else context.device
+
+
+def modes() -> tuple[Any, ...]:
+    """The function and dispatch modes in force, without that of the default device. Seen in torch 2.14."""
+    functions = [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
+    dispatch = [torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())]
+    return tuple(mode for mode in (*functions, *dispatch) if type(mode).__name__ != "DeviceContext")

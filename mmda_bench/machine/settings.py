@@ -65,10 +65,12 @@ def _of_sklearn(sklearn: Any) -> Iterator[Setting]:
 
 
 def _of_torch(torch: Any) -> Iterator[Setting]:
+    from mmda_bench.machine.foreign import default_device, modes  # it imports torch, which is there
+
     yield Setting("the random state of torch", torch.get_rng_state, torch.set_rng_state, told=False)
     yield Setting("the default dtype of torch", torch.get_default_dtype, torch.set_default_dtype)
-    yield Setting("the default device of torch", lambda: _default_device(torch), torch.set_default_device)
-    yield Setting("the modes that torch functions run under", lambda: _modes(torch), None)
+    yield Setting("the default device of torch", default_device, torch.set_default_device)
+    yield Setting("the modes that torch functions run under", modes, None)
     yield Setting("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled)
     yield Setting("the inference mode of torch", torch.is_inference_mode_enabled, None)
     yield Setting("the anomaly mode of torch", lambda: _anomaly(torch), lambda v: torch.autograd.set_detect_anomaly(*v))
@@ -112,19 +114,6 @@ def _flags(torch: Any) -> Iterator[tuple[str, Any, str]]:
 
 def _flag(where: str, place: Any, name: str) -> Setting:
     return Setting(f"{where}.{name}", lambda: getattr(place, name), lambda value: setattr(place, name, value))
-
-
-def _default_device(torch: Any) -> Any:
-    """None unless somebody has set one."""
-    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
-    return None if context is None else context.device
-
-
-def _modes(torch: Any) -> tuple[Any, ...]:
-    """The function and dispatch modes in force, without that of the default device."""
-    functions = [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
-    dispatch = [torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())]
-    return tuple(mode for mode in (*functions, *dispatch) if type(mode).__name__ != "DeviceContext")
 
 
 def _anomaly(torch: Any) -> tuple[bool, bool]:
