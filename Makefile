@@ -1,5 +1,7 @@
 # Each target works as the first command on a fresh clone and skips what is already set up.
 PYTHON ?= python3
+# TORCH=cpu takes builds of torch without CUDA (200 MB in place of 5 GB), TORCH=cu126 those of another CUDA.
+TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 RESULTS ?= results/local
@@ -39,10 +41,17 @@ benchmark: $(READY)  ## ratios measured side by side; not a test
 
 install: $(READY)  ## set-up alone
 
+# An older Python is told so before pip reports what conflicts with it: in words that Python 2 can read, too.
+OLD := import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else \
+	"mmda-bench needs Python 3.11 or later, and %s is %d.%d. Name another: make install PYTHON=python3.12" \
+	% ((sys.executable,) + v))
+BUILDS := $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
+
 # Torch goes first and by its exact version, so that pip takes the build that was tested.
 $(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -c '$(OLD)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(BUILDS) torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[dev]"
 	touch $@
 
