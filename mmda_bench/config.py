@@ -59,6 +59,11 @@ class Workspace:
         self, *, results: str | Path = DEFAULT_RESULTS, data_root: str | Path | None = None,
         cache: str | Path | None = None, weights: Mapping[str, str] | None = None, plugins: Iterable[str | Path] = (),
     ) -> None:  # fmt: skip
+        if isinstance(plugins, Iterable) and not isinstance(plugins, (str, bytes, Mapping)):
+            plugins = tuple(plugins)
+        given = {"results": results, "data_root": data_root, "cache": cache, "weights": weights, "plugins": plugins}
+        for name, value in given.items():
+            _check_places(name, value)
         facts = {
             "results": Path(results).expanduser(),
             "data_root": None if data_root is None else Path(data_root).expanduser(),
@@ -247,12 +252,29 @@ def _listed(name: str, value: Any) -> Any:
         return value
     if name in COUNTED and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if name in COUNTED and isinstance(value, Sequence) and value:
+    if name in COUNTED and isinstance(value, Sequence) and value and all(type(part) in (int, str) for part in value):
         text = format_seeds(value)
         return text if {",", "-"} & set(text) else f"{text}-{text}"
     if isinstance(value, Sequence) and value and all(isinstance(part, str) for part in value):
         return ",".join(value)
     raise UsageError(f"{name} is {value!r}: expected a text such as those of --{name}, or a list")
+
+
+def _check_places(name: str, value: Any) -> None:
+    """Raises :class:`UsageError` where ``value`` cannot be the field ``name`` of a workspace."""
+    if name == "weights":
+        right = value is None or (
+            isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair)
+        )
+        expected = "locations of weights by modality, such as {acoustic: DIR}"
+    elif name == "plugins":
+        right = isinstance(value, tuple) and all(isinstance(one, (str, Path)) for one in value)
+        expected = "a list of files"
+    else:
+        right = isinstance(value, (str, Path)) or (value is None and name != "results")
+        expected = "a folder"
+    if not right or "\0" in str(value):
+        raise UsageError(f"{name} is {value!r}: expected {expected}")
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

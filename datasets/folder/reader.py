@@ -226,7 +226,7 @@ def _facts(root: Path) -> dict[str, Any]:
             if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
                 raise ValueError(f"fractions {known['fractions']} are not three shares that sum to 1")
             facts["fractions"] = (train, validation, test)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} cannot be used: {error}; correct it, or remove it to use the defaults") from error
     return facts
 

@@ -55,7 +55,7 @@ class Drawn:
         try:
             told = json.loads((folder / FILE).read_text("utf-8"))
             self._told: dict[str, Any] = {name: dict(told[name]) for name in ("inputs", "files", "plates")}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             self._told = {"inputs": {}, "files": {}, "plates": {}}
         self._plates: dict[str, Any] = {}
 

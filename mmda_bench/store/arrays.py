@@ -10,11 +10,13 @@ import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mmda_bench.protocol import REFERENCES
 from mmda_bench.store.faults import scored
-from mmda_bench.store.record import Record, weighted_f1
+from mmda_bench.store.record import Record, scores_of, weighted_f1
 
 Arrays = dict[str, np.ndarray]
 COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the two that numpy writes
@@ -133,17 +135,57 @@ def disagreement(record: Record, arrays: Mapping[str, np.ndarray]) -> str:
         return reason
     for split in sorted({name.partition("/")[0] for name in arrays if name.endswith("/labels")}):
         if scored(record, split):
-            told, found = weighted_f1(record, split), _weighted_f1(arrays, split)
-            if abs(told - found) > LARGEST_GAP:
-                return f"its predictions give a weighted F1 of {found:.4f} on {split}, the record says {told:.4f}"
+            told, found = scores_of(record, split), _scores(arrays, split)
+            if abs(weighted_f1(record, split) - found["weighted_f1"]) > LARGEST_GAP:
+                score = f"{found['weighted_f1']:.4f} on {split}, the record says {weighted_f1(record, split):.4f}"
+                return f"its predictions give a weighted F1 of {score}"
+            if other := _differing(told, found):
+                return f"its predictions give another {other} on {split} than the record has"
+    return _other_references(record, arrays)
+
+
+def _other_references(record: Record, arrays: Mapping[str, np.ndarray]) -> str:
+    """Where the scores of references differ from what the stored heads give, or ''."""
+    from mmda_bench.metrics.reference_heads import HEADS, probabilities
+
+    heads, labels = arrays.get("target_test/head_probabilities"), arrays.get("target_test/labels")
+    metrics = record["metrics"] or {}
+    if heads is None or labels is None or heads.shape[:2] != (len(labels), len(HEADS)) or heads.ndim != 3:
+        return ""
+    detected = (metrics.get("detected_anchor") or {"modality": None})["modality"]
+    told_of = metrics.get("references") or {}
+    for name, told in ((name, told_of[name]) for name in REFERENCES if name in told_of):
+        given = probabilities(name, heads, anchor=record["key"]["anchor"], detected=detected)
+        if given is not None and (other := _differing(told, _scores_of(labels, given))):
+            return f"the heads that are stored give another {other} of {name} than the record has"
     return ""
 
 
-def _weighted_f1(arrays: Mapping[str, np.ndarray], split: str) -> float:
-    """From 0 to 1: the mean over classes of 2 TP / (true + predicted), weighted by how many utterances are of each."""
-    labels, probabilities = arrays[f"{split}/labels"].astype(np.int64), arrays[f"{split}/probabilities"]
-    predicted, classes = probabilities.argmax(1), probabilities.shape[1]
-    support = np.bincount(labels, minlength=classes)
-    hits = np.bincount(labels[predicted == labels], minlength=classes)
-    both = support + np.bincount(predicted, minlength=classes)
-    return float((support * 2 * hits / np.maximum(both, 1)).sum() / len(labels))
+def _differing(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """The first of ``found`` that a record tells otherwise; what it does not tell is no difference."""
+    for name, value in found.items():
+        said = np.asarray(told.get(name) or [], float)
+        if said.size and (said.shape != np.shape(value) or np.abs(said - value).max() > LARGEST_GAP):
+            return name
+    return ""
+
+
+def _scores(arrays: Mapping[str, np.ndarray], split: str) -> dict[str, Any]:
+    return _scores_of(arrays[f"{split}/labels"], arrays[f"{split}/probabilities"])
+
+
+def _scores_of(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """What a record says of a split. F1 of a class: 2 TP / (true + predicted), from 0 to 1; weighted by how many
+    utterances are of each."""
+    classes = probabilities.shape[1]
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels.astype(np.int64), probabilities.argmax(1)), 1)
+    hits, support = np.diag(confusion), confusion.sum(1)
+    f1 = 2 * hits / np.maximum(support + confusion.sum(0), 1)
+    return {
+        "weighted_f1": float((support * f1).sum() / len(labels)),
+        "accuracy": float(hits.sum() / len(labels)),
+        "per_class_f1": f1,
+        "support": support,
+        "confusion": confusion,
+    }

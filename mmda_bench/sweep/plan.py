@@ -17,6 +17,8 @@ from mmda_bench.registry import BACKBONES, VALIDATORS
 from mmda_bench.registry.spec import Spec, parse_methods
 from mmda_bench.sweep import conditions
 
+MOST = 10_000  # seeds or splits of one run
+
 
 def parse_seeds(text: str) -> list[int]:
     """``3`` is three seeds (0, 1, 2); ``0-2`` a range; ``0,5`` a list."""
@@ -39,8 +41,12 @@ def _numbers(text: str, option: str, noun: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(expected)
+        if max(len(first), len(last)) > 18 or (dash and int(last) - int(first) > MOST):
+            raise UsageError(f"{expected}, of at most {MOST} {noun}s")
         seeds += range(int(first), int(last) + 1) if dash else [int(first)]
     if "," not in text and "-" not in text:
+        if seeds[0] > MOST:
+            raise UsageError(f"{expected}, of at most {MOST} {noun}s")
         seeds = list(range(seeds[0]))
     if not seeds:
         raise UsageError(f"{expected}, of at least one {noun}")

@@ -375,3 +375,9 @@ def test_a_file_that_only_claims_to_be_a_picture_is_a_clip_error(tmp_path):
 def test_a_folder_without_pictures_is_a_clip_error(tmp_path):
     with pytest.raises(ClipError, match="contains no jpg"):
         read_frames(pictures(tmp_path / "a", 0))
+
+
+@pytest.mark.parametrize("text", ['{"shift": {"noise": 1' + "0" * 400 + "}}", '{"shift": ' + "[" * 100_000])
+def test_numbers_and_depths_that_python_cannot_hold_are_told_of_the_file(tmp_path, text):
+    (tmp_path / "dataset.json").write_text(text)
+    assert "dataset.json cannot be used" in broken(write(tmp_path, table()))

@@ -9,10 +9,11 @@ import pytest
 from hand_made import erring, make_cell, make_outputs, scored_record
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
+from mmda_bench.metrics import scores
+from mmda_bench.metrics.reference_heads import reference_scores
 from mmda_bench.report import load
 from mmda_bench.report.formats import markdown
 from mmda_bench.store import Store, arrays
@@ -193,12 +194,48 @@ def test_a_forged_score_is_on_no_board(store, tied, split):
     assert "99.00" not in markdown.markdown(boards)
 
 
+EDITS = {
+    "accuracy": 0.99,
+    "per_class_f1": [0.99] * 4,
+    "support": [1] * 4,
+    "confusion": [[9, 0, 0, 0]] * 4,
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("split", ["source_test", "target_test"])
+def test_every_score_that_the_predictions_give_is_held_against_them(store, split, name):
+    cell = make_cell("dann", "L")
+    path = store.folder(cell) / "record.json"
+    record = json.loads(path.read_text())
+    record["metrics"][split][name] = EDITS[name]
+    path.write_text(json.dumps(record))
+    _, damaged = load.load_boards(store, tests=False)
+    assert [one.path for one in damaged] == [store.relative(path)]
+    assert f"give another {name} on {split} than the record has" in damaged[0].reason
+
+
+def test_scores_of_references_are_held_against_the_stored_heads():
+    rng = np.random.default_rng(0)
+    labels, heads = np.arange(60) % 4, rng.dirichlet(np.ones(4), (60, 4)).astype(np.float16)
+    found = reference_scores(heads, labels, anchor="V", detected="L")
+    record = {"key": {"anchor": "V"}, "metrics": {"references": found, "detected_anchor": {"modality": "L"}}}
+    stored = {"target_test/labels": labels, "target_test/head_probabilities": heads}
+    assert arrays._other_references(record, stored) == ""
+    for name in found:
+        edited = {**found, name: {**found[name], "weighted_f1": 0.99}}
+        reason = arrays._other_references({**record, "metrics": {**record["metrics"], "references": edited}}, stored)
+        assert reason == f"the heads that are stored give another weighted_f1 of {name} than the record has"
+
+
 @given(st.integers(2, 6), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
 def test_the_recomputed_score_is_that_of_scikit_learn(classes, pairs):
     labels, predicted = (np.array(one) % classes for one in zip(*pairs, strict=True))
     found = {"s/labels": labels, "s/probabilities": np.eye(classes, dtype=np.float16)[predicted]}
-    expected = f1_score(labels, predicted, labels=range(classes), average="weighted", zero_division=0)
-    assert arrays._weighted_f1(found, "s") == pytest.approx(expected)
+    expected = scores(labels, predicted, classes=classes)
+    made = arrays._scores(found, "s")
+    assert made.keys() == expected.keys()
+    assert all(np.allclose(made[name], expected[name]) for name in made)
 
 
 def test_representations_that_are_damaged_are_none(store):

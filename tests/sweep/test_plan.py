@@ -113,6 +113,12 @@ def test_cells_hold_resolved_parameters_and_the_bound_is_one_more_row():
     assert {cell.method for cell in expand(bounds=False)} == {"dt", "a3d2"}
 
 
+@pytest.mark.parametrize("text", ["10001", "0-10001", "9" * 30, "0-" + "9" * 30, "5," + "9" * 30])
+def test_more_seeds_than_anybody_runs_are_refused_before_they_fill_the_memory(text):
+    with pytest.raises(UsageError, match="at most 10000 seeds"):
+        plan.parse_seeds(text)
+
+
 def test_every_split_has_all_cells_and_they_are_other_cells():
     cells = expand(splits=[0, 2])
     assert [cell.protocol.split for cell in cells] == [0] * 12 + [2] * 12

@@ -1,0 +1,31 @@
+"""Settings and folders from files: what cannot be meant is refused by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from mmda_bench.config import RunConfig, Workspace
+from mmda_bench.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["results", "data_root", "cache", "weights", "plugins"])
+@pytest.mark.parametrize("value", [3, True, ["x", 1], {"a": 1}, "a\0b", [[]]])
+def test_a_folder_or_file_that_is_none_is_named(name, value):
+    with pytest.raises(UsageError, match=name):
+        Workspace(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["here", Path("here"), 7])
+def test_plug_ins_are_a_list(value):
+    with pytest.raises(UsageError, match="expected a list of files"):
+        Workspace(plugins=value)
+
+
+def test_plug_ins_may_come_one_by_one():
+    assert Workspace(plugins=(name for name in ("a.py", "b.py"))).plugins == (Path("a.py"), Path("b.py"))
+
+
+@pytest.mark.parametrize("name", ["seeds", "splits"])
+def test_numbers_that_are_none_are_refused(name):
+    with pytest.raises(UsageError, match=name):
+        RunConfig(**{name: [[1], 2]})
