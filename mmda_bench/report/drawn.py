@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 from mmda_bench.report.findings import found_in, rows_of
 from mmda_bench.report.kept import Kept, code_digest, digest_of
 from mmda_bench.report.rows import Board
@@ -36,7 +36,7 @@ class Plate:
 
 def inputs(kept: Kept) -> str:
     """A digest of all that leaderboards are made from: files of the store, code, and what is registered."""
-    registered = [repr(sorted(registry.entries().items())) for registry in (METHODS, DATASETS, BACKBONES)]
+    registered = [repr(sorted(registry.entries().items())) for registry in (METHODS, DATASETS, BACKBONES, VALIDATORS)]
     return digest_of(code_digest(), registered, kept.digests)
 
 
@@ -44,7 +44,7 @@ def seen_in(board: Board) -> str:
     """A digest of what figures can show of a board."""
     rows = [[row.label, row.title, row.method, row.off, list(row.records)] for row in rows_of(board)]
     tables = [len(board.rows), {method: len(mine) for method, mine in board.ablation.items()}, len(board.references)]
-    return digest_of(board.title, board.signature, board.seeds, tables, rows, found_in(board))
+    return digest_of(board.title, board.signature, board.seeds, tables, rows, found_in(board), repr(board.tuning))
 
 
 class Drawn:

@@ -18,7 +18,17 @@ from mmda_bench.store import Store, write_text
 
 FOLDER = ".kept"
 ENGINE = Path(__file__).resolve().parents[1]
-MAKERS = ("report", "store", "metrics", "registry", "protocol.py", "published.py", "dataset.py", "units.py")
+MAKERS = (
+    "report",
+    "selection",
+    "store",
+    "metrics",
+    "registry",
+    "protocol.py",
+    "published.py",
+    "dataset.py",
+    "units.py",
+)
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "matplotlib", "jinja2")
 
 

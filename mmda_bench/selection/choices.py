@@ -22,8 +22,6 @@ from mmda_bench.store.faults import parse, unlike
 from mmda_bench.store.keys import Key
 from mmda_bench.store.values import CheckedApart, Count, Factor, Number, Share, Text
 
-FOLDER = "choices"
-
 
 class Tried(TypedDict):
     """One trial. ``seal``: digest of the predictions that it was judged by; ``source_f1``: on source validation, from
@@ -109,7 +107,7 @@ def make_choice(scenario: Scenario, store: Store) -> Choice:
 def path_of(scenario: Scenario, store: Store) -> Path:
     """Where the choice of a scenario lies."""
     address = scenario.address
-    return store.results / FOLDER / address.dataset / address.anchor / address.method / f"{address.hash}.json"
+    return store.choices / address.dataset / address.anchor / address.method / f"{address.hash}.json"
 
 
 def write_choice(choice: Choice, store: Store) -> None:
@@ -149,7 +147,7 @@ def _is_of(tried: Tried, cell: Cell, record: Record | None) -> bool:
 def read_choices(store: Store) -> tuple[list[Choice], list[Damaged]]:
     """Every choice of a store in order of its path, and every file that holds none."""
     usable, damaged = [], []
-    for path in sorted((store.results / FOLDER).glob("*/*/*/*.json")):
+    for path in sorted(store.choices.glob("*/*/*/*.json")):
         found = _read(path)
         if isinstance(found, str):
             damaged.append(Damaged(store.relative(path), found))

@@ -46,6 +46,7 @@ class Store:
         self.results = results.expanduser().absolute()
         self.runs = self.results / "runs"
         self.external = self.results / "external"
+        self.choices = self.results / "choices"
 
     def folder(self, of: Cell | Submission) -> Path:
         top = self.runs if isinstance(of, Cell) else self.external
@@ -101,7 +102,7 @@ class Store:
 
     def digests(self) -> dict[str, str]:
         """What lies in the folder of every record and submission, by :func:`place`: SHA-256 of the bytes of record and
-        predictions, and of how many bytes the representations are."""
+        predictions, and of how many bytes the representations are. Also of every choice among trials."""
         found = {}
         for top in (self.runs, self.external):
             for path in _records_below(top):
@@ -113,6 +114,8 @@ class Store:
                 with contextlib.suppress(OSError):
                     total.update(str((folder / REPRESENTATIONS).stat().st_size).encode())
                 found[self.relative(folder)] = total.hexdigest()
+        for path in sorted(self.choices.glob("*/*/*/*.json")):
+            found[self.relative(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
 
     def relative(self, path: Path) -> str:

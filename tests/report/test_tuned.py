@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from statistics import mean
 from types import SimpleNamespace
@@ -16,9 +17,11 @@ from sklearn.metrics import f1_score
 
 import mmda_bench as mb
 from mmda_bench import training
+from mmda_bench.errors import UsageError
 from mmda_bench.features import prepare
 from mmda_bench.protocol import TRIAL, Cell
 from mmda_bench.report import load_boards
+from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import markdown
 from mmda_bench.report.formats.tables import tables
 from mmda_bench.selection import Setting
@@ -203,6 +206,27 @@ def test_every_format_has_the_tables_and_nothing_of_the_oracle_is_bold(board):
     assert float(found["expected", "k=3"]) == pytest.approx(one.expected[2], abs=1e-4)
     document = json.loads(markdown.json_text([board]))["boards"][0]
     assert len(document["tuning"]) > 100
+
+
+def test_the_figure_shows_both_curves_and_other_boards_have_none(stored, board):
+    drawn = gallery.figure([board], stored, "budget")
+    panels = {ax.get_title(loc="left"): ax for ax in drawn.axes if ax.get_visible()}
+    assert list(panels) == ["DT", "DANN", "BNM"]
+    for one in board.tuning.methods:
+        solid, dashed = panels[one.title].lines
+        assert list(solid.get_ydata()) == pytest.approx(one.expected)
+        assert list(dashed.get_ydata()) == pytest.approx(one.at_best)
+    with pytest.raises(UsageError, match="no settings were searched"):
+        gallery.figure([replace(board, tuning=None)], stored, "budget")
+
+
+def test_a_changed_choice_makes_the_leaderboards_anew(stored, tmp_path):
+    copy = Store(shutil.copytree(stored.results, tmp_path / "copy"))
+    before = copy.digests()
+    path = next(iter(copy.choices.glob("*/*/*/*.json")))
+    path.write_text(path.read_text() + " ")
+    changed = {name for name, digest in copy.digests().items() if before[name] != digest}
+    assert changed == {copy.relative(path)}
 
 
 def test_the_command_for_a_hole_names_the_stored_choice(stored, tmp_path):

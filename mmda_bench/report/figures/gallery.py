@@ -14,7 +14,7 @@ from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Drawn, Plate, seen_in
-from mmda_bench.report.figures import diagnostics, domains, style
+from mmda_bench.report.figures import budgets, diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.scores import Estimate, Line
 from mmda_bench.report.formats.captions import dagger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAPER_METHOD = "a3d2"
-KINDS = ("f1", "tsne", "distance", "cost", "severity", "confusion", "curves")
+KINDS = ("f1", "budget", "tsne", "distance", "cost", "severity", "confusion", "curves")
 BY_FILES = ("tsne", "distance")  # of representations, which are not part of a board
 TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
 MOST_DRAWN = 20  # methods in a figure; the tables have all of them
@@ -41,8 +41,8 @@ class LackingError(Exception):
 def draw(
     boards: Sequence[Board], store: Store, coordinates: domains.Coordinates, drawn: Drawn | None = None
 ) -> dict[str, list[Plate]]:
-    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores. ``drawn``: those
-    that lie there already."""
+    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores, and the budgets of
+    a tuned one. ``drawn``: those that lie there already."""
     plates: dict[str, list[Plate]] = {}
     shown = [seen_in(board) if drawn else "" for board in boards]
     for number, (slug, variant) in enumerate(zip(slugs(boards), variants(boards), strict=True)):
@@ -50,7 +50,8 @@ def draw(
         largest = board.dataset not in {other.dataset for other in boards[:number]}
         family = [digest for other, digest in zip(boards, shown, strict=True) if _family(other) == _family(board)]
         plates[slug] = []
-        for kind, title, make in islice(_makers(board, variant, boards, store, coordinates), None if largest else 1):
+        first = None if largest else 2 if board.tuning else 1
+        for kind, title, make in islice(_makers(board, variant, boards, store, coordinates), first):
             known = drawn if kind not in BY_FILES else None
             made_from = digest_of(code_digest(), variant, shown[number], family if kind == "severity" else [])
             plate = known.plate(f"{slug}-{kind}", made_from) if known else None
@@ -77,11 +78,14 @@ def figure(boards: Sequence[Board], store: Store, kind: str, *, board: int = 0) 
         raise UsageError(f"board {board}: there are {len(boards)}, counted from 0")
     coordinates = domains.Coordinates(store.results / TSNE)
     makers = _makers(boards[board], variants(boards)[board], boards, store, coordinates)
-    make = next(make for name, _, make in makers if name == kind)
     try:
-        return make()[0]
+        return next((make for name, _, make in makers if name == kind), _no_search)()[0]
     except LackingError as lacking:
         raise UsageError(f"the figure {kind} cannot be drawn: {lacking}") from None
+
+
+def _no_search() -> "tuple[Figure, str, str]":
+    raise LackingError("no settings were searched; `mmda-bench run --protocol tuned` does")
 
 
 Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text
@@ -113,6 +117,8 @@ def _makers(
     board: Board, variant: str, boards: Sequence[Board], store: Store, coordinates: domains.Coordinates
 ) -> Iterator[tuple[str, str, Maker]]:
     yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board, variant)
+    if board.tuning:
+        yield "budget", "Expected score after k trials", lambda: budgets.budgets(board)
     yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
     yield "distance", "Distance between the domains", lambda: _distance(board, store)
     yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from statistics import median
 
-from mmda_bench.report.formats.captions import ABSENT
+from mmda_bench.report.formats.captions import ABSENT, signed
 from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.paired_tests import Difference
 from mmda_bench.report.rows import AVERAGE, COLUMNS, Board
@@ -59,7 +59,9 @@ def _number(value: float | None) -> str:
 
 def _regret(tuning: Tuned) -> Table:
     def text(found: Difference | None) -> TextCell:
-        return TextCell(ABSENT if found is None else f"{found.mean:.1f} [{found.low:.1f}, {found.high:.1f}]")
+        if found is None or found.low == found.high:  # the same trial
+            return TextCell(ABSENT if found is None else f"{found.mean:.1f}")
+        return TextCell(f"{found.mean:.1f} ({found.low:.1f} to {found.high:.1f})".replace("-", "−"))
 
     return Table(
         "regret",
@@ -71,7 +73,8 @@ def _regret(tuning: Tuned) -> Table:
             if one.regret
         ],
         "Points of weighted F1: the oracle's trial minus the chosen one, with a 95 % interval for these two models on "
-        "other target utterances. The best of many trials is partly luck: the regret is rather less than this.",
+        "other target utterances; without one where both are the same. The best of many trials is partly luck: the "
+        "regret is rather less than this.",
     )
 
 
@@ -114,7 +117,7 @@ def _validators(tuning: Tuned) -> Table:
         rows.append(
             [
                 TextCell(f"{overall.validator} (in use)" if one.in_use else overall.validator),
-                TextCell(ABSENT if overall.spearman is None else f"{overall.spearman:+.2f}"),
+                TextCell(ABSENT if overall.spearman is None else signed(overall.spearman)),
                 *(cell or TextCell(ABSENT) for cell in cells),
                 regret(overall.regret, overall.worst),
             ]
