@@ -55,7 +55,7 @@ def expected_scores(title: str, curves: Sequence[Curve]) -> "Figure":
         ax.plot(budget, curve.expected, "-", color=curve.look.colour, lw=1.8)
         ax.plot(budget, curve.at_best, "--", color=curve.look.colour, lw=1.2)
         ax.set_title(short(curve.title), loc="left")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.grid(axis="y")
     for ax in axes[len(curves) :]:
         ax.set_visible(False)
