@@ -95,10 +95,12 @@ def _show_tuning(tuning: "Tuning", todo: Sequence[Cell]) -> None:
             print(f"  {cell_name(cell)}")
 
 
-def show_interrupted(stored: int, total: int, *, again: int | None = None) -> None:
-    """``again``: cells that a sweep with ``--rerun`` has finished."""
+def show_interrupted(store: Store, stored: int, total: int, *, again: int | None = None) -> None:
+    """What is stored, how to go on, and how to see it. ``again``: cells that a sweep with ``--rerun`` has finished."""
     done = f"{stored} of {count(total, 'cell')} stored" if again is None else f"{count(again, 'cell')} run again"
     say(f"\nInterrupted: {done}. {how_to_go_on(_command(sys.argv[1:]))}", error=True)
+    if stored:
+        say(f"The tables so far:\n  {_command(['leaderboard', '--results', str(store.results)])}", error=True)
 
 
 @contextmanager
@@ -218,8 +220,10 @@ def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
         say(f"  {name}")
 
     from mmda_bench import report
+    from mmda_bench.cli.reports import show_boards
 
     boards, _ = report.load_boards(store, tests=False, signature=sweep.signature, kept=report.Kept(store))
     if boards:
-        say(f"\nSo far:\n\n{report.print_out(boards)}")
+        say("\nSo far:\n")
+        show_boards(boards)
     say("")

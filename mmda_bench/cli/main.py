@@ -24,6 +24,7 @@ from mmda_bench.cli.options import (
     cache_folder,
     load,
 )
+from mmda_bench.cli.output import hint
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
@@ -124,6 +125,7 @@ def doctor(
     if backbone is not None:
         backbone = BACKBONES.entry(backbone).name
     given = plan.parse_weights(weights or ())
+    hint("Looking at this machine, which takes some seconds ...")
     from mmda_bench.cli import doctor as clinic
 
     checks = clinic.examine(
@@ -159,6 +161,7 @@ def check(
     load(plugin)
     registry = next((one for one in (METHODS, DATASETS, BACKBONES) if method.lower() in one.entries()), METHODS)
     name, given = registry.entry(method).name, parse_weights(weights or ())
+    hint(f"Checking {name} ...")
     from mmda_bench.testing import check_backbone, check_dataset, method_contract
 
     if registry is DATASETS:

@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO
 
@@ -43,17 +44,29 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def hint(text: str) -> None:
+    """A line for the person who waits, before what takes more than a second; in no pipe and no file."""
+    if is_terminal(sys.stderr):
+        say(text, error=True)
+
+
 def counter(stage: str) -> Callable[[int, int], None]:
     """Says on standard error how far ``stage`` is: on one line of a terminal, elsewhere at every quarter."""
-    terminal = is_terminal(sys.stderr)
-    told = 0
+    from mmda_bench.sweep.forecast import Pace
+
+    terminal, pace = is_terminal(sys.stderr), Pace(0, time.monotonic())
+    told, shown = 0, 0
 
     def tell(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal told, shown
         quarter = 4 * done // max(1, total)
         if terminal:
+            speed = pace.told(done, total, time.monotonic())
+            text = f"{stage}: {done}/{total}{f', {speed}' if speed else ''}"
             with contextlib.suppress(OSError):
-                print(f"\r{stage}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+                end = "\n" if done == total else ""
+                print(f"\r{text:{shown}}", end=end, file=sys.stderr, flush=True)
+            shown = len(text)
         elif quarter != told:
             told = quarter
             say(f"{stage}: {done}/{total}", error=True)

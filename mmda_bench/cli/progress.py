@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from mmda_bench.registry.spec import label
 from mmda_bench.store import Record, weighted_f1
 from mmda_bench.store.record import splits_of, titles_of
 from mmda_bench.sweep import heartbeat
+from mmda_bench.sweep.forecast import Forecast, Pace
 from mmda_bench.units import count, duration, one_line
 
 if TYPE_CHECKING:
@@ -31,14 +32,18 @@ def cell_name(cell: Cell) -> str:
 
 class Progress(Listener):
     """Shows a run to a person, and tells ``status`` of it. ``done``: cells that had a record before the run began.
-    ``results``: the folder in which ``status`` looks, if any."""
+    ``results``: the folder in which ``status`` looks, if any. ``records``: what is stored, and ``at_once``: how many
+    cells run at the same time; the time that is left is estimated from both."""
 
     def __init__(
-        self, cells: Sequence[Cell], *, done: int = 0, terminal: bool | None = None, results: Path | None = None
-    ) -> None:
+        self, cells: Sequence[Cell], *, done: int = 0, terminal: bool | None = None, results: Path | None = None,
+        records: Iterable[Record] = (), at_once: int | None = None,
+    ) -> None:  # fmt: skip
         self.total, self.before = len(cells), done
         self.running: dict[str, str] = {}
         self.stage, self.quarter = "", -1
+        self.counted: tuple[str, int, int] = ("", 0, 0)
+        self.forecast = Forecast(cells, records, at_once=at_once)
         self.dataset = cells[0].dataset if cells else ""
         self.corpus = titles_of(cells[0])["dataset"] if cells else "none"
         self.backbone = cells[0].protocol.backbone if cells else ""
@@ -90,13 +95,18 @@ class Progress(Listener):
 
     def on_prepare(self, stage: str, done: int, total: int) -> None:
         """At every quarter of a stage, and at its end, a line or a new picture of the display."""
-        quarter = 4 * done // max(1, total)
+        quarter, now = 4 * done // max(1, total), time.monotonic()
+        if stage != self.counted[0]:
+            self.pace = Pace(done, now)
+        self.counted = (stage, done, total)
         self.stage = f"{stage} {done}/{total}"
+        if told := self.pace.told(done, total, now):
+            self.stage += f", {told}"
         if quarter != self.quarter:
             self._tell()
         if not self.terminal and quarter != self.quarter and (self.quarter >= 0 or done < total):
             self.quarter = quarter if done < total else -1
-            say(f"  {stage}: {done}/{total}")
+            say(f"  {stage}: {done}/{total}{f', {told}' if told else ''}")
 
     def on_prepared(self, corpus: "Corpus") -> None:
         """Say how many utterances could not be used as they are, and start the clock of the cells."""
@@ -109,6 +119,7 @@ class Progress(Listener):
 
     def on_start(self, cell: Cell) -> None:
         self.running[cell.hash] = cell_name(cell)
+        self.forecast.started(cell, time.monotonic())
         self._tell()
 
     def _tell(self) -> None:
@@ -120,7 +131,7 @@ class Progress(Listener):
                     failed=self.failed,
                     running=list(self.running.values()),
                     stage=self.stage,
-                    left_s=self.seconds_left() if self.finished_cells else None,
+                    left_s=self.forecast.left(time.monotonic()),
                 )
             )
 
@@ -135,8 +146,9 @@ class Progress(Listener):
             self.failed += 1
             outcome = f"{record['status'].upper()}: {one_line(record['reason'])[:200]}"
         times = record.get("times")
+        self.forecast.finished(cell, times["total_s"] if times else None)
         spent = f"  {times['total_s']:.1f} s" if times else ""
-        left = f"  (about {duration(self.seconds_left())} left)" if self.finished_cells < self.total else ""
+        left = f"  ({self._left()})" if self.finished_cells < self.total else ""
         self._tell()
         self._line(f"[{self.finished_cells:{width}}/{self.total}] {cell_name(cell)}  {outcome}{spent}{left}")
 
@@ -159,10 +171,10 @@ class Progress(Listener):
             with contextlib.suppress(OSError):  # the disk of a log is full: the results may lie on another
                 say(text)
 
-    def seconds_left(self) -> float:
-        """At the pace so far."""
-        spent = time.monotonic() - self.start
-        return spent / max(1, self.finished_cells) * (self.total - self.finished_cells)
+    def _left(self) -> str:
+        """'about 44 s left'."""
+        seconds = self.forecast.left(time.monotonic())
+        return "time left unknown" if seconds is None else f"about {duration(seconds)} left"
 
     def _render(self) -> Any:
         from rich.console import Group
@@ -170,10 +182,11 @@ class Progress(Listener):
         from rich.text import Text
 
         ok = self.finished_cells - self.failed
-        left = f"about {duration(self.seconds_left())} left" if self.finished_cells else "time left unknown"
-        lines = [f"{ok} ok, {self.failed} failed, {len(self.running)} running, of {self.total}; {left}"]
+        lines = [f"{ok} ok, {self.failed} failed, {len(self.running)} running, of {self.total}; {self._left()}"]
         lines += [f"  {name}" for name in ([self.stage] if self.stage else self.running.values())]
-        return Group(Text("\n".join(lines)), ProgressBar(total=self.total, completed=self.finished_cells, width=60))
+        _, done, total = self.counted if self.stage else ("", self.finished_cells, self.total)
+        text = Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+        return Group(text, ProgressBar(total=total, completed=done, width=60))
 
 
 def not_whole(dataset: str, *, skipped: int, substituted: int) -> str:

@@ -1,17 +1,21 @@
 """The verbs that show what is stored: leaderboard, compare, submit, status."""
 
 import json
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmda_bench.cli import completion
 from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load
-from mmda_bench.cli.output import say
+from mmda_bench.cli.output import hint, is_terminal, say
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
+
+if TYPE_CHECKING:
+    from mmda_bench.report.rows import Board
 
 reports = typer.Typer(rich_markup_mode=None)
 
@@ -92,6 +96,7 @@ def compare(
     from mmda_bench.report import compare as comparing
 
     load(plugin)
+    hint(f"Comparing {first} and {second} in {results} ...")
     comparisons = api.compare(first, second, results, dataset=dataset).comparisons
     typer.echo(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
@@ -159,6 +164,8 @@ def write_and_print(
     store: Store, *, signatures: Sequence[str | None] = (None,), as_json: bool = False, if_changed: bool = False
 ) -> None:
     """Write the leaderboards, or only if they have changed, and print Table 1, of everything or of some signatures."""
+
+    hint(f"Reading the records in {store.results} ...")
     from mmda_bench import report
 
     kept = report.Kept(store)
@@ -171,5 +178,17 @@ def write_and_print(
     if as_json:
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
-    say("\n\n".join(report.print_out(boards, signature=signature) for signature in signatures))
+    show_boards(boards, signatures=signatures)
     say(f"Leaderboards: {', '.join(str(path) for path in paths)}")
+
+
+def show_boards(boards: "Sequence[Board]", *, signatures: Sequence[str | None] = (None,)) -> None:
+    """Table 1 of some boards: drawn on a terminal, elsewhere as Markdown with all that is to be said of it."""
+    if is_terminal(sys.stdout):
+        from mmda_bench.cli import terminal
+
+        terminal.show(boards, signatures=signatures)
+        return
+    from mmda_bench import report
+
+    say("\n\n".join(report.print_out(boards, signature=signature) for signature in signatures))

@@ -45,7 +45,7 @@ from mmda_bench.cli.options import (
     load,
     typed,
 )
-from mmda_bench.cli.output import say
+from mmda_bench.cli.output import hint, say
 from mmda_bench.protocol import TRIALS
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.units import count
@@ -100,6 +100,7 @@ def run(
     config_, workspace = settings(ctx)
     load(workspace.plugins)
     config_.check()  # before anything heavy is imported
+    hint(f"{config_.methods} on {config_.dataset}: looking at the corpus and at what is stored ...")
     from mmda_bench import api
 
     planned = api.plan(config_, workspace)
@@ -162,17 +163,22 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
     from mmda_bench.cli import console
     from mmda_bench.cli.progress import Progress
     from mmda_bench.cli.reports import write_and_print
+    from mmda_bench.sweep import placement
 
     store, cells, todo = planned.store, planned.cells, planned.todo
     console.show_other_sources(cells, store)
     if todo:
-        progress = Progress(todo, done=len(cells) - len(todo), results=store.results)
+        config = planned.config
+        progress = Progress(
+            todo, done=len(cells) - len(todo), results=store.results, records=store.records()[0],
+            at_once=None if config.address else placement.cells_at_once(config.jobs, config.gpus_per_cell),
+        )  # fmt: skip
         try:
             with progress:
                 ran = api.execute(planned, progress)
         except KeyboardInterrupt:
             again = progress.finished_cells if planned.config.rerun else None
-            console.show_interrupted(len(cells) - len(store.missing(cells)), len(cells), again=again)
+            console.show_interrupted(store, len(cells) - len(store.missing(cells)), len(cells), again=again)
             raise
         planned = replace(planned, cells=list(ran.cells or ()))
     else:

@@ -16,6 +16,7 @@ from mmda_bench.protocol import CORRUPT, HEADS, SHIFTS, SUPERVISED, TUNING_SEED,
 from mmda_bench.registry import BACKBONES, VALIDATORS
 from mmda_bench.registry.spec import Spec, parse_methods
 from mmda_bench.sweep import conditions
+from mmda_bench.sweep.forecast import Forecast
 
 MOST = 10_000  # seeds or splits of one run
 
@@ -206,20 +207,7 @@ def splits_of(cells: Iterable[Cell]) -> list[int]:
 def estimate_minutes(cells: Sequence[Cell], records: Iterable[Mapping[str, Any]], *, jobs: int = 1) -> float | None:
     """Minutes that ``cells`` will take, ``jobs`` at once, from stored cells of the same corpus and backbone.
 
-    The mean of the same method where there is one, else of all methods; scaled by epochs. None when nothing is stored.
+    None when nothing is stored; see :class:`~mmda_bench.sweep.forecast.Forecast`.
     """
-    spent: dict[tuple[str, str, str], list[float]] = {}
-    for record in records:
-        if record["status"] == "ok" and record.get("times"):
-            key = record["key"]
-            per_epoch = record["times"]["total_s"] / key["protocol"]["epochs"]
-            for method in (key["method"], ""):
-                spent.setdefault((method, key["dataset"], key["protocol"]["backbone"]), []).append(per_epoch)
-    total = 0.0
-    for cell in cells:
-        where = (cell.dataset, cell.protocol.backbone)
-        known = spent.get((cell.method, *where)) or spent.get(("", *where))
-        if not known:
-            return None
-        total += sum(known) / len(known) * cell.protocol.epochs
-    return total / 60 / max(1, min(jobs, len(cells)))
+    seconds = Forecast(cells, records, at_once=max(1, jobs)).left(0.0)
+    return None if seconds is None else seconds / 60

@@ -12,8 +12,13 @@ import pytest
 from hand_made import make_cell, make_record
 from rich.console import Console
 
+from mmda_bench.cli import console, terminal
 from mmda_bench.cli.output import counter
 from mmda_bench.cli.progress import Progress
+from mmda_bench.cli.reports import show_boards
+from mmda_bench.report.boards import make_boards
+from mmda_bench.report.rows import AVERAGE
+from mmda_bench.store import Store
 from mmda_bench.units import duration
 
 
@@ -104,3 +109,57 @@ def test_a_look_at_what_is_stored_imports_no_torch():
     code = "import mmda_bench.cli.console, mmda_bench.report, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_preparation_has_its_own_bar_with_pace_and_time_left(monkeypatch):
+    clock = iter([0.0, 10.0, 20.0])
+    monkeypatch.setattr("mmda_bench.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = Progress([make_cell()], terminal=True)
+    progress.on_prepare("avatars: acoustic features", 0, 1000)
+    progress.on_prepare("avatars: acoustic features", 250, 1000)
+    monkeypatch.undo()
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(progress._render())
+    said, bar = screen.file.getvalue().splitlines()[1:3]
+    assert said.strip() == "avatars: acoustic features 250/1000, 25 a second, about 30 s left"
+    assert bar.count("━") > 10
+
+
+def test_a_counter_on_a_terminal_tells_its_pace_on_one_line(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    clock = iter([0.0, 2.0, 4.0])
+    monkeypatch.setattr("mmda_bench.cli.output.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    tell = counter("decoded")
+    tell(20, 40)
+    tell(40, 40)
+    assert stream.getvalue() == "\rdecoded: 20/40, 10 a second, about 2 s left\rdecoded: 40/40" + " " * 29 + "\n"
+
+
+def test_after_an_interruption_one_is_told_how_to_see_the_tables_so_far(capsys, tmp_path):
+    console.show_interrupted(Store(tmp_path), 2, 5)
+    assert f"The tables so far:\n  mmda-bench leaderboard --results {tmp_path}" in capsys.readouterr().err
+    console.show_interrupted(Store(tmp_path), 0, 5)
+    assert "leaderboard" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_row_of_a_table_is_wider_than_the_terminal(width):
+    cells = [make_cell(method, anchor, seed) for method in ("dt", "dann") for anchor in "ALV" for seed in range(3)]
+    board = make_boards([make_record(cell, 0.1 * cell.seed + 0.4) for cell in cells])[0]
+    screen = Console(file=io.StringIO(), width=width, highlight=False)
+    terminal.show([board], console=screen)
+    lines = screen.file.getvalue().splitlines()
+    rows = [line for line in lines if line.startswith(("DT", "DANN"))]
+    assert max(map(len, (line for line in lines if not line.startswith("mmda-bench:")))) <= width
+    assert len(rows) == 3, "two methods and one reference, each on a line of its own"
+    assert all(f"{row.scores[AVERAGE].mean:.2f} ± {row.scores[AVERAGE].sd:.2f}" in rows[0] for row in board.rows)
+    assert ("No room here for" in screen.file.getvalue()) == (width < 100)
+    assert "Avatars" in screen.file.getvalue()
+
+
+def test_elsewhere_the_same_table_is_markdown(capsys):
+    board = make_boards([make_record(make_cell("dt", anchor)) for anchor in "ALV"])[0]
+    show_boards([board])
+    assert "| method   |" in capsys.readouterr().out

@@ -147,7 +147,7 @@ def test_status_shows_a_running_sweep_with_the_table_so_far(tmp_path, capsys):
         console.show_status(store, as_json=True)
         document = json.loads(capsys.readouterr().out)
     assert f"A sweep is running (process {os.getpid()} on " in text
-    assert "2 of 3 cells run, 1 failed, 1 running; about 0 s left\n  dann anchor=V seed=0\n" in text
+    assert "2 of 3 cells run, 1 failed, 1 running; about 7 s left\n  dann anchor=V seed=0\n" in text
     assert "So far:" in text
     assert "61.20" in text
     assert "– (failed)" in text

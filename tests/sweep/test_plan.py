@@ -159,7 +159,7 @@ def test_minutes_are_estimated_from_stored_cells_of_the_same_kind():
     dt, dann = make_cell("dt"), make_cell("dann")
     records = [make_record(dt, times={"total_s": 60.0}), make_record(dann, times={"total_s": 180.0})]
     assert plan.estimate_minutes([replace(dt, seed=1), replace(dann, seed=1)], records) == pytest.approx(4.0)
-    assert plan.estimate_minutes([replace(dt, seed=1), replace(dann, seed=1)], records, jobs=2) == pytest.approx(2.0)
+    assert plan.estimate_minutes([replace(dt, seed=1), replace(dann, seed=1)], records, jobs=2) == pytest.approx(3.0)
     assert plan.estimate_minutes([make_cell("cdan")], records) == pytest.approx(2.0), "the mean of the others"
     assert plan.estimate_minutes([make_cell("dt", epochs=4)], records) == pytest.approx(0.5)
     assert plan.estimate_minutes([dt], []) is None

@@ -9,6 +9,7 @@ from mmda_bench.report.steadiness import MARK, MOST
 from mmda_bench.store import Record
 
 ABSENT = "–"
+TIME_UNITS = {"s": "seconds", "min": "minutes"}
 # Percent at most, of results/simulation.md: two equal methods called different by three seeds; tables of ten equal
 # methods, by seeds at least, in which some one is left out of the bold set, or gets another place than the others.
 CALLED_DIFFERENT = 8
@@ -44,6 +45,19 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def time_unit(board: Board) -> str:
+    """ "s" where every row of the board trains in less than a minute, else "min"."""
+    minutes = [row.minutes for row in (*board.lines, *board.references) if row.minutes is not None]
+    return "s" if max(minutes, default=1.0) < 1 else "min"
+
+
+def time_text(minutes: float | None, unit: str) -> str:
+    """'11.5' seconds or '2.31' minutes."""
+    if minutes is None:
+        return ABSENT
+    return f"{60 * minutes:.1f}" if unit == "s" else f"{minutes:.2f}"
+
+
 def not_comparable(board: Board) -> str:
     """That the corpus changed between cells of one signature, and which rows have cells of several states; or ''."""
     if len(board.fingerprints) < 2:
@@ -76,8 +90,8 @@ def caption(board: Board) -> str:
     n = len(board.seeds)
     over = f"mean ± standard deviation over {n} seeds" if n > 1 else "one seed"
     text = (
-        f"Percent, {over}. Train min: mean minutes of training per cell; memory MB: the peak of a cell (without a GPU, "
-        "that of its whole process, libraries included)."
+        f"Percent, {over}. Train {time_unit(board)}: mean {TIME_UNITS[time_unit(board)]} of training per cell; memory "
+        "MB: the peak of a cell (without a GPU, that of its whole process, libraries included)."
     )
     scores = [score for row in (*board.rows, *board.references) for score in row.scores.values()]
     if any(score.mean is not None and not score.complete for score in scores):

@@ -100,7 +100,12 @@ def _table(table: Table, board: Board, label: str) -> str:
 
 
 def brief(board: Board, table: Table) -> str:
-    """A caption of a few words: what the table shows, of which corpus, in what units, and what bold and † mean."""
+    """A caption of a few words: what the table shows, of which corpus, and its :func:`legend`."""
+    return f"{_title(table)}, {board.title}. {legend(board, table)}".strip()
+
+
+def legend(board: Board, table: Table) -> str:
+    """In what units the cells are, and what bold and † mean, as far as there are any."""
     full, warning = table.caption, not_comparable(board)
     for part in (warning, synthetic(board)):
         full = full.removeprefix(part).strip()
@@ -112,7 +117,7 @@ def brief(board: Board, table: Table) -> str:
         bold = f"Bold: {what} ({ALPHA:.0%})."
     if any(cell.text.endswith(MARK) for cell in cells):
         marked = f"{MARK}: not steady."
-    return " ".join(part for part in (f"{_title(table)}, {board.title}.", warning, units, bold, marked) if part)
+    return " ".join(part for part in (warning, units, bold, marked) if part)
 
 
 def _notes(table: Table) -> str:

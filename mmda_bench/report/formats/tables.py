@@ -7,6 +7,7 @@ from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.formats.captions import (
     ABSENT,
+    TIME_UNITS,
     bold_rule,
     caption,
     dagger,
@@ -15,6 +16,8 @@ from mmda_bench.report.formats.captions import (
     picked,
     score_text,
     signed,
+    time_text,
+    time_unit,
 )
 from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.tuned_tables import tuned_tables
@@ -75,8 +78,8 @@ def table_1(board: Board) -> Table:
     return Table(
         "main",
         "Table 1: weighted F1 on the target test set by anchor modality",
-        ["method", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
-        [[TextCell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(row)] for row in board.rows],
+        ["method", *COLUMNS, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
+        [[TextCell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(board, row)] for row in board.rows],
         caption(board),
     )
 
@@ -85,8 +88,8 @@ def references(board: Board) -> Table:
     return Table(
         "reference",
         "Bounds: references, not methods",
-        ["reference", *COLUMNS, *_rank_head(board), "train min", "memory MB"],
-        [[TextCell(row.marked), *_scores(row), *_rank(board, ""), *_costs(row)] for row in board.references],
+        ["reference", *COLUMNS, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
+        [[TextCell(row.marked), *_scores(row), *_rank(board, ""), *_costs(board, row)] for row in board.references],
         " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
     )
 
@@ -277,12 +280,12 @@ def _details(board: Board) -> Iterator[Table]:
     yield Table(
         "cost",
         "Cost of a cell",
-        ["method", "train min", "memory MB", "trained parameters"],
+        ["method", f"train {time_unit(board)}", "memory MB", "trained parameters"],
         [
-            [TextCell(r.marked), *_costs(r), TextCell(f"{r.parameters:,}" if r.parameters else ABSENT)]
+            [TextCell(r.marked), *_costs(board, r), TextCell(f"{r.parameters:,}" if r.parameters else ABSENT)]
             for r in board.lines
         ],
-        f"Mean minutes of training, highest peak of memory. Measured on {hardware(board)}.",
+        f"Mean {TIME_UNITS[time_unit(board)]} of training, highest peak of memory. Measured on {hardware(board)}.",
     )
 
 
@@ -313,9 +316,9 @@ def _scores(row: Row) -> list[TextCell]:
     return [TextCell(score_text(row.scores[column]), column in row.bold) for column in COLUMNS]
 
 
-def _costs(row: Row) -> list[TextCell]:
-    minutes = ABSENT if row.minutes is None else f"{row.minutes:.2f}"
-    return [TextCell(minutes), TextCell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
+def _costs(board: Board, row: Row) -> list[TextCell]:
+    time = TextCell(time_text(row.minutes, time_unit(board)))
+    return [time, TextCell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
 
 
 def _interval(row: Row, column: str) -> TextCell:
