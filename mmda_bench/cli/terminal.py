@@ -10,8 +10,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from mmda_bench.report.formats.captions import not_comparable
+from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.latex import legend
-from mmda_bench.report.formats.tables import Table, TextCell, references, table_1
+from mmda_bench.report.formats.tables import references, table_1
 from mmda_bench.report.rows import AVERAGE, Board
 
 __all__ = ["TextCell", "fitting", "grid", "show"]
