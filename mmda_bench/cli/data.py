@@ -61,8 +61,9 @@ def export(
 ) -> None:
     """Write a corpus as files that can be read again; or a task, for people who have no program of ours.
 
-    Examples: mmda-bench data export avatars --layout folder --out avatars-files;
-    mmda-bench data export avatars --task avatars-V --anchor V
+    Example: mmda-bench data export avatars --layout folder --out avatars-files
+
+    or: mmda-bench data export avatars --task avatars-V --anchor V
     """
     from mmda_bench.cli import output
     from mmda_bench.config import RunConfig, Workspace

@@ -132,8 +132,9 @@ def submit(
 ) -> None:
     """Score predictions that were made elsewhere, and show them marked as external.
 
-    Examples: mmda-bench submit theirs.csv --task avatars-V --name theirs;
-    mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
+    Example: mmda-bench submit theirs.csv --task avatars-V --name theirs
+
+    or: mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
     """
     from mmda_bench import api
     from mmda_bench.store import weighted_f1

@@ -51,7 +51,7 @@ def test_the_version_needs_no_verb():
         ("run --anchors A,l", {"A,l", "A,lexical"}),
         ("run --dataset Mint", {"Mintrec"}),
         ("run --backbone ti", {"tiny"}),
-        ("run --shift rel", {"released"}),
+        ("run --shift pap", {"paper"}),
         ("data verify min", {"mintrec"}),
         ("doctor --dataset iem", {"iemocap"}),
         ("compare A3", {"A3d2", "A3d2-released"}),

@@ -13,7 +13,7 @@ from mmda_bench.cli.main import app
 from mmda_bench.store import Store
 
 USAGE, DATA, ENVIRONMENT = 2, 4, 5
-AT_ONCE_S = 0.5
+AT_ONCE_S = 1.0  # of a processor that others use as well; 0.4 of one that is free, and 2 with torch
 
 NAMES = [  # wrong names: told before torch is imported
     ("run --methods danns", USAGE, "unknown method 'danns': did you mean dann?"),
@@ -47,12 +47,12 @@ NAMES = [  # wrong names: told before torch is imported
     ("compare danns dt --results STORE", USAGE, "no row 'danns' in the store: did you mean dann?"),
     ("status --results NOWHERE", USAGE, "there is no folder NOWHERE"),
     ("leaderboard --results NOWHERE", USAGE, "there is no folder NOWHERE"),
-    ("submit theirs.csv --dataset avatars --anchor V --results NOWHERE", USAGE, "there is no folder NOWHERE"),
     ("submit theirs.csv --dataset avatars --anchor V --results STORE", DATA, "theirs.csv: there is no such file"),
 ]
 OTHERS = [
     ("compare dt dt --results STORE", USAGE, "dt and dt are the same method; name two"),
     ("compare dt luhp --results STORE", USAGE, "no row 'luhp' in the store"),
+    ("submit FILE --dataset avatars --anchor V --results NOWHERE", USAGE, "there is no folder NOWHERE"),
     ("submit FILE --dataset avatar --anchor V --results STORE", USAGE, "did you mean avatars?"),
     ("submit FILE --dataset avatars --anchor smell --results STORE", USAGE, "--anchor 'SMELL': expected one of A"),
     ("data prepare mintrec", DATA, "the dataset mintrec needs --data-root DIR"),
@@ -106,15 +106,11 @@ def test_wrong_names_are_told_at_once_and_without_torch(places):
         "print(json.dumps([spent, sorted({'torch', 'ray', 'pandas'} & set(sys.modules))]))"
     )
     command = [sys.executable, "-c", script, json.dumps([words(line, places) for line, _, _ in NAMES])]
-    dearest = []
-    for _ in range(3):  # a processor that others use as well is slower now and then
-        before = os.times()
-        answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        after = os.times()
-        spent, heavy = json.loads(answer.stdout.splitlines()[-1])
-        assert heavy == []
-        whole = after.children_user + after.children_system - before.children_user - before.children_system
-        dearest.append(whole - sum(spent.values()) + max(spent.values()))
-        if dearest[-1] < AT_ONCE_S:
-            break
-    assert min(dearest) < AT_ONCE_S, "processor seconds of the start of the program and its slowest answer"
+    before = os.times()
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    after = os.times()
+    spent, heavy = json.loads(answer.stdout.splitlines()[-1])
+    assert heavy == []
+    whole = after.children_user + after.children_system - before.children_user - before.children_system
+    dearest = whole - sum(spent.values()) + max(spent.values())
+    assert dearest < AT_ONCE_S, "processor seconds of the start of the program and its slowest answer"
