@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
+from mmda_bench.data.corpora import reader_of, settled_name
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Utterance
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
-from mmda_bench.protocol import TRIAL, Cell, Protocol
+from mmda_bench.protocol import TRIAL, Cell, Protocol, corpus_names, corruption_names
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Plugin, Registry, register
 from mmda_bench.registry.plugins import of_corpus
 from mmda_bench.registry.spec import TUNED
@@ -97,7 +98,7 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     ws = workspace or Workspace()
     plugins = ws.load_plugins()
     config.check()
-    card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
+    card = read_card(reader_of(config.corpus), config.corpus, ws.root)
     store = Store(ws.results)
     if config.protocol == "paper" and TUNED not in config.methods:
         cells = config.cells(card, weights=ws.weights)
@@ -141,13 +142,13 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
         for protocol in dict.fromkeys(cell.protocol.untuned for cell in planned.todo):
             with unchanged_process():
                 prepared = prepare_corpus(
-                    config.dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, progress=told.on_prepare,
+                    config.corpus, root=ws.root, protocol=protocol, cache=ws.cache, progress=told.on_prepare,
                     jobs=cpu_count() if config.jobs is None else max(1, config.jobs), weights=ws.weights,
                     plugins=of_corpus(planned.plugins, planned.todo[0].names),
                 )  # fmt: skip
             told.on_prepared(prepared)
     sweep = partial(
-        scheduler.run, store=store, root=ws.data_root, cache=ws.cache, jobs=config.jobs,
+        scheduler.run, store=store, root=ws.root, cache=ws.cache, jobs=config.jobs,
         gpus_per_cell=config.gpus_per_cell, address=config.address, plugins=planned.plugins, weights=ws.weights,
         replace=config.rerun is not None, timeout_minutes=config.timeout, on_start=told.on_start,
         on_result=told.on_result,
@@ -255,11 +256,12 @@ def prepare(
     from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
 
     with unchanged_process():
-        card = read_card(DATASETS.get(config.dataset)(), config.dataset, ws.data_root)
+        card = read_card(reader_of(config.corpus), config.corpus, ws.root)
         return prepare_corpus(
-            config.dataset, root=ws.data_root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
+            config.corpus, root=ws.root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
             cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
-            plugins=of_corpus(plugins, {"datasets": config.dataset, "backbones": protocol.backbone}),
+            plugins=of_corpus(plugins, {**corpus_names(config.corpus), **corruption_names(protocol.shift),
+                                        "backbones": protocol.backbone}),
         )  # fmt: skip
 
 
@@ -270,15 +272,15 @@ def verify(
     """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
     ws = workspace or Workspace()
     plugins = ws.load_plugins()
-    dataset = DATASETS.entry(dataset).name
+    dataset = settled_name(dataset)
     if backbone is not None:
         backbone = BACKBONES.entry(backbone).name
     from mmda_bench.data import verify as verifying
 
     with unchanged_process():
         return verifying.verify(
-            dataset, root=ws.data_root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
-            plugins=of_corpus(plugins, {"datasets": dataset}),
+            dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
+            plugins=of_corpus(plugins, corpus_names(dataset)),
             backbone=backbone, weights=ws.weights,
         )  # fmt: skip
 
@@ -291,9 +293,9 @@ def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utteranc
     """
     ws = workspace or Workspace()
     ws.load_plugins()
-    dataset = DATASETS.entry(dataset).name
-    reader = DATASETS.get(dataset)()
-    return read_utterances(reader, read_card(reader, dataset, ws.data_root), ws.data_root)
+    dataset = settled_name(dataset)
+    reader = reader_of(dataset)
+    return read_utterances(reader, read_card(reader, dataset, ws.root), ws.root)
 
 
 def methods() -> "pd.DataFrame":

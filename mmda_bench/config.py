@@ -10,13 +10,25 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from mmda_bench.data.corpora import joined_roots, settled_name
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import LAST, SUPERVISED, TRIAL, TRIALS, Cell, Protocol, format_seeds
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Plugin, load_plugin
+from mmda_bench.protocol import (
+    LAST,
+    NATURAL,
+    PAIR,
+    SHIFT_FILES,
+    SUPERVISED,
+    TRIAL,
+    TRIALS,
+    Cell,
+    Protocol,
+    format_seeds,
+)
+from mmda_bench.registry import BACKBONES, METHODS, Plugin, load_plugin
 from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
-from mmda_bench.sweep import placement, plan
+from mmda_bench.sweep import conditions, placement, plan
 
 # What a run may set of the protocol; the weights are known by their locations, and how settings are chosen by name.
 PROTOCOL_FIELDS = tuple(
@@ -40,10 +52,10 @@ def default_cache() -> Path:
 class Workspace:
     """The folders and files of a run, none of which changes a score.
 
-    ``results``: records and leaderboards. ``data_root``: folder of the corpus, None for an embedded one. ``cache``:
-    prepared corpora, None for :func:`default_cache`. ``weights``: locations of pretrained weights by modality name
-    ("acoustic", "lexical", "visual"). ``plugins``: files that register methods, datasets or backbones. A ``~`` is
-    the home folder.
+    ``results``: records and leaderboards. ``data_root``: folder of the corpus, None for an embedded one;
+    ``target_root``: of the target of a natural pair, where it is another one. ``cache``: prepared corpora, None for
+    :func:`default_cache`. ``weights``: locations of pretrained weights by modality name ("acoustic", "lexical",
+    "visual"). ``plugins``: files that register methods, datasets or backbones. A ``~`` is the home folder.
 
     >>> Workspace(results="results/local", plugins=["mine.py"]).plugins
     (PosixPath('mine.py'),)
@@ -51,12 +63,14 @@ class Workspace:
 
     results: Path
     data_root: Path | None
+    target_root: Path | None
     cache: Path
     weights: Mapping[str, str]
     plugins: tuple[Path, ...]
 
     def __init__(
         self, *, results: str | Path = DEFAULT_RESULTS, data_root: str | Path | None = None,
+        target_root: str | Path | None = None,
         cache: str | Path | None = None, weights: Mapping[str, str] | None = None, plugins: Iterable[str | Path] = (),
     ) -> None:  # fmt: skip
         if isinstance(plugins, Iterable) and not isinstance(plugins, (str, bytes, Mapping)):
@@ -67,6 +81,7 @@ class Workspace:
         facts = {
             "results": Path(results).expanduser(),
             "data_root": None if data_root is None else Path(data_root).expanduser(),
+            "target_root": None if target_root is None else Path(target_root).expanduser(),
             "cache": default_cache() if cache is None else Path(cache).expanduser(),
             "weights": dict(weights or {}),
             "plugins": tuple(Path(plugin).expanduser() for plugin in plugins),
@@ -78,6 +93,12 @@ class Workspace:
         """Register what the plug-ins hold, and return them as they were read. What they print is no answer of ours."""
         with redirect_stdout(sys.stderr):
             return tuple(load_plugin(path) for path in self.plugins)
+
+    @property
+    def root(self) -> Path | None:
+        """What a reader gets: the folder of the corpus, or both of a pair as
+        :func:`~mmda_bench.data.corpora.joined_roots` joins them."""
+        return joined_roots(self.data_root, self.target_root)
 
     @classmethod
     def from_file(cls, path: str | Path, **overrides: Any) -> Self:
@@ -95,6 +116,7 @@ class RunConfig:
 
     ``methods``, ``anchors``, ``seeds`` and ``splits`` are written as on the command line (``"dt,a3d2[gamma1=5]"``,
     ``"A,V"``, ``"3"`` or ``"0-2"``) or given as a list; a whole number of seeds or splits counts them from 0.
+    ``target``: the corpus that is the target of a natural pair, whose source is ``dataset``; "" for none.
     ``splits``: "" for ``split`` alone, else in its place. ``backbone``: "" for the corpus's own. ``missing``:
     modalities that target utterances lack; ``told_anchor``: what methods take for the anchor, see :class:`Protocol`.
     ``bounds``: also the run on target labels. ``protocol``: "tuned" searches the settings of each method with so many
@@ -108,6 +130,7 @@ class RunConfig:
 
     methods: str = "all"
     dataset: str = "avatars"
+    target: str = ""
     anchors: str = "A,L,V"
     seeds: str = "3"
     splits: str = ""
@@ -139,8 +162,9 @@ class RunConfig:
             object.__setattr__(self, name, _listed(name, getattr(self, name)))
         for one in fields(self):
             _check_type(one.name, getattr(self, one.name), one.default)
-        for name in ("dataset", "backbone", "shift"):
-            object.__setattr__(self, name, getattr(self, name).lower())
+        for name in ("dataset", "target", "backbone", "shift"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, given if given.endswith(SHIFT_FILES) else given.lower())
         for name, known in (("rerun", (None, *RERUN)), ("protocol", PROTOCOLS)):
             if getattr(self, name) not in known:
                 listed = ", ".join(word for word in known if word)
@@ -202,6 +226,11 @@ class RunConfig:
             **chosen,
         )
 
+    @property
+    def corpus(self) -> str:
+        """The name of what is run on: the dataset, or the natural pair of it and ``target``."""
+        return f"{self.dataset}{PAIR}{self.target}" if self.target else self.dataset
+
     def check(self) -> None:
         """Raise :class:`UsageError` for a name or value that does not exist.
 
@@ -209,14 +238,17 @@ class RunConfig:
         its modalities, is left to :meth:`cells`.
         """
         placement.check(self.gpus_per_cell, self.timeout)
-        DATASETS.entry(self.dataset)
+        settled_name(self.corpus)
         plan.check_values(
             shift=self.shift, severity=self.severity, epochs=self.epochs, batch=self.batch, beta=self.beta,
             split=self.split, heads=self.heads,
         )  # fmt: skip
+        conditions.missing_modalities(self.missing, where=self.missing_in, rate=self.missing_rate)
+        conditions.told_anchor(self.told_anchor)
         if self.backbone:
             BACKBONES.entry(self.backbone)
-        plan.parse_anchors(self.anchors)
+        if self.anchors.lower() != NATURAL:
+            plan.parse_anchors(self.anchors)
         seeds = plan.parse_seeds(self.seeds)
         plan.parse_splits(self.splits or "0")
         parse_methods(self.methods)
@@ -239,9 +271,9 @@ class RunConfig:
         """All cells of settings that are typed, every method at one seed before the next seed. ``chosen``: makes the
         cells of ``a3d2[tuned]``, from those of the published setting."""
         return plan.expand(
-            methods=self.methods, dataset=self.dataset, version=card.version, bounds=self.bounds,
+            methods=self.methods, dataset=self.corpus, version=card.version, bounds=self.bounds,
             protocol=self.protocol_on(card, weights=weights), chosen=chosen,
-            anchors=plan.parse_anchors(self.anchors, card.modalities), seeds=plan.parse_seeds(self.seeds),
+            anchors=plan.anchors_on(card, self.anchors), seeds=plan.parse_seeds(self.seeds),
             splits=plan.parse_splits(self.splits) if self.splits else None,
         )  # fmt: skip
 

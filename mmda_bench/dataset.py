@@ -86,7 +86,9 @@ class Card:
     """Facts about a corpus. ``classes``: label names, in the order of their indices. ``expected``: counts that
     ``data verify`` holds the files against, by the names that :func:`tally` knows. ``fractions``: train, validation and
     test share of each domain. ``files``: a digest of what lies on disk, for a reader that can tell: when it changes, a
-    prepared corpus is made again; unlike ``version`` it is no part of the signature."""
+    prepared corpus is made again; unlike ``version`` it is no part of the signature. ``sections``: its natural domains
+    (:class:`Utterance`). ``known_as``: the name under which other corpora know a class, where it is another one: it
+    decides what a natural pair scores. ``natural``: that the two domains are two corpora, and nothing is an anchor."""
 
     name: str
     title: str
@@ -103,6 +105,9 @@ class Card:
     backbone: str = "paper"
     expected: Mapping[str, int] = field(default_factory=dict)
     files: str = ""
+    sections: tuple[str, ...] = ()
+    known_as: Mapping[str, str] = field(default_factory=dict)
+    natural: bool = False
 
 
 def _takes_half(cls: type[T]) -> type[T]:
@@ -127,6 +132,7 @@ class Utterance:
     ``frames()``: (T, H, W, 3) uint8 RGB, T = 10. Both are picklable callables and raise :class:`ClipError`; any other
     exception counts as one, and another value than these refuses the corpus.
     ``domain``: "source" or "target" if the corpus itself fixes it, else None. ``half``, its former name, still works.
+    ``section``: the natural domain that it comes from (a series, a studio), one of the card's ``sections``, else None.
     """
 
     id: str
@@ -136,6 +142,7 @@ class Utterance:
     frames: Callable[[], "np.ndarray"]
     speaker: str | None = None
     domain: str | None = None
+    section: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,10 @@ class Dataset:
 
     def unusable(self, root: Path | None) -> Iterable[tuple[str, str]]:
         """(where, why) of every entry of the corpus's tables that cannot become an utterance: counted and reported."""
+        return ()
+
+    def remarks(self, root: Path | None) -> Iterable[str]:
+        """Sentences for ``data verify``: what lies in the files and is left out on purpose, with its number."""
         return ()
 
     def utterances(self, root: Path | None) -> Iterable[Utterance]:

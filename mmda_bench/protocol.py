@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -11,7 +12,12 @@ from mmda_bench.version import __version__
 
 SHIFTS = ("paper", "released", "released-8bit")
 HEADS = ("plain", "bn")
+UNSHIFTED = "none"  # the shift of a natural pair: what its two corpora have, and nothing else
+PAIR = "--"  # between the two corpora of a natural pair; no name of a dataset has it
+NATURAL = "none"  # the anchor of a natural pair: everything drifts
+ANCHORS = (*MODALITIES, NATURAL)
 CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
+SHIFT_FILES = (".yaml", ".yml", ".toml")  # ends the name of a file of corruptions
 SPLITS = ("train", "validation", "test")
 DOMAINS = ("source", "target")
 TRIAL_PARTS = (("source", "validation"), ("target", "train"), ("target", "validation"))  # what a choice may look at
@@ -152,7 +158,8 @@ class Cell:
     def names(self) -> dict[str, str]:
         """What it needs of the registries, by kind. The reference on target labels is trained as DT is."""
         method = "dt" if self.method == SUPERVISED else self.method
-        return {"methods": method, "datasets": self.dataset, "backbones": self.protocol.backbone}
+        names = {"methods": method, **corpus_names(self.dataset), "backbones": self.protocol.backbone}
+        return names | corruption_names(self.protocol.shift)
 
     def key(self) -> dict[str, Any]:
         """Everything that determines the scores, as JSON values. No paths, devices or worker counts."""
@@ -191,6 +198,26 @@ def said_synthetic(title: str, synthetic: bool) -> str:
     ('MIntRec (synthetic)', 'Avatars (synthetic)', 'MIntRec')
     """
     return f"{title} (synthetic)" if synthetic and "synthetic" not in title.lower() else title
+
+
+def corpus_names(dataset: str) -> dict[str, str]:
+    """The registered datasets behind a corpus, as :attr:`Cell.names` has them.
+
+    >>> corpus_names("mintrec"), corpus_names("mintrec--mintrec2[friends]")
+    ({'datasets': 'mintrec'}, {'datasets': 'mintrec', 'datasets:target': 'mintrec2'})
+    """
+    parts = dataset.split(PAIR)
+    return {kind: part.partition("[")[0] for kind, part in zip(("datasets", "datasets:target"), parts, strict=False)}
+
+
+def corruption_names(shift: str) -> dict[str, str]:
+    """The corruptions of a shift, as :attr:`Cell.names` has them.
+
+    >>> corruption_names("corrupt:hum#01234567@2+dark@1"), corruption_names("paper")
+    ({'corruptions:0': 'hum', 'corruptions:1': 'dark'}, {})
+    """
+    parts = shift.removeprefix(CORRUPT).split("+") if shift.startswith(CORRUPT) else []
+    return {f"corruptions:{i}": re.split("[#@]", part)[0].strip() for i, part in enumerate(parts)}
 
 
 def canonical_json(value: Any) -> str:

@@ -1,20 +1,12 @@
 """The layout of MIntRec: train.tsv, dev.tsv and test.tsv, and raw_data/S05/E16/329.mp4 with sound."""
 
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from mmda_bench.data.export import each, write_origin
-from mmda_bench.data.media.write import held, write_mp4
-from mmda_bench.data.validation import load_pictures, load_sound
-from mmda_bench.dataset import SAMPLE_RATE, ExportTask, Utterance
+from mmda_bench.data.export import each, talking_clip, write_origin
+from mmda_bench.dataset import ExportTask, Utterance
 from mmda_bench.datasets.mintrec.reader import CLIPS, COLUMNS, TABLES
-from mmda_bench.errors import ClipError
 
-RATE = Fraction(24_000, 1_001)  # that of television
-SCALE = 4  # colours are stored at half the resolution, so small pictures are written larger
 PARTS = tuple(zip(TABLES, (0.6, 0.8, 1.0), strict=True))  # where each part ends
 
 
@@ -48,14 +40,7 @@ def _place(position: int) -> tuple[str, str, str]:
 
 def _write_clip(out: Path, numbered: tuple[int, Utterance]) -> str | None:
     position, utterance = numbered
-    try:
-        waveform, frames = load_sound(utterance), load_pictures(utterance)
-    except ClipError as error:
-        return str(error)
     season, episode, clip = _place(position)
     path = out / CLIPS / season / episode / f"{clip}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
-    count = max(len(frames), round(len(waveform) / SAMPLE_RATE * RATE))
-    large = np.repeat(np.repeat(frames, SCALE, axis=1), SCALE, axis=2)
-    write_mp4(path, held(large, count), RATE, waveform)
-    return None
+    return talking_clip(path, utterance)

@@ -30,6 +30,17 @@ OK, INTERNAL, USAGE, HOLES, DATA, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 1
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of records and leaderboards.")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", envvar="MMDA_BENCH_DATA", help="Folder of the corpus.")]
+TargetCorpus = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        autocompletion=completion.dataset,
+        help="The target of a natural pair, another corpus or section, such as meld.",
+    ),
+]
+TargetRoot = Annotated[
+    Path | None, typer.Option("--target-root", help="The folder of the target, where it is not --data-root.")
+]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file that registers methods or datasets.")
 ]
@@ -74,7 +85,7 @@ ShiftName = Annotated[
     typer.Option(
         "--shift",
         autocompletion=completion.shift,
-        help="paper (variances), released (deviations) or corrupt:white-noise@3.",
+        help="paper (variances), released (deviations), corrupt:white-noise@3, or a file of these.",
     ),
 ]
 Severity = Annotated[

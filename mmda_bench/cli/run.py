@@ -38,6 +38,8 @@ from mmda_bench.cli.options import (
     ShiftName,
     Splits,
     Studies,
+    TargetCorpus,
+    TargetRoot,
     Timeout,
     ToldAnchor,
     Trials,
@@ -62,11 +64,13 @@ def run(
     ctx: typer.Context,
     config: ConfigFile = None,
     dataset: DatasetName = "avatars",
+    target: TargetCorpus = "",
     methods: Methods = "all",
     anchors: Anchors = "A,L,V",
     seeds: Seeds = "3",
     splits: Splits = "0",
     data_root: DataRoot = None,
+    target_root: TargetRoot = None,
     backbone: Backbone = None,
     weights: Weights = None,
     shift: ShiftName = "paper",
@@ -148,7 +152,7 @@ def _say_plan(planned: "Plan", *, as_json: bool) -> None:
     disk = None
     if planned.todo:
         disk = disk_needed(
-            config.dataset, root=ws.data_root, protocol=planned.protocol, cache=ws.cache, weights=ws.weights,
+            config.corpus, root=ws.root, protocol=planned.protocol, cache=ws.cache, weights=ws.weights,
             splits=plan.splits_of(planned.todo),
         )  # fmt: skip
     at_once = placement.cells_at_once(config.jobs, config.gpus_per_cell)

@@ -11,15 +11,18 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Card, Dataset, ExportTask
-from mmda_bench.errors import ResourceError, UsageError, suggest
+from mmda_bench.data.validation import load_pictures, load_sound, read_card, read_utterances
+from mmda_bench.dataset import SAMPLE_RATE, Card, Dataset, ExportTask, Utterance
+from mmda_bench.errors import ClipError, ResourceError, UsageError, suggest
 from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.registry import DATASETS
 
+TELEVISION = Fraction(24_000, 1_001)  # pictures a second
+SCALE = 4  # colours are stored at half the resolution, so small pictures are written larger
 Progress = Callable[[int, int], None]  # (utterances written, utterances in all)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -110,7 +113,7 @@ def check_free(out: Path) -> Path:
 
 def _check_classes(card: Card, layout: Card) -> None:
     """The layout of a corpus can only hold the classes of that corpus; a prepared folder has whatever it has."""
-    known = layout.classes
+    known = (*layout.classes, *layout.known_as.values())
     strange = [name for name in card.classes if known and name not in known]
     if strange:
         raise UsageError(f"{card.name} has the class {strange[0]!r}; the layout {layout.name} knows {', '.join(known)}")
@@ -121,6 +124,19 @@ def write_origin(task: ExportTask, ids: dict[str, str]) -> None:
     card = task.card
     origin = {"origin": f"{card.name} {card.version}", "title": card.title, "synthetic": card.synthetic, "ids": ids}
     (task.out / "origin.json").write_text(json.dumps(origin, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def talking_clip(path: Path, utterance: Utterance) -> str | None:
+    """Write an utterance as an mp4 with sound, at the rate of television; the reason where it cannot be read."""
+    from mmda_bench.data.media.write import held, write_mp4  # PyAV, which the other layouts do without
+
+    try:
+        waveform, frames = load_sound(utterance), load_pictures(utterance)
+    except ClipError as error:
+        return str(error)
+    count = max(len(frames), round(len(waveform) / SAMPLE_RATE * TELEVISION))
+    write_mp4(path, held(frames.repeat(SCALE, axis=1).repeat(SCALE, axis=2), count), TELEVISION, waveform)
+    return None
 
 
 def each(

@@ -53,7 +53,7 @@ def read_card(reader: Dataset, name: str, root: Path | None) -> Card:
     """
     with reading(name, root, "describe()"):
         card = reader.describe(root)
-        embedded = not card.needs_root and type(reader).__module__.startswith(f"{PACKAGE}.")
+        embedded = not card.needs_root and not card.natural and type(reader).__module__.startswith(f"{PACKAGE}.")
         if not card.synthetic or embedded or card.version.endswith(SYNTHETIC):
             return card
         return replace(card, version=card.version + SYNTHETIC)
@@ -96,6 +96,8 @@ def _fields(utterance: Utterance, card: Card) -> Iterator[tuple[str, Any, bool, 
     known = type(label) is int and 0 <= label < classes  # numpy's integers cannot be written as JSON
     yield "label", label, known, f"an int from 0 to {classes - 1}, an index into the card's classes"
     yield "text", text, isinstance(text, str), "a str"
+    section, sections = utterance.section, card.sections
+    yield "section", section, not sections or section in sections, f"one of {', '.join(map(repr, sections))}"
     yield "domain", domain, domain is None or domain in DOMAINS, f"None or one of {', '.join(map(repr, DOMAINS))}"
     yield "speaker", speaker, speaker is None or isinstance(speaker, str), "None or a str"
     for name in ("waveform", "frames"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmda_bench import registry
+from mmda_bench.data.corpora import reader_of
 from mmda_bench.data.legibility import Legibility, check_legible, legibility
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
@@ -43,8 +44,9 @@ class Verification:
     """What was found. ``counts``: name to (found, expected). ``unusable``: (where, why) of entries of the tables that
     are no utterance. ``no_sound``, ``no_pictures``: reasons by id. ``silent``: ids whose sound is silent or missing.
     ``substituted``: by id, what the loaders put in the place of what the files have.
-    ``lexical``: what the shift changes of the texts and ``backbone`` knows of their words. ``warnings``: what is
-    allowed and probably not meant. ``problem``: why the corpus cannot be used, "" if it can."""
+    ``lexical``: what the shift changes of the texts and ``backbone`` knows of their words. ``remarks``: what the reader
+    leaves out on purpose. ``warnings``: what is allowed and probably not meant. ``problem``: why the corpus cannot be
+    used, "" if it can."""
 
     dataset: str
     root: str | None
@@ -61,6 +63,7 @@ class Verification:
     substituted: dict[str, str] = field(default_factory=dict)
     backbone: str = ""
     lexical: Legibility | None = None
+    remarks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problem: str = ""
 
@@ -92,13 +95,15 @@ def verify(
     What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset``, and
     :class:`ResourceError` when a process is killed.
     """
-    reader = registry.DATASETS.get(dataset)()
+    reader = reader_of(dataset)
     found = Verification(dataset, None if root is None else str(root))
     try:
         card = read_card(reader, dataset, root)
         utterances = read_utterances(reader, card, root)
         with reading(dataset, root, "unusable()"):
             found.unusable = list(reader.unusable(root))
+        with reading(dataset, root, "remarks()"):
+            found.remarks = list(reader.remarks(root))
     except DataError as error:
         found.problem = str(error)
         return found
@@ -241,6 +246,7 @@ def as_text(found: Verification) -> str:
     lines += _listed("whose pictures are missing or cannot be read", list(found.no_pictures.items()))
     lines += _listed("whose sound is silent or missing; silence is used", [(name, "") for name in found.silent])
     lines += _listed("used with something in the place of what the files have", list(found.substituted.items()))
+    lines += [f"  {remark}" for remark in found.remarks]
     if found.lexical is not None:
         lines += [f"  {remark}" for remark in found.lexical.remarks(found.backbone)]
         if found.lexical.unknown is None:

@@ -16,6 +16,7 @@ import torch
 
 from mmda_bench import registry
 from mmda_bench.backbone.base import Backbone
+from mmda_bench.data.corpora import datasets_of
 from mmda_bench.dataset import MAX_SAMPLES, Card, Utterance
 from mmda_bench.features import encode
 from mmda_bench.features import shards as ragged
@@ -90,7 +91,11 @@ def _short(key: object) -> str:
 
 def plugin_digest(dataset: str) -> str:
     """Twelve hexadecimal digits of the file, and of its helpers, of a reader that is a plug-in, whose author may change
-    it; "" of ours."""
+    it; "" of ours. Those of both readers of a natural pair."""
+    return "+".join(digest for name in datasets_of(dataset) if (digest := _plugin_digest(name)))
+
+
+def _plugin_digest(dataset: str) -> str:
     entry = registry.DATASETS.entry(dataset)
     if entry.origin == "built-in":
         return ""

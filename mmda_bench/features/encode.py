@@ -23,7 +23,7 @@ from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, NAMES, Shift, Utterance
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.features.shards import ShardWriter
 from mmda_bench.machine.as_before import as_before
-from mmda_bench.shifts.corruptions import acoustic, parse_corruption
+from mmda_bench.shifts.corruptions import acoustic, parse_corruptions
 from mmda_bench.shifts.corruptions.base import Surroundings
 
 SILENT = "acoustic: silent or missing sound"
@@ -33,7 +33,7 @@ SILENT = "acoustic: silent or missing sound"
 class Job:
     """What all shards of one modality have in common, in picklable values. ``weights``: of the backbone, as pairs.
 
-    ``corruption``: ``corrupt:NAME@S`` in the place of the shift, where it is of this modality; ``words`` of the corpus
+    ``corruption``: ``corrupt:NAME@S`` in the place of the shift, those of this modality; ``words`` of the corpus
     and ``voices`` of its target domain, where it needs them.
     """
 
@@ -120,9 +120,11 @@ def voices_of(job: Job) -> list[Voice]:
         with contextlib.suppress(ClipError):
             found.append((utterance, np.asarray(load_sound(utterance), np.float32)))
     least = acoustic.VOICES[0] + 1  # one of them may be the utterance itself
-    chosen = parse_corruption(job.corruption)
-    if chosen and chosen[0].needs == "voices" and len(found) < least:
-        raise DataError(f"{chosen[0].name} needs {least} target utterances whose sound can be read; found {len(found)}")
+    needing = [step.corruption for step in parse_corruptions(job.corruption) if step.corruption.needs == "voices"]
+    if needing and len(found) < least:
+        raise DataError(
+            f"{needing[0].name} needs {least} target utterances whose sound can be read; found {len(found)}"
+        )
     return found
 
 
@@ -136,13 +138,14 @@ def others(heard: Sequence[Voice], utterance: Utterance) -> list[np.ndarray]:
 
 def shifted(job: Job, raw: Any, utterance: Utterance, *, mask: str, heard: Sequence[Voice] = ()) -> Any:
     """``raw`` as the target domain has it, ready for the encoder: float32 normalised frames for "V"."""
-    rng = shifts.draw(job.dataset, utterance.id, job.modality)
-    chosen = parse_corruption(job.corruption)
-    if chosen is None:
+    steps = parse_corruptions(job.corruption)
+    if not steps:
+        rng = shifts.draw(job.dataset, utterance.id, job.modality)
         return shifts.corrupt(job.modality, raw, shift=job.shift, rng=rng, mask=mask)
-    corruption, severity = chosen
-    around = Surroundings(mask=mask, words=job.words, voices=others(heard, utterance))
-    seen = corruption(raw, severity=severity, rng=rng, around=around)
+    around, seen = Surroundings(mask=mask, words=job.words, voices=others(heard, utterance)), raw
+    for place, step in enumerate(steps):  # each has draws of its own, which stay nested whatever comes before
+        rng = shifts.draw(job.dataset, utterance.id, f"{job.modality} {place}" if place else job.modality)
+        seen = step.corruption(seen, severity=step.severity, rng=rng, around=around)
     return shifts.normalise_frames(seen) if job.modality == "V" else seen
 
 

@@ -19,6 +19,7 @@ import torch
 
 from mmda_bench import registry
 from mmda_bench.backbone.base import Backbone
+from mmda_bench.data.corpora import reader_of
 from mmda_bench.data.legibility import Legibility, check_legible, legibility
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, read_card, read_utterances, reading
@@ -31,10 +32,10 @@ from mmda_bench.features.missing import without_missing
 from mmda_bench.features.shards import intact, read_index, seal
 from mmda_bench.features.workers import encoding
 from mmda_bench.machine.disk import Disk
-from mmda_bench.protocol import DOMAINS, Protocol, canonical_json, name_hash
+from mmda_bench.protocol import CORRUPT, DOMAINS, UNSHIFTED, Protocol, canonical_json, name_hash
 from mmda_bench.registry import Plugin
 from mmda_bench.shifts import effective_shift
-from mmda_bench.shifts.corruptions import parse_corruption
+from mmda_bench.shifts.corruptions import parse_corruptions
 from mmda_bench.shifts.scripts import all_units
 from mmda_bench.store import atomic
 
@@ -79,8 +80,10 @@ class Preparation:
         for m, job in self.jobs(utterances, parts).items():
             for first in range(0, len(rows), SHARD):
                 some = tuple(rows[first : first + SHARD])
-                variants = VARIANTS if any(is_target for *_, is_target in some) else VARIANTS[:1]
-                variants += ("absent",) if m in self.protocol.missing and variants == VARIANTS else ()
+                variants = VARIANTS[:1]
+                if any(is_target for *_, is_target in some):
+                    variants += VARIANTS[1:] if self.protocol.shift != UNSHIFTED else ()
+                    variants += ("absent",) if m in self.protocol.missing else ()
                 shards.append(Shard(job, some, {v: self.place.shard(v, m, first) for v in variants}))
         return shards
 
@@ -103,14 +106,15 @@ class Preparation:
     def jobs(self, utterances: Sequence[Utterance], parts: Parts) -> dict[str, Job]:
         """What all shards of a modality have in common, by modality."""
         target = [utterances[p] for (domain, _), positions in parts.items() if domain == "target" for p in positions]
-        shift, chosen = effective_shift(self.card.shift, self.protocol), parse_corruption(self.protocol.shift)
+        shift, steps = effective_shift(self.card.shift, self.protocol), parse_corruptions(self.protocol.shift)
         jobs = {m: Job(self.dataset, self.protocol.backbone, m, shift, self.weights) for m in MODALITIES}
-        if chosen is not None:
-            m = chosen[0].modality
-            jobs[m] = replace(jobs[m], corruption=self.protocol.shift)
-            if chosen[0].needs == "words":
+        for m in dict.fromkeys(step.corruption.modality for step in steps):
+            mine = [step for step in steps if step.corruption.modality == m]
+            needs = {step.corruption.needs for step in mine}
+            jobs[m] = replace(jobs[m], corruption=CORRUPT + "+".join(map(str, mine)))
+            if "words" in needs:
                 jobs[m] = replace(jobs[m], words=tuple(sorted({w for u in utterances for w in all_units(u.text)})))
-            elif chosen[0].needs == "voices":
+            if "voices" in needs:
                 jobs[m] = replace(jobs[m], voices=self._voices(target))
         return jobs
 
@@ -123,7 +127,7 @@ def preparation(
     dataset: str, *, root: Path | None, protocol: Protocol, cache: Path, weights: Mapping[str, str] | None = None
 ) -> Preparation:
     """What is to be prepared, and where. Raises :class:`DataError` when the corpus or the weights are not there."""
-    reader: Dataset = registry.DATASETS.get(dataset)()
+    reader = reader_of(dataset)
     card = read_card(reader, dataset, root)
     backbone: Backbone = registry.BACKBONES.get(protocol.backbone)(weights)
     place = place_of(dataset, card=card, backbone=backbone, protocol=protocol, cache=cache)
@@ -285,7 +289,10 @@ def _write_index(
         unusable = [list(entry) for entry in this.reader.unusable(this.root)]
     paths: dict[str, dict[str, list[str]]] = {v: {m: [] for m in MODALITIES} for v in VARIANTS}
     for shard in shards:
-        for variant, path in ((v, path) for v, path in shard.folders.items() if v in VARIANTS):
+        lying = {v: path for v, path in shard.folders.items() if v in VARIANTS}
+        if any(is_target for *_, is_target in shard.rows):
+            lying.setdefault("shifted", shard.folders["clean"])  # of a natural pair, whose target is as it is
+        for variant, path in lying.items():
             paths[variant][shard.job.modality].append(str(path.relative_to(this.place.clean.parent)))
     index = {
         "ids": [u.id for u in utterances],

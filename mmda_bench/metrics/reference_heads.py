@@ -76,7 +76,7 @@ def detect_anchor(source: Mapping[str, np.ndarray], target: Mapping[str, np.ndar
 
 
 def probabilities(name: str, heads: np.ndarray, *, anchor: str, detected: str | None) -> np.ndarray | None:
-    """Class probabilities (N, C) of the reference ``name``; None for the detected anchor where none was detected.
+    """Class probabilities (N, C) of the reference ``name``; None for a head of an anchor where there is no anchor.
 
     ``heads``: (N, 4, C), the probabilities of every head. ``anchor``, ``detected``: modalities.
 
@@ -88,7 +88,7 @@ def probabilities(name: str, heads: np.ndarray, *, anchor: str, detected: str | 
         mean: np.ndarray = heads[:, : len(MODALITIES)].astype(np.float64).mean(1)
         return mean
     modality = {ANCHOR_HEAD: anchor, DETECTED_ANCHOR: detected}[name]
-    return None if modality is None else heads[:, HEADS.index(modality)]
+    return heads[:, HEADS.index(modality)] if modality in MODALITIES else None
 
 
 def reference_scores(

@@ -201,7 +201,7 @@ def _run(plugin: Plugin, file: str) -> Plugin:
     try:
         with as_before(made_by=is_plugin_module) as changes:
             module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
-        found = _declared(module, plugin)
+        found, corruptions = _declared(module, plugin), _corruptions(module)
     except UsageError as error:
         forget(plugin)
         raise UsageError(f"plug-in {file}: {error}") from error
@@ -210,7 +210,7 @@ def _run(plugin: Plugin, file: str) -> Plugin:
         raise UsageError(
             f"plug-in {file} failed to import: {type(error).__name__}: {error}{_hidden(error, plugin)}"
         ) from error
-    registers = tuple((entry.kind, entry.name) for _, entries in found for entry in entries)
+    registers = tuple((entry.kind, entry.name) for _, entries in found for entry in entries) + corruptions
     if not registers:
         forget(plugin)
         raise UsageError(
@@ -230,6 +230,18 @@ def _run(plugin: Plugin, file: str) -> Plugin:
 def _declared(module: ModuleType, plugin: Plugin) -> list[tuple[Any, list[Any]]]:
     values = [value for value in vars(module).values() if isinstance(value, (type, FunctionType))]
     return [(v, read_class(v, f"plug-in {plugin.name}")) for v in values if v.__module__ == plugin.module]
+
+
+def _corruptions(module: ModuleType) -> tuple[tuple[str, str], ...]:
+    """The corruptions that a plug-in file defines, which the shifts find by themselves. Raises :class:`UsageError` for
+    one that has the name of ours."""
+    from mmda_bench.shifts.corruptions import CORRUPTIONS, Corruption
+
+    values = [value for value in vars(module).values() if isinstance(value, Corruption)]
+    found = [value.name for value in values if CORRUPTIONS.get(value.name) is not value]
+    if taken := [name for name in found if name in CORRUPTIONS]:
+        raise UsageError(f"there is a corruption {taken[0]!r} already")
+    return tuple(("corruptions", name) for name in found)
 
 
 def _said(plugin: Plugin, put_back: list[str], lasting: list[str]) -> str:
@@ -255,8 +267,10 @@ def is_plugin_module(name: str) -> bool:
 
 
 def needed(plugins: Iterable[Plugin], names: Mapping[str, str]) -> tuple[Plugin, ...]:
-    """Those of ``plugins`` that register one of ``names``, which are given by kind, such as methods."""
-    return tuple(one for one in plugins if any(names.get(kind) == name for kind, name in one.registers))
+    """Those of ``plugins`` that register one of ``names``, which are given by kind, such as methods; of several of one
+    kind the others by that and something behind a colon."""
+    asked = {(kind.partition(":")[0], name) for kind, name in names.items()}
+    return tuple(one for one in plugins if asked & set(one.registers))
 
 
 def of_corpus(plugins: Iterable[Plugin], names: Mapping[str, str]) -> tuple[Plugin, ...]:

@@ -11,7 +11,16 @@ from statistics import fmean
 from typing import Literal
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import PUBLISHED_RATES, SUPERVISED, SYNTHETIC, Protocol, canonical_json, format_seeds
+from mmda_bench.protocol import (
+    ANCHORS,
+    NATURAL,
+    PUBLISHED_RATES,
+    SUPERVISED,
+    SYNTHETIC,
+    Protocol,
+    canonical_json,
+    format_seeds,
+)
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import Spec, label, table_rank, tuned_label
 from mmda_bench.report.missing import Runs, find_holes
@@ -155,7 +164,7 @@ def _failures(label_: str, runs: Runs) -> list[Failure]:
     """The cells of a row that ran and have no score, by anchor and seed."""
     return [
         Failure(label_, anchor, seed, record["status"], record.get("reason") or "no reason recorded")
-        for anchor in MODALITIES
+        for anchor in ANCHORS
         for seed, record in sorted(runs[anchor].items())
         if record["status"] != "ok"
     ]
@@ -259,13 +268,14 @@ def _common_seeds(per_row: Sequence[set[int]]) -> list[int]:
 def _columns(runs: Runs, seeds: Sequence[int], score: Callable[[Record], float]) -> dict[str, Score]:
     """Scores by column. ``score``: of a record that is ok, in [0, 1]."""
     scores: dict[str, Score] = {}
-    for anchor in MODALITIES:
+    anchors = (NATURAL,) if runs.get(NATURAL) else MODALITIES
+    for anchor in anchors:
         mine = {seed: runs[anchor][seed] for seed in seeds if seed in runs[anchor]}
         values = {s: 100 * score(r) for s, r in mine.items() if r["status"] == "ok"}
         failed = tuple(r["status"] for r in mine.values() if r["status"] != "ok")
         scores[anchor] = Score(values, len(seeds), failed)
     whole = all(score.complete for score in scores.values())
-    averages = {seed: fmean(scores[anchor].seeds[seed] for anchor in MODALITIES) for seed in seeds} if whole else {}
+    averages = {seed: fmean(scores[anchor].seeds[seed] for anchor in anchors) for seed in seeds} if whole else {}
     return {**scores, AVERAGE: Score(averages, len(seeds))}
 
 
@@ -280,5 +290,5 @@ def _row(spec: Spec, name: str, title: str, runs: Runs, seeds: Sequence[int], sp
         method=spec.method, label=name, title=title, off=spec.off, scores=scores,
         minutes=fmean(times) if times else None, memory_mb=max(memory) if memory else None,
         parameters=max((r.get("trainable_parameters") or 0 for r in ok), default=0) or None,
-        records=[runs[anchor][seed] for anchor in MODALITIES for seed in seeds if seed in runs[anchor]], macro=macro,
+        records=[runs[anchor][seed] for anchor in ANCHORS for seed in seeds if seed in runs[anchor]], macro=macro,
     )  # fmt: skip

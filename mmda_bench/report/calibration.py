@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.metrics import error_detection, expected_calibration_error
 from mmda_bench.report.reference_rows import answers
 from mmda_bench.report.rows import AVERAGE, SOURCE_BOUND, Board, Row
@@ -32,7 +31,7 @@ def with_trust(board: Board, predictions: Predictions) -> Board:
 def _trust(row: Row, predictions: Predictions) -> Mapping[str, tuple[float, float]]:
     """Only of complete columns whose predictions are all stored."""
     found: dict[str, tuple[float, float]] = {}
-    for anchor in MODALITIES:
+    for anchor in row.anchors:
         if not row.scores[anchor].complete:
             continue
         records = [record for record in row.records if record["key"]["anchor"] == anchor]
@@ -42,6 +41,6 @@ def _trust(row: Row, predictions: Predictions) -> Mapping[str, tuple[float, floa
         areas = [area for p, y in pairs if (area := error_detection(p, y)) is not None]
         if records and len(areas) == len(records):
             found[anchor] = (100 * fmean(expected_calibration_error(p, y) for p, y in pairs), 100 * fmean(areas))
-    if len(found) == len(MODALITIES):
+    if len(found) == len(row.anchors):
         found[AVERAGE] = (fmean(f[0] for f in found.values()), fmean(f[1] for f in found.values()))
     return found

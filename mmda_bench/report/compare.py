@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import REFERENCES, SUPERVISED
 from mmda_bench.registry import METHODS
@@ -13,7 +12,7 @@ from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import DRAWS, LEAST_SEEDS, Difference, differences
-from mmda_bench.report.rows import COLUMNS, EXTERNAL, Board, Row
+from mmda_bench.report.rows import AVERAGE, EXTERNAL, Board, Row
 from mmda_bench.report.significance import Predictions, Samples, sample
 from mmda_bench.store import Store
 
@@ -94,7 +93,7 @@ def _compared(board: Board, predictions: Predictions, first: Row, second: Row) -
         board,
         first,
         second,
-        {column: _difference(samples, first, second, column) for column in COLUMNS},
+        {column: _difference(samples, first, second, column) for column in board.scored},
         [hole for hole in board.holes if names & set(split_outside_brackets(hole.cells.rpartition(": ")[0]))],
     )
 
@@ -106,7 +105,7 @@ def _difference(samples: Samples, first: Row, second: Row, column: str) -> Diffe
             continue
         if score.failed:
             return f"{row.label}: a cell failed ({', '.join(sorted(set(score.failed)))})"
-        if column in MODALITIES and not score.complete:
+        if column != AVERAGE and not score.complete:
             return f"{row.label}: {len(score.seeds)} of {score.expected} seeds"
         return f"{row.label}: {samples.why_not(row.label, column)}"
     return differences([samples.found[first.label, column] - samples.found[second.label, column]])[0]

@@ -9,6 +9,7 @@ from mmda_bench.report.calibration import with_trust
 from mmda_bench.report.kept import Kept
 from mmda_bench.report.rows import Board
 from mmda_bench.report.significance import Predictions, with_tests
+from mmda_bench.report.suites import with_families
 from mmda_bench.store import Damaged, Record, Store
 from mmda_bench.store.record import is_chosen, is_external, is_trial
 from mmda_bench.store.store import PREDICTIONS, place
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from mmda_bench.selection.choices import Choice
 
+MOST_TESTED = 12  # boards of a family; a suite of corruptions has a hundred
+
 
 def load_boards(
     store: Store, *, tests: bool = True, signature: str | None = None, kept: Kept | None = None
@@ -25,8 +28,9 @@ def load_boards(
     """The boards of a store, and what in it cannot be read. ``signature`` (without seeds): only of what has that one.
 
     A score is shown only if it is the one that the predictions beside it give, where there are any. ``tests``: with
-    intervals, bold sets and trust, which takes seconds, from the predictions that are stored. ``kept``: where what was
-    found out about the same files before is found again.
+    intervals, bold sets and trust, which takes seconds, from the predictions that are stored; of a large family
+    (:mod:`mmda_bench.report.suites`) only its head is tested. ``kept``: where what was found out about the same files
+    before is found again.
     """
     digests = {} if kept is None else kept.digests
     stored, damaged = store.records(signature=signature)
@@ -48,9 +52,10 @@ def load_boards(
     chosen, faults = verdicts.verified(records)
     submitted, others = verdicts.verified(record for record in submitted if record["signature"] in known)
     verdicts.keep()
-    boards = make_boards(chosen, submitted)
+    boards = with_families(make_boards(chosen, submitted))
     if tests:
-        boards = [_tested(board, predictions, digests, kept) for board in boards]
+        crowd = {one.signature for board in boards if len(board.family) > MOST_TESTED for one in board.family[1:]}
+        boards = [board if board.signature in crowd else _tested(board, predictions, digests, kept) for board in boards]
     if tests and choices:
         from mmda_bench.report.tuned import with_tuning
 

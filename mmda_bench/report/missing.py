@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import SUPERVISED, Protocol, format_seeds
+from mmda_bench.protocol import NATURAL, PAIR, SUPERVISED, UNSHIFTED, Protocol, format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.store import Record
 
@@ -37,7 +37,7 @@ def find_holes(
     wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
     for name in labels:
         by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
-        for anchor in MODALITIES:
+        for anchor in MODALITIES if key["anchor"] in MODALITIES else (NATURAL,):
             there = runs[name][anchor]
             absent = tuple(seed for seed in seeds if seed not in there)
             failed = tuple(seed for seed in seeds if seed in there and there[seed]["status"] != "ok")
@@ -68,9 +68,13 @@ def run_command(
     """The command line that runs these cells under the protocol of ``key``."""
     methods = [name for name in labels if name != SUPERVISED] or [PAPER_ORDER[0]]
     text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)
-    words = ["mmda-bench", "run", "--dataset", key["dataset"], "--methods", ",".join(methods)]
-    words += ["--anchors", ",".join(anchors), "--seeds", text]
-    protocol, default = Protocol(**key["protocol"]), Protocol(backbone=key["protocol"]["backbone"])
+    source, _, target = key["dataset"].partition(PAIR)
+    words = ["mmda-bench", "run", "--dataset", source, *(["--target", target] if target else [])]
+    words += ["--methods", ",".join(methods)]
+    words += [] if target else ["--anchors", ",".join(anchors)]
+    words += ["--seeds", text]
+    protocol = Protocol(**key["protocol"])
+    default = Protocol(backbone=protocol.backbone, shift=UNSHIFTED if target else Protocol.shift)
     words += ["--backbone", protocol.backbone]
     for name in ("shift", "severity", "heads", "epochs", "missing", "missing_in", "missing_rate", "told_anchor"):
         if getattr(protocol, name) != getattr(default, name):

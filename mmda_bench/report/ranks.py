@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.paired_tests import ALPHA, Ranking, friedman
 from mmda_bench.report.rows import Board
@@ -29,11 +28,11 @@ def _family(boards: Sequence[Board]) -> str:
     common = [
         label
         for label in rows[0]
-        if all(label in mine and all(mine[label].scores[m].complete for m in MODALITIES) for mine in rows)
+        if all(label in mine and all(mine[label].scores[m].complete for m in mine[label].anchors) for mine in rows)
     ]
     if len(common) < 3:
         return f"Mean ranks need three complete methods: {names} has {len(common)}."
-    scores = {name: [mine[name].scores[m].mean or 0.0 for mine in rows for m in MODALITIES] for name in common}
+    scores = {name: [mine[name].scores[m].mean or 0.0 for mine in rows for m in mine[name].anchors] for name in common}
     return f"Mean ranks on {names}\n\n{diagram(friedman(scores))}\n\n{NOTE}"
 
 

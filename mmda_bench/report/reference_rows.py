@@ -9,9 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.metrics.reference_heads import ANCHOR_HEAD, DETECTED_ANCHOR, HEADS, MEAN_OF_HEADS, probabilities
-from mmda_bench.protocol import REFERENCES
+from mmda_bench.protocol import ANCHORS, REFERENCES
 from mmda_bench.report.missing import Runs
 from mmda_bench.store import Record, scores_of
 from mmda_bench.store.record import Metrics
@@ -56,7 +55,7 @@ def reference_runs(baseline: Runs) -> dict[str, Runs]:
                 for seed, record in baseline.get(anchor, {}).items()
                 if (made := as_reference(record, name)) is not None
             }
-            for anchor in MODALITIES
+            for anchor in ANCHORS
         }
         if any(record["status"] == "ok" for by_seed in runs.values() for record in by_seed.values()):
             found[name] = runs

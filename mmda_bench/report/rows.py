@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import Protocol, said_synthetic
+from mmda_bench.protocol import NATURAL, Protocol, said_synthetic
 from mmda_bench.registry import DATASETS
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import Difference
@@ -73,6 +73,11 @@ class Row:
     trust: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     macro: Mapping[str, Score] = field(default_factory=dict)
 
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """The scenarios that it has a score for, in the order of the columns."""
+        return tuple(column for column in self.scores if column != AVERAGE)
+
     @cached_property
     def steady(self) -> bool:
         """Whether its seeds and its last epochs lie close enough together for the row to be set in bold."""
@@ -105,7 +110,9 @@ class Board:
     ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
     (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
     and column, how far a row is above the best label-free reference, Holm-adjusted within the column. ``tuning``: what
-    the trials behind a tuned board say in hindsight."""
+    the trials behind a tuned board say in hindsight. ``family``: of the head of one
+    (:mod:`mmda_bench.report.suites`), its boards, itself first; ``brief``: another of them, whose scores the head shows
+    together."""
 
     dataset: str
     signature: str
@@ -127,6 +134,8 @@ class Board:
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     gains: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
     tuning: Tuned | None = None
+    family: Sequence["Board"] = ()
+    brief: bool = False
 
     @property
     def best_reference(self) -> Row | None:
@@ -135,6 +144,21 @@ class Board:
         by_label = {row.label: row for row in self.references if row.scores[AVERAGE].complete}
         whole = [by_label[name] for name in PREFERRED if name in by_label]
         return max(whole, key=lambda row: row.scores[AVERAGE].mean or 0.0, default=None)
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """Its scenarios: the three anchors, or the one of a natural pair, which has none."""
+        return tuple(column for column in self.scored if column != AVERAGE)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Every column that its rows have scores in, the average last."""
+        return next((tuple(row.scores) for row in (*self.rows, *self.references)), COLUMNS)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that its tables show: of a natural pair the average is its only scenario."""
+        return self.anchors if NATURAL in self.scored else self.scored
 
     @property
     def lines(self) -> list[Row]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import ANCHORS
 from mmda_bench.report.paired_tests import (
     DRAWS,
     LEAST_SEEDS,
@@ -28,7 +28,7 @@ from mmda_bench.report.paired_tests import (
     weighted_f1,
 )
 from mmda_bench.report.reference_rows import answers
-from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row
+from mmda_bench.report.rows import AVERAGE, SOURCE_BOUND, Board, Row
 from mmda_bench.store import Record
 from mmda_bench.store import weighted_f1 as recorded_f1
 
@@ -45,7 +45,8 @@ class Samples:
 
     def why_not(self, label: str, column: str) -> str:
         """Why a row has no sample in ``column``; the average lacks what a scenario lacks."""
-        found = (self.missing.get((label, part)) for part in ((column,) if column in MODALITIES else MODALITIES))
+        parts = ANCHORS if column == AVERAGE else (column,)
+        found = (self.missing.get((label, part)) for part in parts)
         return next((reason for reason in found if reason), "not every scenario has all its seeds")
 
 
@@ -58,7 +59,7 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
     first: Mapping[str, np.ndarray] | None = None
     runs: dict[tuple[str, str], np.ndarray] = {}  # predicted classes (K, N)
     for row in rows:
-        for anchor in (m for m in MODALITIES if row.scores[m].complete):
+        for anchor in (m for m in row.anchors if row.scores[m].complete):
             found = []
             for record in (r for r in row.records if r["key"]["anchor"] == anchor):
                 arrays = predictions(record)
@@ -81,12 +82,12 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
 def _add(result: Samples, rows: Sequence[Row], draws: Mapping[tuple[str, str], np.ndarray], utterances: int) -> None:
     """Samples from draws (B, K) by row and anchor, and of the average where a row has every scenario."""
     for row in rows:
-        for anchor in MODALITIES:
+        for anchor in row.anchors:
             if (row.label, anchor) in draws:
                 values = np.array(list(row.scores[anchor].seeds.values()))
                 result.found[row.label, anchor] = Sample(values, draws[row.label, anchor].mean(1), utterances)
-        parts = [result.found[row.label, anchor] for anchor in MODALITIES if (row.label, anchor) in result.found]
-        if len(parts) == len(MODALITIES) and row.scores[AVERAGE].complete:
+        parts = [result.found[row.label, anchor] for anchor in row.anchors if (row.label, anchor) in result.found]
+        if len(parts) == len(row.anchors) and row.scores[AVERAGE].complete:
             result.found[row.label, AVERAGE] = average(parts)
 
 
@@ -124,7 +125,7 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
     tested = [row for row in board.references if row.records and row.title != SOURCE_BOUND]
     samples = sample(board, predictions, [*board.lines, *tested, *board.external], draws=draws)
     bold = len(board.seeds) >= LEAST_SEEDS
-    obstacles = {column: _obstacle(board.rows, samples, column) for column in COLUMNS}
+    obstacles = {column: _obstacle(board.rows, samples, column) for column in board.scored}
     rows = _compared(board.rows, samples, bold=bold)
     whole = {row.label: found for row in board.rows if (found := samples.found.get((row.label, AVERAGE)))}
     pairs = all_pairs(whole)
@@ -144,7 +145,7 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
 def _compared(rows: Sequence[Row], samples: Samples, *, bold: bool) -> list[Row]:
     """Rows of one table with intervals and, in every column that can be tested, their differences from the best."""
     done = [_with_intervals(row, samples) for row in rows]
-    for column in COLUMNS:
+    for column in rows[0].scores if rows else ():
         if not _obstacle(rows, samples, column):
             done = _from_best(done, samples, column, bold=bold)
     return done
@@ -160,7 +161,7 @@ def _obstacle(rows: Sequence[Row], samples: Samples, column: str) -> str:
 
 
 def _with_intervals(row: Row, samples: Samples) -> Row:
-    mine = {column: samples.found[row.label, column] for column in COLUMNS if (row.label, column) in samples.found}
+    mine = {column: samples.found[row.label, column] for column in row.scores if (row.label, column) in samples.found}
     limits = {column: interval(one) for column, one in mine.items()}
     return replace(row, intervals={c: (max(0.0, low), min(100.0, high)) for c, (low, high) in limits.items()})
 
@@ -194,7 +195,7 @@ def _gains(board: Board, samples: Samples) -> dict[tuple[str, str], Difference]:
     """How far the rows of Table 1 are above the best label-free reference, Holm-adjusted within the column."""
     found: dict[tuple[str, str], Difference] = {}
     reference = board.best_reference
-    for column in COLUMNS:
+    for column in board.scored:
         base = None if reference is None else samples.found.get((reference.label, column))
         if base is None:
             continue

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmda_bench.dataset import MODALITIES, Shift
-from mmda_bench.protocol import CORRUPT, Protocol, name_hash
+from mmda_bench.protocol import CORRUPT, UNSHIFTED, Protocol, name_hash
 from mmda_bench.shifts.scripts import units
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's channels, which every visual backbone here expects
@@ -124,7 +124,7 @@ def effective_shift(shift: Shift, protocol: Protocol) -> Shift:
     "released-8bit" rounds darkened pictures as well. Beyond 1 pictures go no darker than black and no more words are
     masked than there are. A shift ``corrupt:NAME@S`` has its corruption in the place of these three.
     """
-    if protocol.shift.startswith(CORRUPT):
+    if protocol.shift == UNSHIFTED or protocol.shift.startswith(CORRUPT):
         return Shift(noise=0.0, brightness=1.0, visual_noise=0.0, masked=0.0)
     power = 1 if protocol.shift == "paper" else 2
     s = protocol.severity

@@ -4,7 +4,7 @@ from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict  # pydantic reads this one; that of typing only since Python 3.12
 
-from mmda_bench.store.values import Count, Expected, Factor, Measure, Modality, Number, Positive, Share, Text
+from mmda_bench.store.values import Anchor, Count, Expected, Factor, Measure, Number, Positive, Share, Text
 
 
 class Scenario(TypedDict):
@@ -13,7 +13,7 @@ class Scenario(TypedDict):
     method: Text
     dataset: Text
     version: Text
-    anchor: Modality
+    anchor: Anchor
     seed: Count
 
 

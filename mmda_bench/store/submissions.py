@@ -20,6 +20,7 @@ import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError, UsageError, suggest
+from mmda_bench.protocol import ANCHORS
 from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
 from mmda_bench.store.keys import ProtocolKey
 from mmda_bench.store.record import Metrics, Record, Submission, new_record, now, titles_of
@@ -101,7 +102,7 @@ def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | N
     Raises :class:`UsageError` for a corpus, anchor or signature that is not stored, and :class:`DataError` where no
     cell has its predictions.
     """
-    if anchor not in MODALITIES:
+    if anchor not in ANCHORS:
         letters = ", ".join(f"{letter} ({NAMES[letter]})" for letter in MODALITIES)
         raise UsageError(f"--anchor {anchor!r}: expected one of {letters}")
     records = [record for record in store.records()[0] if record["status"] == "ok"]

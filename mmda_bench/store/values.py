@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.protocol import ANCHORS
 
 LARGEST = 1e100  # of any number: sums and squares of such are still finite
 
@@ -42,6 +43,7 @@ Positive = Annotated[int, Expected("a whole number, 1 or more", ge=1, le=int(LAR
 Range = Annotated[list[Number | None], Expected("[lowest, highest]", min_length=2, max_length=2)]
 Note = Annotated[list[Text], Expected("[id, reason]", min_length=2, max_length=2)]
 Modality = Annotated[str, Expected(f"one of {', '.join(MODALITIES)}", pattern=f"^({'|'.join(MODALITIES)})$")]
+Anchor = Annotated[str, Expected(f"one of {', '.join(ANCHORS)}", pattern=f"^({'|'.join(ANCHORS)})$")]
 Digest = Annotated[str, Expected("64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
 MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|\+00:00)$"  # older records end in +00:00
 Moment = Annotated[str, Expected("a time in UTC such as 2026-01-31T12:00:00Z", pattern=MOMENT)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmda_bench.dataset import MODALITIES, NAMES, Card, modality
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import CORRUPT, HEADS, SHIFTS, SUPERVISED, TUNING_SEED, Cell, Protocol
+from mmda_bench.protocol import CORRUPT, HEADS, NATURAL, SHIFTS, SUPERVISED, TUNING_SEED, UNSHIFTED, Cell, Protocol
 from mmda_bench.registry import BACKBONES, VALIDATORS
 from mmda_bench.registry.spec import Spec, parse_methods
 from mmda_bench.sweep import conditions
@@ -64,6 +64,26 @@ def parse_anchors(text: str, modalities: Sequence[str] = MODALITIES) -> list[str
     return [one for one in modalities if one in chosen]
 
 
+def anchors_on(card: Card, text: str) -> list[str]:
+    """As :func:`parse_anchors`, of a corpus: a natural pair has no anchor. Raises :class:`UsageError`."""
+    if not card.natural:
+        return parse_anchors(text, card.modalities)
+    if text.strip().lower() not in (NATURAL, ",".join(MODALITIES).lower()):
+        raise UsageError(f"--anchors {text!r}: a natural pair has no anchor, as everything drifts; leave it out")
+    return [NATURAL]
+
+
+def shift_on(card: Card, shift: str) -> str:
+    """The shift of a run on a corpus: a natural pair has none of ours, unless it is corrupted as well."""
+    if not card.natural and shift == UNSHIFTED:
+        raise UsageError(f"--shift {shift} is that of a natural pair (--target); for no shift: --severity 0")
+    if not card.natural or shift.startswith(CORRUPT):
+        return shift
+    if shift not in (Protocol.shift, UNSHIFTED):
+        raise UsageError(f"--shift {shift}: the target of a natural pair is another corpus; leave it out or corrupt it")
+    return UNSHIFTED
+
+
 def protocol_for(
     card: Card, *, backbone: str | None = None, shift: str = "paper", severity: float = 1.0, epochs: int | None = None,
     batch: int = Protocol.batch, beta: float = Protocol.beta, split: int = Protocol.split,
@@ -81,7 +101,7 @@ def protocol_for(
     digest = BACKBONES.get(name)(weights).weights_digest()
     return Protocol(
         backbone=name,
-        shift=shift,
+        shift=shift_on(card, _settled(shift)),
         severity=float(severity),
         batch=batch,
         beta=beta,
@@ -100,12 +120,12 @@ def check_values(
     *, shift: str, severity: float, epochs: int | None, batch: int, beta: float, split: int, heads: str
 ) -> None:
     """Raise :class:`UsageError` for a shift or heads that do not exist and for numbers that make no sense."""
+    shift = _settled(shift)
     if shift.startswith(CORRUPT):
-        _corrupted(shift)
         if severity != 1:
             raise UsageError(f"--severity {severity:g}: the severity of a corruption stands in its name, {shift}")
-    elif shift not in SHIFTS:
-        hint = suggest(shift, list(SHIFTS)) or f"; known: {', '.join(SHIFTS)}, {CORRUPT}NAME@SEVERITY"
+    elif shift not in (*SHIFTS, UNSHIFTED):
+        hint = suggest(shift, list(SHIFTS)) or f"; known: {', '.join(SHIFTS)}, {CORRUPT}NAME@SEVERITY, a file .yaml"
         raise UsageError(f"unknown shift {shift!r}{hint}")
     if heads not in HEADS:
         raise UsageError(f"unknown heads {heads!r}{suggest(heads, list(HEADS))}; known: {', '.join(HEADS)}")
@@ -117,12 +137,20 @@ def check_values(
         raise UsageError(f"batch {batch}, beta {beta:g}, split {split}: expected at least 1, a number, and at least 0")
 
 
-def _corrupted(shift: str) -> str:
-    """The modality that ``corrupt:NAME@S`` changes. Raises :class:`UsageError` where there is no such corruption."""
-    from mmda_bench.shifts.corruptions import parse_corruption  # numpy, which a list of methods does without
+def _corrupted(shift: str) -> frozenset[str]:
+    """The modalities that ``corrupt:NAME@S`` changes. Raises :class:`UsageError` where there is no such corruption."""
+    from mmda_bench.shifts.corruptions import parse_corruptions  # numpy, which a list of methods does without
 
-    found = parse_corruption(shift)
-    return found[0].modality if found else ""
+    return frozenset(step.corruption.modality for step in parse_corruptions(shift))
+
+
+def _settled(shift: str) -> str:
+    """As a protocol has it. Raises :class:`UsageError` for a shift that does not exist."""
+    if shift in (*SHIFTS, UNSHIFTED):
+        return shift
+    from mmda_bench.shifts.corruptions import settled
+
+    return settled(shift)
 
 
 def check_select(name: str) -> None:
@@ -172,10 +200,11 @@ def expand(
     Raises :class:`UsageError` for an anchor that the protocol's corruption would not leave alone, for one that the
     methods would be told rightly, and for ``name[tuned]`` where nothing is chosen.
     """
-    if protocol.shift.startswith(CORRUPT) and (changed := _corrupted(protocol.shift)) in anchors:
-        others = ",".join(m for m in MODALITIES if m != changed)
+    changed = _corrupted(protocol.shift)
+    if len(changed) == 1 and changed <= set(anchors):
+        (one,), others = changed, ",".join(m for m in MODALITIES if m not in changed)
         raise UsageError(
-            f"--shift {protocol.shift} changes {changed}, which cannot be the anchor as well; try --anchors {others}"
+            f"--shift {protocol.shift} changes {one}, which cannot be the anchor as well; try --anchors {others}"
         )
     conditions.check_told(protocol.told_anchor, anchors)
     specs = parse_methods(methods)

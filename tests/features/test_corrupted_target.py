@@ -65,6 +65,23 @@ def test_an_utterance_is_corrupted_as_the_pure_function_does_it(small_corpus):
     np.testing.assert_array_equal(encode.shifted(jobs["A"], wave, utterance, mask="[M]"), wave)
 
 
+def test_several_corruptions_act_in_turn_and_each_modality_has_its_own(small_corpus):
+    prepared = made(small_corpus, "corrupt:dark@2+white-noise@3+impulse-noise@4")
+    utterances, parts = prepared.read()
+    jobs = {shard.job.modality: shard.job for shard in prepared.shards(utterances, parts)}
+    assert {m: job.corruption for m, job in jobs.items()} == {
+        "A": "corrupt:white-noise@3",
+        "L": "",
+        "V": "corrupt:dark@2+impulse-noise@4",
+    }
+    utterance = next(iter(small_corpus.reader.utterances(None)))
+    frames = encode.raw_input(utterance, "V", Tiny())
+    dark = CORRUPTIONS["dark"](frames, severity=2, rng=shifts.draw("avatars", utterance.id, "V"))
+    expected = CORRUPTIONS["impulse-noise"](dark, severity=4, rng=shifts.draw("avatars", utterance.id, "V 1"))
+    found = encode.shifted(jobs["V"], frames, utterance, mask="[M]")
+    np.testing.assert_array_equal(found, shifts.normalise_frames(expected))
+
+
 def sound(level: float) -> np.ndarray:
     if level < 0:
         raise ClipError("gone")
@@ -100,6 +117,8 @@ def test_a_corruption_is_refused_where_it_makes_no_sense(small_corpus):
     options = {"methods": "dt", "dataset": "avatars", "version": card.version, "protocol": chosen, "seeds": [0]}
     with pytest.raises(UsageError, match=r"corrupt:jpeg@1 changes V, which cannot be the anchor.*--anchors A,L"):
         plan.expand(anchors=["A", "L", "V"], **options)
+    several = options | {"protocol": plan.protocol_for(card, shift="corrupt:jpeg@1+babble@2")}
+    assert len(plan.expand(anchors=["A", "L", "V"], **several)) == 6, "at every anchor something drifts"
     cells = plan.expand(anchors=["A", "L"], **options)
     assert "|shift:corrupt:jpeg@1|" in cells[0].signature
 

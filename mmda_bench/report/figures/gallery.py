@@ -3,24 +3,27 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmda_bench.dataset import MODALITIES, NAMES
+from mmda_bench.dataset import NAMES
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Drawn, Plate, seen_in
 from mmda_bench.report.figures import budgets, diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
+from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
+from mmda_bench.report.figures.conditions import makers as family_makers
 from mmda_bench.report.figures.scores import Estimate, Line
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
 from mmda_bench.report.kept import code_digest, digest_of
-from mmda_bench.report.rows import AVERAGE, BASELINE, COLUMNS, Board, Row
+from mmda_bench.report.rows import AVERAGE, BASELINE, Board, Row
 from mmda_bench.store import Record, Store
 
 if TYPE_CHECKING:
@@ -41,19 +44,20 @@ class LackingError(Exception):
 def draw(
     boards: Sequence[Board], store: Store, coordinates: domains.Coordinates, drawn: Drawn | None = None
 ) -> dict[str, list[Plate]]:
-    """The plates of every board by its slug; of all boards but a corpus's largest, only the scores, and the budgets of
-    a tuned one. ``drawn``: those that lie there already."""
+    """The plates of every board by its slug; of all boards but a corpus's largest and the head of a family, only the
+    scores and the budgets of a tuned one, and none of a brief one. ``drawn``: those that lie there already."""
     plates: dict[str, list[Plate]] = {}
     shown = [seen_in(board) if drawn else "" for board in boards]
     for number, (slug, variant) in enumerate(zip(slugs(boards), variants(boards), strict=True)):
         board = boards[number]
         largest = board.dataset not in {other.dataset for other in boards[:number]}
-        family = [digest for other, digest in zip(boards, shown, strict=True) if _family(other) == _family(board)]
+        others = {"severity": [d for other, d in zip(boards, shown, strict=True) if _family(other) == _family(board)]}
+        others |= dict.fromkeys(OF_FAMILIES, [seen_in(member) for member in board.family] if drawn else [])
         plates[slug] = []
-        first = None if largest else 2 if board.tuning else 1
+        first = 0 if board.brief else None if largest or board.family else 2 if board.tuning else 1
         for kind, title, make in islice(_makers(board, variant, boards, store, coordinates), first):
             known = drawn if kind not in BY_FILES else None
-            made_from = digest_of(code_digest(), variant, shown[number], family if kind == "severity" else [])
+            made_from = digest_of(code_digest(), variant, shown[number], others.get(kind, []))
             plate = known.plate(f"{slug}-{kind}", made_from) if known else None
             plates[slug].append(plate := plate or _plate(f"{slug}-{kind}", title, make))
             if known:
@@ -72,16 +76,22 @@ def slugs(boards: Sequence[Board]) -> list[str]:
 
 def figure(boards: Sequence[Board], store: Store, kind: str, *, board: int = 0) -> "Figure":
     """One figure of one board, as matplotlib has it. Raises :class:`UsageError` where it cannot be drawn."""
-    if kind not in KINDS:
-        raise UsageError(f"unknown figure {kind!r}{suggest(kind, list(KINDS))}; known: {', '.join(KINDS)}")
+    known = [*KINDS, *OF_FAMILIES]
+    if kind not in known:
+        raise UsageError(f"unknown figure {kind!r}{suggest(kind, known)}; known: {', '.join(known)}")
     if not 0 <= board < len(boards):
         raise UsageError(f"board {board}: there are {len(boards)}, counted from 0")
     coordinates = domains.Coordinates(store.results / TSNE)
     makers = _makers(boards[board], variants(boards)[board], boards, store, coordinates)
+    missing = partial(_no_cells, kind) if kind in OF_FAMILIES else _no_search
     try:
-        return next((make for name, _, make in makers if name == kind), _no_search)()[0]
+        return next((make for name, _, make in makers if name == kind), missing)()[0]
     except LackingError as lacking:
         raise UsageError(f"the figure {kind} cannot be drawn: {lacking}") from None
+
+
+def _no_cells(kind: str) -> "tuple[Figure, str, str]":
+    raise LackingError(f"no cells were run for it; {OF_FAMILIES[kind].command}")
 
 
 def _no_search() -> "tuple[Figure, str, str]":
@@ -122,6 +132,7 @@ def _makers(
     yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
     yield "distance", "Distance between the domains", lambda: _distance(board, store)
     yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)
+    yield from family_makers(board)
     yield "severity", "Weighted F1 against the severity of the shift", lambda: _severity(board, boards)
     yield "confusion", "What is confused with what", lambda: _confusion(board)
     yield "curves", "Terms of the loss during training", lambda: _curves(board)
@@ -145,7 +156,7 @@ def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
         raise LackingError("no cell of this board has a score")
     title = f"Weighted F1 on the target test set: {board.title}{f', {variant}' if variant else ''}"
     bounds = [replace(line(row), title=row.title) for row in board.references if row not in label_free(board)]
-    figure = figures.f1_by_scenario(title, lines, bounds, COLUMNS)
+    figure = figures.f1_by_scenario(title, lines, bounds, board.columns)
     ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
     alt = "Weighted F1 by method, best average first: " + ", ".join(
         f"{one.title} {one.scores[AVERAGE].mean:.1f}" for one in ranked
@@ -181,7 +192,7 @@ def _cost(board: Board) -> tuple["Figure", str, str]:
 def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str]:
     """From the boards whose protocols differ from this one's in the severity alone."""
     family = {other.protocol.severity: other for other in boards if _family(other) == _family(board)}
-    points: dict[str, dict[str, list[tuple[float, Estimate]]]] = {anchor: {} for anchor in MODALITIES}
+    points: dict[str, dict[str, list[tuple[float, Estimate]]]] = {anchor: {} for anchor in board.anchors}
     best = board.best_reference
     drawn = {row.label: row.title for row in _leading(board)}
     drawn |= {} if best is None else {best.label: f"{best.title} (reference)"}
@@ -190,7 +201,7 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
         for row in (row for row in (*other.rows, *label_free(other)) if row.label in drawn):
             scores, title = line(row).scores, drawn[row.label]
             looks[title] = style.look(row.method, row.off)
-            for anchor in MODALITIES:
+            for anchor in board.anchors:
                 if anchor in scores:
                     points[anchor].setdefault(title, []).append((severity, scores[anchor]))
     lines = {
@@ -233,7 +244,7 @@ def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple
             "the representations (outputs.npz) of DT and A3D2 are not here: they stay on the machine that ran the cells"
         )
     title = f"t-SNE of the joint representation: {board.title}"
-    figure = domains.tsne_panels(title, projections, _classes(board), MODALITIES)
+    figure = domains.tsne_panels(title, projections, _classes(board), board.anchors)
     caption = (
         f"Up to {domains.MOST_PROJECTED} test utterances of each domain, seed {seed}; each panel is a "
         "projection of its own, axes have no unit. "
@@ -260,7 +271,7 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
     if not measured:
         raise LackingError("neither the records nor stored representations have the category distance")
     title = f"Category distance between source and target: {board.title}"
-    figure = domains.category_distances(title, measured, MODALITIES)
+    figure = domains.category_distances(title, measured, board.anchors)
     alt = "; ".join(
         f"{name}, anchor {anchor}: " + ", ".join(f"{NAMES[m]} {np.mean(values):.2f}" for m, values in by_m.items())
         for name, (_, by_anchor) in measured.items()
@@ -329,7 +340,7 @@ def _classes(board: Board) -> list[str]:
 
 def stale(folder: Path, current: Iterable[str]) -> list[Path]:
     """Figures that an earlier store left below ``folder`` and that are not among the ``current`` paths any more."""
-    ours, kept = re.compile(rf".+-({'|'.join(KINDS)})\.(svg|png)"), set(current)
+    ours, kept = re.compile(rf".+-({'|'.join([*KINDS, *OF_FAMILIES])})\.(svg|png)"), set(current)
     found = sorted(path for path in (folder / "figures").glob("*") if ours.fullmatch(path.name))
     return [path for path in found if f"figures/{path.name}" not in kept]
 

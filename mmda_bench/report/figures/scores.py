@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmda_bench.dataset import NAMES
+from mmda_bench.protocol import NATURAL
 from mmda_bench.report.figures.style import (
     INK,
     MUTED,
@@ -48,6 +49,8 @@ class Line:
 
 
 def column_title(column: str) -> str:
+    if column == NATURAL:
+        return "no anchor"
     return f"anchor {column} ({NAMES[column]})" if column in NAMES else "average"
 
 

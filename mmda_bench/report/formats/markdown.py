@@ -10,13 +10,13 @@ from typing import Any
 
 from tabulate import tabulate
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.boards import variants
 from mmda_bench.report.formats.captions import beaten, bold_rule, not_comparable
 from mmda_bench.report.formats.grid import Table
 from mmda_bench.report.formats.tables import references, table_1, tables, wins
-from mmda_bench.report.rows import COLUMNS, Board, Row, per_class
+from mmda_bench.report.rows import Board, Row, per_class
+from mmda_bench.report.suites import Suite, suites
 from mmda_bench.store import Damaged
 
 HINT = (
@@ -151,21 +151,23 @@ def _lines(board: Board) -> Iterator[dict[str, Any]]:
     for table, rows in [*named, ("reference", board.references), ("external", board.external)]:
         for row in rows:
             found = board.ranks.get(row.label, ()) if table == "main" else ()
-            places = dict(zip(("rank_first", "rank_last"), found, strict=False))
-            yield from ({"table": table, **_name(row), "column": c, **_score_line(row, c), **places} for c in COLUMNS)
+            places: dict[str, Any] = dict(zip(("rank_first", "rank_last"), found, strict=False))
+            places |= {"table": table, **_name(row)}
+            yield from ({"column": c, **_score_line(row, c), **places} for c in row.scores)
     for row in (*board.lines, *board.references, *board.external):
         for column, score in row.macro.items():
             shown = {"mean": _rounded(score.mean), "sd": _rounded(score.sd)}
             yield {"table": "macro", **_name(row), "column": column, **shown}
     for row in board.rows:
-        for column in (c for c in COLUMNS if (row.label, c) in board.gains):
+        for column in (c for c in row.scores if (row.label, c) in board.gains):
             gain = _difference_line(board.gains[row.label, column])
             yield {"table": "gain", **_name(row), "column": column, **gain}
+    yield from _suite_lines(board)
     for row in board.lines:
         for column, measures in row.trust.items():
             for name, value in zip(("ece", "auroc"), measures, strict=True):
                 yield {"table": "trust", **_name(row), "column": f"{name}:{column}", "mean": _rounded(value)}
-        for anchor in MODALITIES:
+        for anchor in row.anchors:
             for name, value in per_class(row, anchor).items():
                 yield {"table": "class", **_name(row), "column": f"{name}:{anchor}", "mean": _rounded(value)}
         for column, one in against_published(board).get(row.label, {}).items():
@@ -200,6 +202,14 @@ def _tuning_lines(board: Board) -> Iterator[dict[str, Any]]:
                 "table": "validator:spearman", "method": judgement.validator, "column": column,
                 "mean": _rounded(judgement.spearman),
             }  # fmt: skip
+
+
+def _suite_lines(board: Board) -> Iterator[dict[str, Any]]:
+    for suite in suites(board):
+        for line in suite.lines:
+            for column, score in line.scores.items():
+                name = {"table": suite.name, "method": line.label, "title": line.title, "column": column}
+                yield {**name, "mean": _rounded(score.mean), "sd": _rounded(score.sd), "seeds_ok": len(score.seeds)}
 
 
 def _name(row: Row) -> dict[str, str]:
@@ -269,8 +279,17 @@ def _board_json(board: Board) -> dict[str, Any]:
         "tuning": list(_tuning_lines(board)),
         "failures": [vars(failure) for failure in board.failures],
         "holes": [vars(hole) for hole in board.holes],
+        "suites": [_suite_json(suite) for suite in suites(board)],
         "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},
     }
+
+
+def _suite_json(suite: Suite) -> dict[str, Any]:
+    lines = [
+        {"method": line.label, "scores": {c: _rounded(score.mean) for c, score in line.scores.items()}}
+        for line in suite.lines
+    ]
+    return {"name": suite.name, "title": suite.title, "columns": list(suite.columns), "rows": lines}
 
 
 def _pair_json(board: Board, first: str, second: str) -> dict[str, Any]:
@@ -299,7 +318,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         for column, score in row.scores.items()
     }
     costs = {"train_minutes": _rounded(row.minutes), "memory_mb": _rounded(row.memory_mb)}
-    classes = {anchor: {c: _rounded(f1) for c, f1 in per_class(row, anchor).items()} for anchor in MODALITIES}
+    classes = {anchor: {c: _rounded(f1) for c, f1 in per_class(row, anchor).items()} for anchor in row.anchors}
     return {
         "method": row.label,
         "title": row.title,

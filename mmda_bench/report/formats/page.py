@@ -159,7 +159,8 @@ def protocol_in_words(board: Board) -> list[tuple[str, str]]:
     shift["released-8bit"] = f"{shift['released']}, darkened pictures rounded to whole brightness values"
     changed = f"two of three modalities, in the target alone; {shift.get(p.shift, p.shift)}, times {p.severity:g}"
     if p.shift.startswith(CORRUPT):
-        changed = f"one modality, in the target alone: {p.shift.removeprefix(CORRUPT)}, the number its severity of 5"
+        corruptions = p.shift.removeprefix(CORRUPT)
+        changed = f"drifting modalities, in the target alone: {corruptions}; the number is the severity of 5"
     words = {
         "Corpus": catalogue.objective(entry) if entry and entry.doc else board.dataset,
         "Split": f"each domain is half of the corpus, drawn with split seed {p.split}, the same for every method",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.protocol import SUPERVISED
 from mmda_bench.report.against_published import against_published
 from mmda_bench.report.formats.captions import (
@@ -20,10 +19,12 @@ from mmda_bench.report.formats.captions import (
     time_unit,
 )
 from mmda_bench.report.formats.grid import Table, TextCell
+from mmda_bench.report.formats.natural_tables import natural_tables
+from mmda_bench.report.formats.suite_tables import suite_tables
 from mmda_bench.report.formats.tuned_tables import tuned_tables
 from mmda_bench.report.paired_tests import ALPHA, LEAST_SEEDS
 from mmda_bench.report.reference_rows import ABOUT
-from mmda_bench.report.rows import AVERAGE, COLUMNS, SOURCE_BOUND, Board, Row, per_class
+from mmda_bench.report.rows import AVERAGE, SOURCE_BOUND, Board, Row, per_class
 
 MOST_PAIRED = 20  # rows of the matrix of pairs that can still be read
 REFERENCES = {
@@ -34,8 +35,11 @@ REFERENCES = {
 
 
 def tables(board: Board) -> list[Table]:
-    """Every table that this board can fill, in reading order."""
-    return [table for table in (*_main(board), *_tests(board), *_details(board)) if table.rows]
+    """Every table that this board can fill, in reading order; of a brief one, the first two."""
+    made = [table_1(board), references(board)]
+    if not board.brief:
+        made = [*_main(board), *natural_tables(board), *suite_tables(board), *_tests(board), *_details(board)]
+    return [table for table in made if table.rows]
 
 
 def _main(board: Board) -> Iterator[Table]:
@@ -46,8 +50,8 @@ def _main(board: Board) -> Iterator[Table]:
         yield Table(
             "external",
             "External: predictions that were submitted",
-            ["name", *COLUMNS],
-            [[TextCell(row.marked), *_scores(row)] for row in board.external],
+            ["name", *board.columns],
+            [[TextCell(row.marked), *_scores(board, row)] for row in board.external],
             "Scored here on the same utterances, trained elsewhere: nobody here has seen how. Never in bold and never "
             "the best that others are held against; `mmda-bench compare` tells the paired differences.",
         )
@@ -56,16 +60,16 @@ def _main(board: Board) -> Iterator[Table]:
         yield Table(
             f"ablation:{method}",
             f"Table 2: components of {plain_title(board, method)}",
-            ["method", *(part.upper() for part in parts), *COLUMNS],
+            ["method", *(part.upper() for part in parts), *board.columns],
             [
                 [
                     TextCell(row.marked),
                     *(TextCell("✓" if on else "") for on in switched_on(row, method, parts)),
-                    *_scores(row),
+                    *_scores(board, row),
                 ]
                 for row in rows
             ]
-            + [[_reference(row), *(TextCell("") for _ in parts), *_scores(row)] for row in label_free(board)],
+            + [[_reference(row), *(TextCell("") for _ in parts), *_scores(board, row)] for row in label_free(board)],
             " ".join(part for part in ("Percent.", bold_rule(board), dagger(board)) if part),
             words=1 + len(parts),
         )
@@ -78,8 +82,11 @@ def table_1(board: Board) -> Table:
     return Table(
         "main",
         "Table 1: weighted F1 on the target test set by anchor modality",
-        ["method", *COLUMNS, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
-        [[TextCell(row.marked), *_scores(row), *_rank(board, row.label), *_costs(board, row)] for row in board.rows],
+        ["method", *board.columns, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
+        [
+            [TextCell(row.marked), *_scores(board, row), *_rank(board, row.label), *_costs(board, row)]
+            for row in board.rows
+        ],
         caption(board),
     )
 
@@ -88,8 +95,11 @@ def references(board: Board) -> Table:
     return Table(
         "reference",
         "Bounds: references, not methods",
-        ["reference", *COLUMNS, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
-        [[TextCell(row.marked), *_scores(row), *_rank(board, ""), *_costs(board, row)] for row in board.references],
+        ["reference", *board.columns, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
+        [
+            [TextCell(row.marked), *_scores(board, row), *_rank(board, ""), *_costs(board, row)]
+            for row in board.references
+        ],
         " ".join(REFERENCES[row.title] for row in board.references if row.title in REFERENCES),
     )
 
@@ -135,9 +145,9 @@ def macro(board: Board) -> Table:
     return Table(
         "macro",
         "Macro-F1 on the target test set",
-        ["method", *COLUMNS],
+        ["method", *board.columns],
         [
-            [name, *(TextCell(score_text(row.macro[c])) for c in COLUMNS)]
+            [name, *(TextCell(score_text(row.macro[c])) for c in board.columns)]
             for name, row in _named(board.lines, board.references, board.external)
             if row.macro
         ],
@@ -151,9 +161,9 @@ def _tests(board: Board) -> Iterator[Table]:
     yield Table(
         "interval",
         "95 % intervals",
-        ["method", *COLUMNS],
+        ["method", *board.columns],
         [
-            [name, *(_interval(row, column) for column in COLUMNS)]
+            [name, *(_interval(row, column) for column in board.columns)]
             for name, row in _named(board.lines, board.references, board.external)
             if row.intervals
         ],
@@ -163,9 +173,9 @@ def _tests(board: Board) -> Iterator[Table]:
     yield Table(
         "difference",
         "Difference from the best",
-        ["method", *COLUMNS],
+        ["method", *board.columns],
         [
-            [name, *(_from_best(row, column) for column in COLUMNS)]
+            [name, *(_from_best(row, column) for column in board.columns)]
             for name, row in _named(board.rows, board.references)
             if row.from_best or row.best
         ],
@@ -183,9 +193,9 @@ def gains(board: Board) -> Table:
     return Table(
         "gain",
         f"Difference from the best label-free reference{f', {reference.title}' if reference else ''}",
-        ["method", *COLUMNS],
+        ["method", *board.columns],
         [
-            [TextCell(row.marked), *(_gain(board, row, column) for column in COLUMNS)]
+            [TextCell(row.marked), *(_gain(board, row, column) for column in board.columns)]
             for row in board.rows
             if row.label in tested
         ],
@@ -236,7 +246,7 @@ def wins(a: Row, b: Row) -> tuple[int, int]:
     """In how many pairs of cells with the same anchor and seed ``a`` scores higher, and how many there are."""
     pairs = [
         (a.scores[anchor].seeds[seed], b.scores[anchor].seeds[seed])
-        for anchor in MODALITIES
+        for anchor in a.anchors
         for seed in a.scores[anchor].seeds.keys() & b.scores[anchor].seeds.keys()
     ]
     return sum(x > y for x, y in pairs), len(pairs)
@@ -253,7 +263,7 @@ def published(board: Board) -> Table:
     return Table(
         "published",
         "Published against ours",
-        ["method", *COLUMNS],
+        ["method", *board.columns],
         [
             [TextCell(titles[label]), *(text(c.published, c.difference, c.covered) for c in columns.values())]
             for label, columns in against_published(board).items()
@@ -268,9 +278,9 @@ def _details(board: Board) -> Iterator[Table]:
     yield Table(
         "trust",
         "Trust: calibration and detection of errors",
-        ["method", *(f"ECE {c}" for c in COLUMNS), *(f"AUROC {c}" for c in COLUMNS)],
+        ["method", *(f"ECE {c}" for c in board.columns), *(f"AUROC {c}" for c in board.columns)],
         [
-            [name] + [TextCell(f"{row.trust[c][i]:.1f}" if c in row.trust else ABSENT) for i in (0, 1) for c in COLUMNS]
+            [name, *(_measure(row, c, place) for place in (0, 1) for c in board.columns)]
             for name, row in _named(board.lines, board.references, board.external)
             if row.trust
         ],
@@ -312,13 +322,17 @@ def switched_on(row: Row, method: str, components: Sequence[str]) -> list[bool]:
     return [row.method == method and part not in row.off for part in components]
 
 
-def _scores(row: Row) -> list[TextCell]:
-    return [TextCell(score_text(row.scores[column]), column in row.bold) for column in COLUMNS]
+def _scores(board: Board, row: Row) -> list[TextCell]:
+    return [TextCell(score_text(row.scores[column]), column in row.bold) for column in board.columns]
 
 
 def _costs(board: Board, row: Row) -> list[TextCell]:
     time = TextCell(time_text(row.minutes, time_unit(board)))
     return [time, TextCell(ABSENT if row.memory_mb is None else f"{row.memory_mb:.0f}")]
+
+
+def _measure(row: Row, column: str, place: int) -> TextCell:
+    return TextCell(f"{row.trust[column][place]:.1f}" if column in row.trust else ABSENT)
 
 
 def _interval(row: Row, column: str) -> TextCell:

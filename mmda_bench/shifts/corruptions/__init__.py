@@ -3,55 +3,27 @@
     --shift corrupt:white-noise@3
 
 A corruption is a pure function of one modality's raw input, so that a backbone sees it as it sees a recording. Draws
-come from the names of corpus and utterance (:func:`mmda_bench.shifts.draw`): every method sees the same target.
+come from the names of corpus and utterance (:func:`mmda_bench.shifts.draw`): every method sees the same target. A
+plug-in file adds one with ``@corruption``::
+
+    from mmda_bench.shifts.corruptions import corruption
+
+    @corruption("hum", "A", 0.01, 0.02, 0.04, 0.08, 0.16, unit="amplitude at 50 Hz", origin="ours")
+    def hum(waveform, level, rng, around): ...
 """
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import CORRUPT
-from mmda_bench.shifts.corruptions import acoustic, lexical, visual
-from mmda_bench.shifts.corruptions.base import NOWHERE, SEVERITIES, Corruption, Surroundings
+from mmda_bench.shifts.corruptions.base import NOWHERE, SEVERITIES, Corruption, Surroundings, corruption
+from mmda_bench.shifts.corruptions.naming import CORRUPTIONS, Step, parse_corruptions, settled
 
-__all__ = ["CORRUPTIONS", "NOWHERE", "SEVERITIES", "Corruption", "Surroundings", "absent", "parse_corruption"]
-
-CORRUPTIONS: Mapping[str, Corruption] = {
-    found.name: found
-    for module in (acoustic, lexical, visual)
-    for found in vars(module).values()
-    if isinstance(found, Corruption)
-}
-FORM = re.compile(rf"{CORRUPT}([\w-]+)@([1-{SEVERITIES}])")
-
-
-def parse_corruption(shift: str) -> tuple[Corruption, int] | None:
-    """The corruption and severity that ``corrupt:NAME@S`` names; None for a shift of another kind.
-
-    Raises :class:`UsageError` for a name or severity that there is not.
-
-    >>> found, severity = parse_corruption("corrupt:jpeg@2")
-    >>> found.name, found.modality, found.levels[severity - 1]
-    ('jpeg', 'V', 18)
-    """
-    if not shift.startswith(CORRUPT):
-        return None
-    match = FORM.fullmatch(shift)
-    if match is None:
-        raise UsageError(
-            f"--shift {shift!r}: expected {CORRUPT}NAME@SEVERITY with a severity from 1 to {SEVERITIES}, such as "
-            f"{CORRUPT}white-noise@3"
-        )
-    if match[1] not in CORRUPTIONS:
-        known = ", ".join(CORRUPTIONS)
-        raise UsageError(
-            f"unknown corruption {match[1]!r}{suggest(match[1], list(CORRUPTIONS)) or f'; known: {known}'}"
-        )
-    return CORRUPTIONS[match[1]], int(match[2])
+__all__ = [
+    "CORRUPTIONS", "NOWHERE", "SEVERITIES", "Corruption", "Step", "Surroundings", "absent", "corruption",
+    "parse_corruptions", "settled",
+]  # fmt: skip
 
 
 def absent(modality: str, raw: Any, *, mask: str = NOWHERE.mask) -> Any:

@@ -1,0 +1,1 @@
+"""MELD: reader and writer of its layout."""

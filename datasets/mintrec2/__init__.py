@@ -1,0 +1,1 @@
+"""MIntRec2.0: reader and writer of its layout."""
