@@ -28,6 +28,7 @@ FORMATS = {
     ".avi": "avi",
     ".mkv": "matroska",
     ".webm": "webm",
+    ".flv": "flv",
     ".wav": "wav",
 }
 

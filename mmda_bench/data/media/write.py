@@ -53,6 +53,13 @@ def write_avi(path: Path, pictures: Iterable[Held], rate: Fraction) -> None:
         _encode_video(container, video, pictures)
 
 
+def write_flv(path: Path, pictures: Iterable[Held], rate: Fraction) -> None:
+    """Flash video (Sorenson's codec), without sound."""
+    with av.open(str(path), "w", format="flv") as container:
+        video = container.add_stream("flv", rate=rate, options={"qmin": "2", "qmax": "3"})
+        _encode_video(container, video, pictures)
+
+
 def _encode_video(container: av.container.OutputContainer, stream: av.VideoStream, pictures: Iterable[Held]) -> None:
     stream.pix_fmt = "yuv420p"
     stream.codec_context.thread_count = 1  # the same bytes everywhere; utterances are written side by side

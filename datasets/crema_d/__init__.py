@@ -1,0 +1,1 @@
+"""CREMA-D: reader and writer of its layout."""

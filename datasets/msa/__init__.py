@@ -1,0 +1,1 @@
+"""MOSI, MOSEI and CH-SIMS: reader and writer of the layout that they share."""
