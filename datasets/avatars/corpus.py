@@ -126,7 +126,7 @@ def generate(
     intensity = SETTINGS[recipe].intensity if intensity is None else intensity
     role = _role(index, recipe, seed, cast, incongruence, intensity)
     lines = RECIPES[recipe].lines[role.shown["L"]]
-    text = words.say(lines, role.strength["L"], _rng("words", recipe, seed, index))
+    text = words.say(lines, role.strength["L"], stream("words", recipe, seed, index))
     prosody = RECIPES[recipe].prosody[role.shown["A"]].scaled(role.strength["A"])
     expression = RECIPES[recipe].expressions[role.shown["V"]].scaled(role.strength["V"])
     return Utterance(
@@ -147,9 +147,22 @@ def _role(
     incongruence: Mapping[str, float],
     intensity: Mapping[str, tuple[float, float]],
 ) -> Role:
-    rng = _rng("role", recipe, seed, index)
-    classes = RECIPES[recipe].classes
-    label = int(rng.choice(len(classes), p=RECIPES[recipe].shares))
+    return role_of(RECIPES[recipe], recipe, seed, index, cast, incongruence, intensity)
+
+
+def role_of(
+    recipe: Recipe,
+    name: str,
+    seed: int,
+    index: int,
+    cast: Sequence[int],
+    incongruence: Mapping[str, float],
+    intensity: Mapping[str, tuple[float, float]],
+) -> Role:
+    """Who says utterance ``index`` of the corpus ``name``, and how; a pure function of its arguments."""
+    rng = stream("role", name, seed, index)
+    classes = recipe.classes
+    label = int(rng.choice(len(classes), p=recipe.shares))
     person = cast[int(rng.integers(len(cast)))]
     shown, strength = {}, {}
     for modality in MODALITIES:
@@ -159,17 +172,17 @@ def _role(
     return Role(person, label, shown, strength)
 
 
-def _rng(*names: object) -> np.random.Generator:
+def stream(*names: object) -> np.random.Generator:
     """A stream of its own for everything that is drawn, so that no part of an utterance depends on another."""
     return np.random.default_rng(name_hash("avatars", *names))
 
 
 def _waveform(text: str, prosody: voice.Prosody, person: int, key: tuple[str, int, int]) -> NDArray[np.float32]:
-    return voice.speak(text, prosody, _voice(person), _rng("voice", *key))
+    return voice.speak(text, prosody, _voice(person), stream("voice", *key))
 
 
 def _frames(expression: face.Expression, person: int, key: tuple[str, int, int]) -> NDArray[np.uint8]:
-    return face.draw(expression, _face(person), _rng("face", *key))
+    return face.draw(expression, _face(person), stream("face", *key))
 
 
 _voice = cache(voice.voice_of)
