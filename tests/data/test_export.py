@@ -187,10 +187,12 @@ def failing() -> np.ndarray:
 
 @pytest.mark.parametrize("layout", layouts())
 def test_a_loader_that_fails_is_not_blamed_on_the_place(tmp_path, layout):
-    origin = AvatarsIntent() if layout == "mintrec" else Avatars()
-    some = list(islice(origin.utterances(None), 3))
+    origin = AvatarsIntent() if layout in ("mintrec", "mintrec2") else Avatars()
+    card, some = origin.card, list(islice(origin.utterances(None), 3))
+    if layout == "msa":
+        card, some = replace(card, classes=("negative", "positive")), [replace(u, label=u.label % 2) for u in some]
     some[1] = replace(some[1], frames=failing)
-    result = export(Given(origin.card, some), layout, tmp_path / "a")
+    result = export(Given(card, some), layout, tmp_path / "a")
     assert list(result.skipped) == [some[1].id]
     assert "FileNotFoundError" in result.skipped[some[1].id]
     assert result.utterances == 2
