@@ -83,19 +83,15 @@ def figure(boards: Sequence[Board], store: Store, kind: str, *, board: int = 0) 
         raise UsageError(f"board {board}: there are {len(boards)}, counted from 0")
     coordinates = domains.Coordinates(store.results / TSNE)
     makers = _makers(boards[board], variants(boards)[board], boards, store, coordinates)
-    missing = partial(_no_cells, kind) if kind in OF_FAMILIES else _no_search
     try:
-        return next((make for name, _, make in makers if name == kind), missing)()[0]
+        return next((make for name, _, make in makers if name == kind), partial(_nothing, kind))()[0]
     except LackingError as lacking:
         raise UsageError(f"the figure {kind} cannot be drawn: {lacking}") from None
 
 
-def _no_cells(kind: str) -> "tuple[Figure, str, str]":
-    raise LackingError(f"no cells were run for it; {OF_FAMILIES[kind].command}")
-
-
-def _no_search() -> "tuple[Figure, str, str]":
-    raise LackingError("no settings were searched; `mmda-bench run --protocol tuned` does")
+def _nothing(kind: str) -> "tuple[Figure, str, str]":
+    way = OF_FAMILIES[kind].command if kind in OF_FAMILIES else "`mmda-bench run --protocol tuned` searches settings"
+    raise LackingError(f"there is nothing to draw; {way}")
 
 
 Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text
