@@ -90,8 +90,8 @@ def figure(boards: Sequence[Board], store: Store, kind: str, *, board: int = 0) 
 
 
 def _nothing(kind: str) -> "tuple[Figure, str, str]":
-    way = OF_FAMILIES[kind].command if kind in OF_FAMILIES else "`mmda-bench run --protocol tuned` searches settings"
-    raise LackingError(f"there is nothing to draw; {way}")
+    way = OF_FAMILIES[kind].command if kind in OF_FAMILIES else "no settings were searched; --protocol tuned does"
+    raise LackingError(way)
 
 
 Maker = Callable[[], tuple["Figure", str, str]]  # the figure, its caption, its alternative text
