@@ -12,6 +12,7 @@ from mmda_bench.api import prepare as prepare
 from mmda_bench.api import register as register
 from mmda_bench.api import results as results
 from mmda_bench.api import run as run
+from mmda_bench.api import show as show
 from mmda_bench.api import verify as verify
 from mmda_bench.config import RunConfig as RunConfig
 from mmda_bench.config import Workspace as Workspace

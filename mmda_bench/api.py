@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.corpora import reader_of, settled_name
 from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Card, Utterance
+from mmda_bench.dataset import Card, Utterance, modality
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol, corpus_names, corruption_names
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
     from mmda_bench.data.verify import Verification
     from mmda_bench.features.corpus import Corpus
+    from mmda_bench.report.inspection import Inspection
     from mmda_bench.selection.choices import Choice
     from mmda_bench.tuning import Tuning
 
 __all__ = [
     "Compared", "Leaderboard", "Listener", "Plan", "Results", "RunConfig", "Workspace", "backbones", "compare",
     "corpus", "datasets", "execute", "export_task", "leaderboard", "methods", "plan", "prepare", "register", "results",
-    "run", "submit", "verify",
+    "run", "show", "submit", "verify",
 ]  # fmt: skip
 
 
@@ -242,6 +243,23 @@ def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, da
     boards, _ = report.load_boards(store, tests=False, kept=report.Kept(store))
     predictions = report.read_predictions(store)
     return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset and dataset.lower()))
+
+
+def show(
+    what: str, folder: str | Path = DEFAULT_RESULTS, *, anchor: str | None = None, seed: int | None = None,
+    signature: str | None = None, workspace: Workspace | None = None,
+) -> "Inspection":  # fmt: skip
+    """One cell, by the first digits of its hash, or the cells of a method or submission, looked at closely.
+
+    Printed, it says everything; ``.worst()`` and ``.contested()`` are utterances, ``.frame`` all of them, and
+    ``.contact_sheet("worst.png")`` writes their frames. ``workspace``: for the root of the corpus and plug-ins.
+    """
+    from mmda_bench.report.inspection import inspect
+
+    ws = workspace or Workspace()
+    ws.load_plugins()
+    where = None if anchor is None else modality(anchor)
+    return inspect(existing_store(folder), what, anchor=where, seed=seed, signature=signature, root=ws.data_root)
 
 
 def prepare(

@@ -27,6 +27,7 @@ from mmda_bench.cli.options import (
 from mmda_bench.cli.output import hint
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
+from mmda_bench.cli.show import showing
 from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.version import __version__
@@ -46,6 +47,7 @@ new = typer.Typer(
 )  # fmt: skip
 app.add_typer(running)
 app.add_typer(reports)
+app.add_typer(showing)
 app.add_typer(data, name="data")
 app.add_typer(new, name="new")
 

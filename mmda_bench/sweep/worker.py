@@ -17,7 +17,7 @@ from mmda_bench.machine.as_before import as_before, imported_first
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.isolation import anew
 from mmda_bench.registry.plugins import Plugin, is_plugin_module, needed
-from mmda_bench.store import Record, Store, unfinished
+from mmda_bench.store import Record, Store, log, unfinished
 from mmda_bench.store.provenance import plugins_for
 
 RUNNER = "mmda_bench.training:run_cell"
@@ -93,17 +93,20 @@ def execute(cell: Cell, work: Work) -> Record:
     """
     if (kept := standing(cell, work)) is not None:
         return kept
-    module, _, function = work.runner.partition(":")
-    imported_first([module, "sklearn.metrics"])
-    with anew(work.plugins_of(cell), work.classes_of(cell), cell.names) as changes:
-        with as_before(made_by=is_plugin_module) as changed:
-            record, outputs = _run(cell, work, getattr(importlib.import_module(module), function))
-        changes.add(changed)
-        if plugins := plugins_for(cell.names):
-            record["plugins"] = plugins
-    if changes.all:
-        record["put_back"] = changes.all
-    written = Store(work.results).write(cell, record, outputs, kept=lambda: standing(cell, work))
+    store = Store(work.results)
+    with log.written(store, cell):
+        module, _, function = work.runner.partition(":")
+        imported_first([module, "sklearn.metrics"])
+        with anew(work.plugins_of(cell), work.classes_of(cell), cell.names) as changes:
+            with as_before(made_by=is_plugin_module) as changed:
+                record, outputs = _run(cell, work, getattr(importlib.import_module(module), function))
+            changes.add(changed)
+            if plugins := plugins_for(cell.names):
+                record["plugins"] = plugins
+        if changes.all:
+            record["put_back"] = changes.all
+        log.ended(record)
+    written = store.write(cell, record, outputs, kept=lambda: standing(cell, work))
     record = record if written else standing(cell, work) or record
     if changes.lasting:
         raise SpoiltError(record, changes.lasting)

@@ -1,5 +1,6 @@
 """The loss terms of a training, epoch by epoch; the host reads a step's values while the device does the next one."""
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.machine.transfer import Fetched
+
+LOGGER = logging.getLogger("mmda_bench.cell")  # whoever wants to hear of the epochs listens there
 
 
 class DivergedError(Exception):
@@ -105,3 +108,5 @@ class Curves:
         self._sums.clear()
         self._norms.clear()
         self._epochs += 1
+        latest = "  ".join(f"{name} {values[-1]:.4g}" for name, values in self.terms.items())
+        LOGGER.info("epoch %d/%d  %s", self._epochs, self._total // steps, latest)
