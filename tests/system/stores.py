@@ -2,28 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from mmda_bench.config import RunConfig
 from mmda_bench.protocol import Cell
+from mmda_bench.registry import DATASETS
 from mmda_bench.store import Store
 from mmda_bench.store.store import PREDICTIONS, RECORD
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def committed() -> list[tuple[dict[str, Any], bytes]]:
-    """The records of ``results/runs`` with the bytes of their predictions, in order of their paths."""
-    paths = sorted((ROOT / "results" / "runs").glob(f"*/*/*/*/{RECORD}"))
-    return [(json.loads(path.read_text("utf-8")), (path.parent / PREDICTIONS).read_bytes()) for path in paths]
+SEEDS = 5  # of a committed sweep
+RUN = ("--methods", "all", "--seeds", str(SEEDS))  # asks for the cells of one split, which :func:`fill` begins with
 
 
 def fill(results: Path, size: int) -> Store:
-    """``size`` records: those that are committed, then those at severity 1 again and again, of split 1, 2, …"""
+    """``size`` records that look like those of today's ``run``, of split 0, 1, 2, …; scores and predictions are those
+    of committed records of the same method, anchor and seed, whatever version they are of."""
     store = Store(results)
-    for record, predictions in islice(_endless(committed()), size):
-        folder = store.folder(Cell.from_key(record["key"]))
+    for cell, record, predictions in islice(_endless(), size):
+        folder = store.folder(cell)
         folder.mkdir(parents=True)
         (folder / PREDICTIONS).write_bytes(predictions)
         lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in record.items())
@@ -31,11 +31,16 @@ def fill(results: Path, size: int) -> Store:
     return store
 
 
-def _endless(first: list[tuple[dict[str, Any], bytes]]) -> Iterator[tuple[dict[str, Any], bytes]]:
-    yield from first
-    main = [(record, predictions) for record, predictions in first if record["key"]["protocol"]["severity"] == 1]
-    for split in count(1):
-        for record, predictions in main:
-            key = {**record["key"], "protocol": {**record["key"]["protocol"], "split": split}}
-            cell = Cell.from_key(key)
-            yield {**record, "key": key, "hash": cell.hash, "signature": cell.signature}, predictions
+def _endless() -> Iterator[tuple[Cell, dict[str, Any], bytes]]:
+    cells = RunConfig(methods="all", seeds=SEEDS).cells(DATASETS.get("avatars").card)
+    committed = {}
+    for path in sorted((ROOT / "results" / "runs").glob(f"avatars/*/*/*/{RECORD}")):
+        record = json.loads(path.read_text("utf-8"))
+        key = record["key"]
+        if key["protocol"]["severity"] == 1 and not key["off"]:
+            predictions = (path.parent / PREDICTIONS).read_bytes()
+            committed[key["method"], key["anchor"], key["seed"]] = record, predictions
+    for split in count():
+        for cell in (replace(one, protocol=replace(one.protocol, split=split)) for one in cells):
+            record, predictions = committed[cell.method, cell.anchor, cell.seed]
+            yield cell, {**record, "key": cell.key(), "hash": cell.hash, "signature": cell.signature}, predictions

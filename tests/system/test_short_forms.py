@@ -1,13 +1,19 @@
 """The long runs of this folder, as short as they still say something."""
 
 import shutil
+import time
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from mmda_bench import registry
+from mmda_bench.cli.main import app
+from mmda_bench.data.validation import read_card, read_utterances
+from mmda_bench.dataset import tally
 from mmda_bench.errors import MessageError
-from tests.system import fuzz, inputs
+from mmda_bench.registry import DATASETS
+from tests.system import fuzz, inputs, scale, trees
 
 REFUSED_WHOLE = {"old.pth", "a.yaml"}  # these bring code
 
@@ -58,3 +64,37 @@ def test_an_error_that_is_no_message_is_a_fault(tmp_path):
     fuzz.attempt(Careless(tmp_path / "x"), fuzz.random.Random(0), tally, "x")
     assert [kind for _, kind, _ in tally.faults] == ["internal error"]
     assert "| 1 | 0 |" in fuzz.table({"x": tally})
+
+
+def in_process(arguments, folder):
+    """As scale.measured, without a process and without its figures."""
+    started = time.process_time()
+    done = CliRunner().invoke(app, list(arguments))
+    return scale.Cost(time.process_time() - started, 0.0, 0.0, done.exit_code, done.output)
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_a_look_at_a_store_costs_what_has_changed(tmp_path, monkeypatch, figureless):
+    monkeypatch.setattr(scale, "measured", in_process)
+    costs = scale.of_store(200, tmp_path)
+    assert {name: cost.output[-500:] for name, cost in costs.items() if cost.code} == {}
+    assert "Nothing to run: 165 cells" in costs["run, nothing to do"].output
+    assert "35 ok" in costs["status"].output
+    assert costs["leaderboard, nothing changed"].processor_s < costs["leaderboard, first"].processor_s
+    assert scale.table(costs, scale.GOALS_S).count("\n") == 7
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("name", "size"), [("mintrec", 2224), ("iemocap", 5531)])
+def test_a_corpus_of_true_size_is_found_with_all_counts_right(name, size, tmp_path):
+    root = tmp_path / name
+    assert getattr(trees, name)(root) == size
+    reader = DATASETS.get(name)()
+    card = read_card(reader, name, root)
+    assert card.version == "v1"
+    utterances = read_utterances(reader, card, root)
+    assert tally(card, utterances) == dict(card.expected)
+    assert list(reader.unusable(root)) == []
+    assert len(utterances[-1].waveform()) == pytest.approx(16_000, rel=0.01)
+    assert len(utterances[-1].frames()) == 10
