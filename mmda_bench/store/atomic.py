@@ -115,7 +115,8 @@ def _alone(folder: Path) -> Iterator[int]:
 
 def clear_leftovers(folder: Path) -> None:
     """Remove below ``folder`` what writers that were killed left; what may still be written stays."""
-    for path in folder.rglob(f"{TEMPORARY}*"):
+    names = ((root, name) for root, folders, files in os.walk(folder) for name in (*folders, *files))
+    for path in [Path(root, name) for root, name in names if name.startswith(TEMPORARY)]:
         with contextlib.suppress(OSError):  # it has got its name, its writer has removed it, or it is another user's
             if "probe" in path.name or time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink()

@@ -271,7 +271,20 @@ def place(record: Mapping[str, Any]) -> str:
 
 
 def _records_below(top: Path) -> list[Path]:
-    return sorted(top.glob(f"*/*/*/*/{RECORD}"))
+    """In order of their paths, part by part. Thousands of folders: a glob takes several times as long."""
+    folders = [str(top)]
+    for _ in range(4):
+        folders = [one.path for folder in folders for one in _entries(folder) if one.is_dir()]
+    found = (os.path.join(folder, RECORD) for folder in sorted(folders, key=lambda path: path.split(os.sep)))
+    return [Path(path) for path in found if os.path.isfile(path)]
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:  # not there, or another user's
+        return []
 
 
 def _arrays(outputs: "Mapping[str, np.ndarray] | None") -> "dict[str, dict[str, np.ndarray]]":

@@ -1,5 +1,6 @@
 """Two sweeps on one folder: whoever writes a cell first has written it, and neither driver misses a record."""
 
+import multiprocessing
 from types import SimpleNamespace
 
 import cheap
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hand_made import make_outputs, make_record
 
+from mmda_bench.machine import replaced
 from mmda_bench.protocol import Cell
 from mmda_bench.store import Store
 from mmda_bench.sweep import worker
@@ -88,3 +90,31 @@ def test_the_driver_looks_again_for_records_that_it_did_not_see(tmp_path):
     Store(tmp_path).write(late, make_record(late), None)
     report.look_again()
     assert (report.lost, told) == ([never], [late])
+
+
+TIMES, CELLS = 20, 8
+
+
+def sweep_and_leave(folder, start, replace):
+    """In a process of its own. What libraries hold is not looked through: that takes most of the time of such cells."""
+    replaced.names, replaced.planted = replaced.Names, lambda *_: []
+    start.wait()
+    cheap.sweep(cheap.make_cells(CELLS, seconds=0.002), folder, jobs=0, replace=replace)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("replace", [False, True])
+def test_two_sweeps_on_one_folder_end_well_twenty_times(tmp_path, replace):
+    fork = multiprocessing.get_context("fork")
+    for number in range(TIMES):
+        folder, start = tmp_path / str(number), fork.Event()
+        both = [fork.Process(target=sweep_and_leave, args=(folder, start, replace)) for _ in range(2)]
+        for one in both:
+            one.start()
+        start.set()
+        for one in both:
+            one.join(60)
+        assert [one.exitcode for one in both] == [0, 0]
+        records, damaged = Store(folder).records()
+        assert (len(records), damaged) == (CELLS, [])
+        assert list(folder.rglob(".tmp-*")) == []

@@ -150,13 +150,17 @@ def real_cells(folder: Path, shared: Path) -> Sweep:
 
 
 def attempt(sweep: Sweep, part: str, delay: float) -> tuple[str, dict[str, str]]:
-    """Kill ``part`` after ``delay`` seconds; the part that was killed (the driver where the other was not there), and
-    what did not hold."""
+    """Kill ``part`` when it has been there for ``delay`` seconds; the part that was killed (the driver where no other
+    came, "" where the sweep had ended before), and what did not hold."""
     tag, faults = uuid.uuid4().hex, dict[str, str]()
     process = sweep.start(tag)
+    while process.poll() is None and part not in parts_of(tag, process.pid):
+        time.sleep(0.2)
     deadline = time.monotonic() + delay
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
+    if process.poll() is not None:
+        return "", {}
     there = parts_of(tag, process.pid)
     part = part if part in there else "driver"
     before = sweep.records()
@@ -218,18 +222,23 @@ def _left_over(sweep: Sweep, tag: str) -> str:
         time.sleep(0.5)
 
 
-def run(count: int, *, seed: int, folder: Path, real: int) -> dict[str, Tally]:
+def run(count: int, *, seed: int, folder: Path, real: int, parts: Sequence[str] = PARTS) -> dict[str, Tally]:
     """``count`` attempts; every ``real``-th trains, none where it is 0."""
     tallies = {part: Tally() for part in PARTS}
     for number in range(count):
         name = f"{seed}/{number}"
-        rng, place = random.Random(name), folder / f"{number}"
-        place.mkdir(parents=True)
+        rng, part = random.Random(name), ""
         training = real and number % real == real - 1
-        sweep = real_cells(place, folder) if training else standins(place, rng)
-        part, faults = attempt(sweep, rng.choice(PARTS), rng.uniform(0.5, 40.0 if training else 15.0))
-        tallies[part].add(name, faults)
-        print(f"{name}: {part}: {', '.join(faults) or 'held'}", file=sys.stderr, flush=True)
+        chosen, delay = rng.choice(parts), rng.uniform(0.0, 40.0 if training else 12.0)
+        for again in range(5):  # a sweep may end before it is hit
+            place = folder / f"{number}-{again}"
+            place.mkdir(parents=True)
+            sweep = real_cells(place, folder) if training else standins(place, rng)
+            part, faults = attempt(sweep, chosen, delay / 2**again)
+            if part:
+                tallies[part].add(name, faults)
+                break
+        print(f"{name}: {part or 'not hit'}: {', '.join(faults) or 'held'}", file=sys.stderr, flush=True)
     return tallies
 
 
@@ -245,10 +254,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, nargs="?", default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", choices=PARTS, help="kill this part alone")
     parser.add_argument("--real", type=int, default=5, help="every so many attempts train; 0: none")
     given = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="kills-"))  # a short name: sockets of Ray lie below it
-    tallies = run(given.count, seed=given.seed, folder=folder, real=given.real)
+    tallies = run(
+        given.count, seed=given.seed, folder=folder, real=given.real, parts=(given.part,) if given.part else PARTS
+    )
     print(table(tallies))
     remarks = [remark for tally in tallies.values() for remark in tally.remarks]
     print("\n".join(remarks) if remarks else "\nEverything held.")

@@ -13,7 +13,9 @@ from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import tally
 from mmda_bench.errors import MessageError
 from mmda_bench.registry import DATASETS
-from tests.system import fuzz, inputs, scale, trees
+from mmda_bench.store import weighted_f1
+from mmda_bench.store.arrays import disagreement
+from tests.system import fuzz, inputs, kills, scale, standin, trees
 
 REFUSED_WHOLE = {"old.pth", "a.yaml"}  # these bring code
 
@@ -73,7 +75,7 @@ def in_process(arguments, folder):
     return scale.Cost(time.process_time() - started, 0.0, 0.0, done.exit_code, done.output)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.system
 def test_a_look_at_a_store_costs_what_has_changed(tmp_path, monkeypatch, figureless):
     monkeypatch.setattr(scale, "measured", in_process)
@@ -98,3 +100,39 @@ def test_a_corpus_of_true_size_is_found_with_all_counts_right(name, size, tmp_pa
     assert list(reader.unusable(root)) == []
     assert len(utterances[-1].waveform()) == pytest.approx(16_000, rel=0.01)
     assert len(utterances[-1].frames()) == 10
+
+
+def test_parts_of_a_sweep_are_told_by_what_they_run(monkeypatch):
+    running = {
+        1: "python standin.py",
+        2: "/x/ray/core/src/ray/raylet/raylet --a",
+        3: "/x/gcs_server --b",
+        4: "ray::IDLE",
+    }
+    monkeypatch.setattr(kills, "processes", lambda tag: running)
+    assert kills.parts_of("x", 1) == {"driver": [1], "raylet": [2], "gcs": [3], "worker": [4]}
+
+
+def test_a_stand_in_has_the_scores_that_a_record_of_it_has(tmp_path):
+    sweep = kills.standins(tmp_path, fuzz.random.Random(0))
+    (cell, *_), store = standin.cells(12, float(sweep.command[-1])), sweep.store
+    outcome = standin.run_cell(cell, root=None, cache=tmp_path)
+    store.write(cell, outcome.record, outcome.outputs)
+    assert weighted_f1(store.read(cell)) == sweep.expected[cell.hash]
+    assert disagreement(store.read(cell), store.predictions(store.read(cell))) == ""
+
+
+def test_what_did_not_hold_is_counted_and_told():
+    tally = kills.Tally()
+    tally.add("0/1", {"lost": "a record", "hung": "for long"})
+    tally.add("0/2", {})
+    assert "| raylet | 2 | 1 | 1 | 0 | 1 | 0 | 0 |" in kills.table({"raylet": tally})
+    assert tally.remarks == ["0/1: lost: a record", "0/1: hung: for long"]
+
+
+@pytest.mark.deep
+@pytest.mark.system
+def test_a_sweep_whose_driver_is_killed_loses_nothing(tmp_path):
+    tallies = kills.run(1, seed=3, folder=tmp_path, real=0, parts=("driver",))
+    assert tallies["driver"].remarks == []
+    assert tallies["driver"].counts["tried"] == 1
