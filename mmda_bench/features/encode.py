@@ -25,6 +25,7 @@ from mmda_bench.features.shards import ShardWriter
 from mmda_bench.machine.as_before import as_before
 from mmda_bench.shifts.corruptions import acoustic, parse_corruptions
 from mmda_bench.shifts.corruptions.base import Surroundings
+from mmda_bench.store.provenance import plugins_for
 
 SILENT = "acoustic: silent or missing sound"
 
@@ -165,7 +166,8 @@ def encode_shard(shard: Shard, *, worker: int = 0, tick: Callable[[], None] = la
             f"the frozen prefix of {job.backbone}/{job.modality} is in train mode; its outputs would vary"
         )
     heard = voices_of(job)
-    with as_before(), repeatable(), ExitStack() as stack:
+    strangers = bool(plugins_for({"backbones": job.backbone, "datasets": job.dataset}))
+    with as_before(libraries=strangers), repeatable(), ExitStack() as stack:
         writers = {variant: stack.enter_context(ShardWriter(path)) for variant, path in shard.folders.items()}
         for position, utterance, target in shard.rows:
             wanted = {variant: writer for variant, writer in writers.items() if target or variant == "clean"}

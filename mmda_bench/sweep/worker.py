@@ -98,10 +98,11 @@ def execute(cell: Cell, work: Work) -> Record:
         module, _, function = work.runner.partition(":")
         imported_first([module, "sklearn.metrics"])
         with anew(work.plugins_of(cell), work.classes_of(cell), cell.names) as changes:
-            with as_before(made_by=is_plugin_module) as changed:
+            plugins = plugins_for(cell.names)
+            with as_before(made_by=is_plugin_module, libraries=bool(plugins)) as changed:
                 record, outputs = _run(cell, work, getattr(importlib.import_module(module), function))
             changes.add(changed)
-            if plugins := plugins_for(cell.names):
+            if plugins:
                 record["plugins"] = plugins
         if changes.all:
             record["put_back"] = changes.all
