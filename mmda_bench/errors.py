@@ -39,6 +39,14 @@ class ResourceError(MessageError):
     exit_code = 5
 
 
+class RayDiedError(ResourceError):
+    """A part of Ray has died under a sweep; the cells that have ended are stored."""
+
+
+class Remark(UserWarning):
+    """Something that a person should know of a run that goes on; the command line prints it as a line of its own."""
+
+
 class ContractError(MessageError):
     """A method, a dataset or a backbone does not keep to its contract; the message is for its author."""
 

@@ -1,5 +1,9 @@
 """Numbers as people read them: durations, sizes, counts, and reasons on one line."""
 
+import unicodedata
+
+STEERING = ("Cc", "Cs")  # control characters, and halves of characters that no encoding has
+
 
 def duration(seconds: float) -> str:
     """'40 s', '3 min', '2 h 05 min'."""
@@ -17,6 +21,19 @@ def count(number: int, what: str) -> str:
 def one_line(text: str | None) -> str:
     """A reason without its line breaks."""
     return " ".join((text or "").split())
+
+
+def shown(text: str) -> str:
+    """Text of foreign origin for a terminal or a table: what would steer either is written out, lines stay lines.
+
+    >>> shown("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in STEERING else _written(c) for c in text)
+
+
+def _written(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def in_units(size: int) -> str:

@@ -68,7 +68,7 @@ def show_plan(planned: "Plan", minutes: float | None, *, disk: Disk | None = Non
         return
     if planned.tuning is None:
         for cell in todo:
-            print(f"  {cell_name(cell)}")
+            say(f"  {cell_name(cell)}")
     else:
         _show_tuning(planned.tuning, todo)
     cost = "unknown until a first cell has run" if minutes is None else f"about {duration(60 * minutes)}"
@@ -89,10 +89,10 @@ def _show_tuning(tuning: "Tuning", todo: Sequence[Cell]) -> None:
         trials = f"{count(scenario.protocol.trials, 'trial')} ({open_trials} to run)"
         winner = f"winner by {scenario.validator} on {count(len(tuning.seeds), 'seed')} ({open_cells} to run)"
         study = f" study={scenario.protocol.study}" if scenario.protocol.study else ""
-        print(f"  {name} anchor={scenario.anchor}{study}: {trials}, {winner}")
+        say(f"  {name} anchor={scenario.anchor}{study}: {trials}, {winner}")
     for cell in tuning.bounds:
         if cell.hash in hashes:
-            print(f"  {cell_name(cell)}")
+            say(f"  {cell_name(cell)}")
 
 
 def show_interrupted(store: Store, stored: int, total: int, *, again: int | None = None) -> None:
@@ -101,6 +101,11 @@ def show_interrupted(store: Store, stored: int, total: int, *, again: int | None
     say(f"\nInterrupted: {done}. {how_to_go_on(_command(sys.argv[1:]))}", error=True)
     if stored:
         say(f"The tables so far:\n  {_command(['leaderboard', '--results', str(store.results)])}", error=True)
+
+
+def after_death(what: str, stored: int, total: int) -> str:
+    """The message when Ray has died: what is stored, and how to go on."""
+    return f"{what}; {stored} of {count(total, 'cell')} stored. {how_to_go_on(_command(sys.argv[1:]))}"
 
 
 @contextmanager

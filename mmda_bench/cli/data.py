@@ -21,6 +21,7 @@ from mmda_bench.cli.options import (
     ShiftName,
     Weights,
     load,
+    place,
 )
 from mmda_bench.errors import UsageError
 from mmda_bench.machine import devices
@@ -38,11 +39,12 @@ data = typer.Typer(
 @data.command()
 def export(
     dataset: Corpus,
-    out: Annotated[Path | None, typer.Option(help="An empty or new folder for the corpus.")] = None,
+    out: Annotated[Path | None, place(help="An empty or new folder for the corpus.")] = None,
     layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
     task: Annotated[
-        Path | None, typer.Option(help="Instead of --out: a folder for a task, the target shifted and without labels.")
+        Path | None,
+        place(help="Instead of --out: a folder for a task, the target shifted and without labels."),
     ] = None,
     anchor: Annotated[
         str | None,
@@ -86,7 +88,7 @@ def export(
         reader, layout, out, root=data_root, limit=limit, jobs=jobs or devices.cpu_count(), progress=progress
     )
     for name, reason in done.skipped.items():
-        typer.echo(f"left out {name}: {reason}", err=True)
+        output.say(f"left out {name}: {reason}", error=True)
     use = f"mmda-bench run --dataset {layout} --data-root {shlex.quote(str(out))}"
     if layout != "folder":  # whose dataset.json names the backbone
         use += f" --backbone {reader.card.backbone}"
@@ -94,7 +96,7 @@ def export(
         document = {"dataset": dataset, "out": str(out), "utterances": done.utterances, "skipped": done.skipped}
         typer.echo(json.dumps({**document, "command": use}, indent=1))
         return
-    typer.echo(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
+    output.say(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
 
 
 def _export_task(
@@ -112,8 +114,8 @@ def _export_task(
         typer.echo(json.dumps({**document, "skipped": made.skipped, "command": command}, indent=1))
         return
     for name, reason in made.skipped.items():
-        typer.echo(f"left out {name}: {reason}", err=True)
-    typer.echo(
+        output.say(f"left out {name}: {reason}", error=True)
+    output.say(
         f"{made.utterances} utterances are in {made.out}, with the rules in README.md. Licence of the corpus: "
         f"{made.licence}\nThe key is {made.key}; keep it. It scores what comes back:\n  {command}"
     )
@@ -174,6 +176,6 @@ def verify_(
     workspace = Workspace(data_root=data_root, weights=parse_weights(weights or ()), plugins=plugin or ())
     counter = output.counter(f"{dataset} decoded")
     found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter, backbone=backbone)
-    typer.echo(json.dumps(found.as_json(), indent=1) if as_json else as_text(found))
+    output.say(json.dumps(found.as_json(), indent=1) if as_json else as_text(found))
     if not found.usable:
         raise typer.Exit(DATA)

@@ -23,8 +23,9 @@ from mmda_bench.cli.options import (
     Weights,
     cache_folder,
     load,
+    place,
 )
-from mmda_bench.cli.output import hint
+from mmda_bench.cli.output import hint, say, writable
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.cli.show import showing
@@ -39,7 +40,7 @@ app = typer.Typer(
     epilog="Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 2",
 )  # fmt: skip
 NewName = Annotated[str, typer.Argument(help="The name to register, such as mine.")]
-OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
+OutFolder = Annotated[Path, place("--out", help="The folder to write to.")]
 AsPackage = Annotated[bool, typer.Option("--package", help="Write an installable package with an entry point.")]
 new = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Start something of your own.",
@@ -96,7 +97,7 @@ def list_(
     load(plugin)
     registry = {one.kind: one for one in (METHODS, DATASETS, BACKBONES, VALIDATORS)}[kind.value]
     show = catalogue.as_json if as_json else {"text": catalogue.as_text, "md": catalogue.as_markdown}[form.value]
-    typer.echo(show(registry))
+    say(show(registry))
 
 
 @app.command()
@@ -138,7 +139,7 @@ def doctor(
         typer.echo(json.dumps({"usable": usable, "checks": [vars(check) for check in checks]}, indent=1))
     else:
         for check in checks:
-            typer.echo(str(check))
+            say(str(check))
     if not usable:
         raise typer.Exit(ENVIRONMENT)
 
@@ -176,7 +177,7 @@ def check(
         typer.echo(json.dumps([vars(one) for one in checks], indent=1))
     else:
         for one in checks:
-            typer.echo(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
+            say(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
     if not all(one.passed for one in checks):
         raise typer.Exit(HOLES)
 
@@ -223,11 +224,12 @@ def _echo(paths: list[Path], *, as_json: bool) -> None:
         typer.echo(json.dumps({"files": [str(path) for path in paths]}, indent=1))
         return
     for path in paths:
-        typer.echo(path)
+        say(str(path))
 
 
 def main() -> None:
     """The console script. ``--debug`` may stand anywhere."""
+    writable()
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]

@@ -1,10 +1,12 @@
 """What the verbs of the command line share: options, exit codes, and one message for whatever goes wrong."""
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +15,30 @@ from typer.core import TyperGroup
 
 from mmda_bench.cli import completion
 from mmda_bench.cli.signals import termination_interrupts
+from mmda_bench.errors import UsageError
 from mmda_bench.registry import load_plugin
 
 
 class ProtocolChoice(StrEnum):
     paper = "paper"
     tuned = "tuned"
+
+
+def at_home(given: Any) -> Any:
+    """A path, or each of several, with ``~`` as the home folder, which a shell leaves in ``--cache='~/x'``.
+
+    Raises :class:`UsageError` where nobody knows the home folder.
+    """
+    if isinstance(given, (list, tuple)):
+        return [at_home(one) for one in given]
+    try:
+        return given.expanduser() if isinstance(given, Path) else given
+    except RuntimeError as error:
+        raise UsageError(f"{given}: the home folder of this user is not known (HOME); write the whole path") from error
+
+
+place: Any = partial(typer.Option, callback=at_home)  # an option, and an argument, that is a path
+place_argument: Any = partial(typer.Argument, callback=at_home)
 
 
 class Rerun(StrEnum):
@@ -28,8 +48,8 @@ class Rerun(StrEnum):
 
 OK, INTERNAL, USAGE, HOLES, DATA, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
-Results = Annotated[Path, typer.Option("--results", help="Folder of records and leaderboards.")]
-DataRoot = Annotated[Path | None, typer.Option("--data-root", envvar="MMDA_BENCH_DATA", help="Folder of the corpus.")]
+Results = Annotated[Path, place("--results", help="Folder of records and leaderboards.")]
+DataRoot = Annotated[Path | None, place("--data-root", envvar="MMDA_BENCH_DATA", help="Folder of the corpus.")]
 TargetCorpus = Annotated[
     str,
     typer.Option(
@@ -39,14 +59,16 @@ TargetCorpus = Annotated[
     ),
 ]
 TargetRoot = Annotated[
-    Path | None, typer.Option("--target-root", help="The folder of the target, where it is not --data-root.")
+    Path | None, place("--target-root", help="The folder of the target, where it is not --data-root.")
 ]
 Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="A Python file that registers methods or datasets.")
+    list[Path] | None,
+    place("--plugin", help="A Python file that registers methods or datasets."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 CacheFolder = Annotated[
-    Path | None, typer.Option("--cache", envvar="MMDA_BENCH_CACHE", help="Cached prefixes [~/.cache/mmda-bench].")
+    Path | None,
+    place("--cache", envvar="MMDA_BENCH_CACHE", help="Cached prefixes [~/.cache/mmda-bench]."),
 ]
 Weights = Annotated[
     list[str] | None, typer.Option("--weights", help="acoustic=, lexical= or visual=: a hub name, a folder or a file.")
@@ -61,7 +83,8 @@ DatasetName = Annotated[
     typer.Option("--dataset", autocompletion=completion.dataset, help="The corpus; see: mmda-bench list datasets."),
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="A YAML or TOML file of these options; what is typed here wins.")
+    Path | None,
+    place("--config", help="A YAML or TOML file of these options; what is typed here wins."),
 ]
 Methods = Annotated[
     str,
@@ -131,11 +154,11 @@ class Verbs(TyperGroup):
     """Turns what can go wrong into one message and an exit code; ``--debug`` shows the traceback instead."""
 
     def invoke(self, ctx: Any) -> Any:
-        from mmda_bench.cli.output import silence, unread
-        from mmda_bench.errors import MessageError
+        from mmda_bench.cli.output import say, silence, unread
+        from mmda_bench.errors import MessageError, RayDiedError
 
         try:
-            with termination_interrupts(), put_back_told():
+            with termination_interrupts(), remarks_told():
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
@@ -150,22 +173,25 @@ class Verbs(TyperGroup):
             code = error.exit_code if isinstance(error, MessageError) else INTERNAL
             name = type(error).__name__
             hint = f"internal error ({name}), for a traceback: mmda-bench --debug ...: " if code == INTERNAL else ""
-            typer.echo(f"mmda-bench: {hint}{error}", err=True)
+            say(f"mmda-bench: {hint}{error}", error=True)
+            if isinstance(error, RayDiedError):
+                sys.stderr.flush()
+                os._exit(code)  # the end of Python would wait for what has died
             raise typer.Exit(code) from None
 
 
 @contextlib.contextmanager
-def put_back_told() -> Iterator[None]:
-    """What was put back in the process is one line of this program, once, and no warning of Python's form."""
+def remarks_told() -> Iterator[None]:
+    """A :class:`~mmda_bench.errors.Remark` is one line of this program, once, and no warning of Python's form."""
     from mmda_bench.cli.output import say
-    from mmda_bench.machine.as_before import PutBackWarning
+    from mmda_bench.errors import Remark
 
     with warnings.catch_warnings():
-        warnings.simplefilter("once", PutBackWarning)
+        warnings.simplefilter("once", Remark)
         show = warnings.showwarning
 
         def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, PutBackWarning):
+            if issubclass(category, Remark):
                 say(f"mmda-bench: {message}", error=True)
             else:
                 show(message, category, *place, **more)

@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import io
 import os
 import select
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
+
+from mmda_bench.units import shown
 
 GONE = (errno.EPIPE, errno.EIO)  # a pipe that nobody reads; a terminal that was closed
 
@@ -16,11 +19,18 @@ def say(text: str, *, error: bool = False) -> None:
     """A line at once. Where the reader has gone (``| head -2``), nothing: what is under way goes on to its end."""
     stream = sys.stderr if error else sys.stdout
     try:
-        print(text, file=stream, flush=True)
+        print(shown(text), file=stream, flush=True)
     except OSError as failure:
         if failure.errno not in GONE:
             raise
         silence(stream)
+
+
+def writable() -> None:
+    """Let a terminal that lacks a character get its number, in the place of an error when all work is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def unread(stream: TextIO) -> bool:

@@ -18,7 +18,7 @@ from mmda_bench.store import Record, weighted_f1
 from mmda_bench.store.record import splits_of, titles_of
 from mmda_bench.sweep import heartbeat
 from mmda_bench.sweep.forecast import Forecast, Pace
-from mmda_bench.units import count, duration, one_line
+from mmda_bench.units import count, duration, one_line, shown
 
 if TYPE_CHECKING:
     from mmda_bench.features.corpus import Corpus
@@ -166,7 +166,7 @@ class Progress(Listener):
     def _line(self, text: str) -> None:
         """A line above the live display, if there is one."""
         if self.live is not None and text:
-            self._display(lambda: self.live.console.print(text, markup=False, highlight=False))
+            self._display(lambda: self.live.console.print(shown(text), markup=False, highlight=False))
         elif text:
             with contextlib.suppress(OSError):  # the disk of a log is full: the results may lie on another
                 say(text)

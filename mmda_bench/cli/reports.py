@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmda_bench.cli import completion
-from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load
+from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load, place, place_argument
 from mmda_bench.cli.output import hint, is_terminal, say
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 
@@ -63,13 +63,13 @@ def leaderboard(
             signature=signature,
         )  # fmt: skip
         wanted = json.dumps(choice.lines(found), indent=1) + "\n" if as_json else choice.written(found, form or Form.md)
-        typer.echo(wanted, nl=False)
+        say(wanted.rstrip("\n"))
         return
     write_and_print(store, as_json=as_json)
     if critical_difference and not as_json:
         from mmda_bench import report
 
-        typer.echo(report.critical_difference(store))
+        say(report.critical_difference(store))
 
 
 @reports.command()
@@ -98,16 +98,17 @@ def compare(
     load(plugin)
     hint(f"Comparing {first} and {second} in {results} ...")
     comparisons = api.compare(first, second, results, dataset=dataset).comparisons
-    typer.echo(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
+    say(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
         raise typer.Exit(HOLES)
 
 
 @reports.command()
 def submit(
-    file: Annotated[Path, typer.Argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
+    file: Annotated[Path, place_argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
     task: Annotated[
-        Path | None, typer.Option(help="The folder of a task, which mmda-bench data export --task wrote with its key.")
+        Path | None,
+        place(help="The folder of a task, which mmda-bench data export --task wrote with its key."),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(autocompletion=completion.dataset, help="Without --task: the corpus.")
@@ -145,7 +146,7 @@ def submit(
     )  # fmt: skip
     corpus = (record.get("titles") or {}).get("dataset")
     said = f"weighted F1 {100 * weighted_f1(record):.2f} on {corpus}  {record['signature']}"
-    typer.echo(json.dumps(record, indent=1) if as_json else said)
+    say(json.dumps(record, indent=1) if as_json else said)
     if not as_json:
         typer.echo("Stored as external; mmda-bench leaderboard shows it, mmda-bench compare holds it against a method.")
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmda_bench.errors import Remark
 from mmda_bench.machine import replaced
 from mmda_bench.machine.settings import Setting, settings
 
 
-class PutBackWarning(UserWarning):
+class PutBackWarning(Remark):
     """Somebody's code changed this process; that was put back."""
 
 

@@ -3,7 +3,8 @@
 A private name may go with any release; when one has gone, this file is what has to be mended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -70,3 +71,17 @@ def modes() -> tuple[Any, ...]:
     functions = [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
     dispatch = [torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())]
     return tuple(mode for mode in (*functions, *dispatch) if type(mode).__name__ != "DeviceContext")
+
+
+@contextmanager
+def no_handler_of_ray() -> Iterator[None]:
+    """``ray.init`` in the body leaves the handler of SIGTERM alone, which it would replace by one that ends the process
+    in the middle of whatever it does, through ``ray._private.utils.set_sigterm_handler``: seen in Ray 2.60."""
+    from ray._private import utils
+
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs

@@ -4,8 +4,10 @@ Its workers leave Ctrl-C to the driver and die with it, even where that was kill
 """
 
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,17 +17,31 @@ from typing import Any
 
 from mmda_bench.errors import ResourceError
 
+SOCKET_CHARACTERS = 107  # of a name, on Linux
 CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @contextmanager
 def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
     """A pool of ``jobs`` processes, each of which calls ``start(*arguments)`` first; nothing is left waiting in it."""
+    _short_temporary_folder()
     pool = ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=_start, initargs=(start, arguments))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _short_temporary_folder() -> None:
+    """Let the sockets of multiprocessing lie in /tmp where their names in TMPDIR would be too long for the system."""
+    given = tempfile.gettempdir()
+    if len(given) <= SOCKET_CHARACTERS - len("/pymp-12345678/listener-12345678"):
+        return
+    tempfile.tempdir = "/tmp"
+    try:
+        multiprocessing.util.get_temp_dir()  # it remembers its answer
+    finally:
+        tempfile.tempdir = given
 
 
 @contextmanager

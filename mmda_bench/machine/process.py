@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
@@ -45,6 +46,30 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Run the body to its end; a signal that would have interrupted it does so then. A second one does so at once."""
+    handlers: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
+    heard: list[tuple[int, FrameType | None]] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        heard.append((signum, frame))
+        if len(heard) > 1:
+            handlers[signum](signum, frame)
+
+    for number in handlers:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if len(heard) == 1:
+            handlers[heard[0][0]](*heard[0])
 
 
 def _signals() -> Callable[[], None]:

@@ -1,10 +1,14 @@
 """Starts or joins Ray, in a temporary folder that goes when the sweep ends."""
 
+import atexit
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,13 +18,18 @@ from typing import Any
 import ray
 
 import mmda_bench
-from mmda_bench.errors import ResourceError
+from mmda_bench.errors import Remark, ResourceError
 from mmda_bench.machine.devices import cpu_count, gpu_count
+from mmda_bench.machine.foreign import no_handler_of_ray
+from mmda_bench.machine.process import signals_wait
 from mmda_bench.sweep import heartbeat
-from mmda_bench.sweep.placement import default_jobs
+from mmda_bench.sweep.placement import default_jobs, resolved
 from mmda_bench.sweep.worker import THREADS
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
+
+
+SHUT_DOWN_S = 5.0
 
 
 TEMPORARY = "mmda-ray-"
@@ -48,7 +57,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     Raises :class:`ResourceError` when Ray does not come up.
     """
     if address is not None:
-        start_ray(address, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
+        start_ray(resolved(address), runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
     else:
@@ -58,7 +67,14 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     if gpus_per_cell > max(gpus):
         found = f"{max(gpus):g} GPUs found" + (f" on the largest of {len(gpus)} nodes" if len(gpus) > 1 else "")
         raise ResourceError(f"--gpus-per-cell {gpus_per_cell:g}: {found}; see mmda-bench doctor")
-    jobs = jobs or default_jobs(gpus, gpus_per_cell, cpus)
+    slots = jobs or default_jobs(gpus, gpus_per_cell, cpus)
+    if address is not None and slots > cpus:
+        what = f"the GPUs hold {slots} cells" if gpus_per_cell else f"{slots} cells were asked for"
+        warnings.warn(
+            f"{what}, but a cell takes a processor too, and the cluster has {cpus}: {cpus} cells at once; declare more "
+            "with ray start --num-cpus", Remark, stacklevel=2,
+        )  # fmt: skip
+    jobs = slots
     if address is None:
         importable_in_workers()
         start_ray(
@@ -73,16 +89,44 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
 
 
 def start_ray(address: str, **options: Any) -> None:
+    """Raises :class:`ResourceError`. A signal that comes while Ray starts is heard when it has started."""
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        with signals_wait(), no_handler_of_ray():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except Exception as error:  # Ray raises bare ones, too, when a part of it dies
         if address == "local":
             where = "does not start"
-            advice = f"see that there is room in {options['_temp_dir']}, or run without it: --jobs 0"
+            advice = (
+                f"see that there is room in {options['_temp_dir']} and that files enough may be open (ulimit -n 4096), "
+                "or run without it: --jobs 0"
+            )
         else:
             where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
+            if os.environ.get("RAY_AUTH_MODE") is None:
+                advice += "; a head that asks for a token, as Ray 2.60 starts it, needs: export RAY_AUTH_MODE=token"
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ResourceError(f"Ray {where}: {lines[0]}; {advice}") from error
+
+
+def shut_down(folder: Path, *, died: bool) -> None:
+    """End Ray. ``folder``: where a Ray of our own has its files; ``died``: whether a part of it did. Ray would wait for
+    that: then it is given some time, and what is left of our own is killed."""
+    if not died:
+        ray.shutdown()
+        return
+    thread = threading.Thread(target=ray.shutdown, daemon=True)
+    thread.start()
+    thread.join(SHUT_DOWN_S)
+    atexit.unregister(ray.shutdown)  # it would wait again
+    kill_all(folder)
+
+
+def kill_all(folder: Path) -> None:
+    """End the processes that have ``folder`` among their arguments, as all parts of a Ray of ours have."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended, or it is another user's
+            if os.fsencode(folder) in path.read_bytes() and int(path.parent.name) != os.getpid():
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 @contextmanager
@@ -100,6 +144,7 @@ def temporary_folder() -> Iterator[Path]:
         if owner.isdecimal() and not heartbeat.exists(int(owner)):
             with suppress(OSError):  # another user's, or another sweep removes it too
                 if (left / host).exists():
+                    kill_all(left)
                     remove(left, marker=host)
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
@@ -118,7 +163,10 @@ def temporary_folder() -> Iterator[Path]:
 def remove(folder: Path, *, marker: str) -> None:
     """The marker goes last: by it a later sweep finds what could not be removed, or was not in time."""
     for part in folder.iterdir():
-        if part.name != marker:
+        if part.is_symlink() or not part.is_dir():  # session_latest, which leads nowhere by now
+            if part.name != marker:
+                part.unlink(missing_ok=True)
+        else:
             shutil.rmtree(part, ignore_errors=True)
     if {part.name for part in folder.iterdir()} <= {marker}:
         shutil.rmtree(folder, ignore_errors=True)

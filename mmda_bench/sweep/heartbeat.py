@@ -114,7 +114,9 @@ def _files(results: Path) -> list[tuple[Path, Sweep]]:
 
 
 def exists(pid: int) -> bool:
-    """Whether there is a process of this number on this machine."""
+    """Whether there is a process of this number on this machine; one that has ended and is not collected is none."""
+    with contextlib.suppress(OSError):
+        return _state(pid)[0] not in "ZX"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -124,13 +126,18 @@ def exists(pid: int) -> bool:
     return True
 
 
+def _state(pid: int) -> list[str]:
+    """What /proc says of a process after its name: its state first. Raises :class:`OSError`."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def _born(pid: int) -> int | None:
     """When a process started: tells it from a later one with the same number.
 
     None where there is no /proc, and of a process that has ended and is only not yet collected by its parent.
     """
     try:
-        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, *others = _state(pid)
         return None if state in "ZX" else int(others[18])
     except (OSError, ValueError, IndexError):
         return None

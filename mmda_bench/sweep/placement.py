@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 from math import floor, isfinite
+from pathlib import Path
 
 from mmda_bench.errors import ResourceError, UsageError
 from mmda_bench.machine.devices import cpu_count, gpu_count
@@ -46,11 +47,33 @@ def check(gpus_per_cell: float | None, timeout_minutes: float | None) -> None:
         raise UsageError(f"--timeout {timeout_minutes:g}: expected a number of minutes above 0")
 
 
+STARTED = "ray_current_cluster"  # where `ray start` writes the address of its head
+
+
+def resolved(address: str) -> str:
+    """HOST:PORT of ``auto``: what RAY_ADDRESS says, or the head that `ray start` has started on this machine.
+
+    Ray itself would also find the private Ray of another sweep here, and die with it. Raises :class:`ResourceError`.
+    """
+    if address != "auto":
+        return address
+    given = os.environ.get("RAY_ADDRESS", "auto")
+    if given != "auto":
+        return given
+    file = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / STARTED
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ResourceError(
+            f"--address auto: no cluster was started on this machine with `ray start` ({file} is not there); give "
+            "HOST:PORT of its head node"
+        ) from error
+
+
 def check_address(address: str) -> None:
     """Raise :class:`UsageError` for what is no address and :class:`ResourceError` if no Ray cluster answers there. Ray
     itself would try for a quarter of an hour to reach an address where nothing listens, or something else."""
-    if address == "auto":
-        return
+    address = resolved(address)
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < 2**16) or "/" in host:
         raise UsageError(f"--address {address!r}: expected HOST:PORT of its head node, or auto")

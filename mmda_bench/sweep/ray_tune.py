@@ -6,12 +6,10 @@ temporary folder that goes when the sweep ends.
 
 import logging
 import os
-import signal
+import socket
 import sys
-import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
@@ -20,11 +18,14 @@ from typing import Any
 import ray
 from ray import cloudpickle, tune
 
-from mmda_bench.errors import ResourceError, StoreError
+from mmda_bench.errors import RayDiedError, ResourceError, StoreError
+from mmda_bench.machine.devices import gpu_count
+from mmda_bench.machine.process import signals_wait
 from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
 from mmda_bench.store.record import Status
-from mmda_bench.sweep.cluster import connect, temporary_folder
+from mmda_bench.sweep.cluster import connect, shut_down, temporary_folder
+from mmda_bench.sweep.watchdog import parts, supervised
 from mmda_bench.sweep.worker import SpoiltError, Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count
 
@@ -34,6 +35,8 @@ class CellTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         one_thread_per_cell()
+        if config["work"].device is None:
+            check_gpus()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.config = new_config
@@ -73,6 +76,16 @@ def cuda_is_lost() -> bool:
     except RuntimeError:
         return True
     return False
+
+
+def check_gpus() -> None:
+    """Raise :class:`ResourceError` where Ray gives this worker a GPU that torch does not find: its cells would run on a
+    processor, and nobody would know."""
+    if ray.get_gpu_ids() and not gpu_count():
+        raise ResourceError(
+            f"{socket.gethostname()} declares GPUs (ray start --num-gpus), but torch finds none there; declare what is "
+            "there, or run on processors with --gpus-per-cell 0"
+        )
 
 
 class Report(tune.Callback):
@@ -146,15 +159,6 @@ class Report(tune.Callback):
                 self._tell(self.on_result, cell, record)
 
 
-@contextmanager
-def callers_sigterm() -> Iterator[None]:
-    """``ray.init`` puts its own handler of SIGTERM there; the caller's comes back, if it has one."""
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
-
-
 def last_error(trial: Any) -> Exception | None:
     """What Tune wrote about a trial; its own reader looks where the file is not yet."""
     try:
@@ -175,10 +179,10 @@ def run(
 ) -> None:
     """See :func:`mmda_bench.sweep.scheduler.run`."""
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    died = False
     with temporary_folder() as folder:
         try:
-            with callers_sigterm():
-                gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
+            gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
             report = Report(work, on_start, on_result)
             tuner = tune.Tuner(
@@ -200,13 +204,17 @@ def run(
                 ),
             )
             try:
-                tuner.fit()
+                supervised(tuner.fit, parts())
+            except RayDiedError:
+                died = True
+                raise
             except Exception:
                 if report.failure is not None:
                     raise report.failure from None
                 raise
         finally:
-            ray.shutdown()
+            with signals_wait():
+                shut_down(folder, died=died)
     report.look_again()
     if report.mute is not None:
         raise report.mute

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from mmda_bench.cli.signals import termination_interrupts
+from mmda_bench.errors import RayDiedError
 from mmda_bench.protocol import Cell, Protocol, name_hash
 from mmda_bench.registry import register_method
 from mmda_bench.store import Store, unfinished
@@ -56,6 +57,7 @@ def run_cell(cell, *, root, cache, device=None, weights=None):
     spec = importlib.util.find_spec("datasets")
     record["worker"] = {
         "pid": os.getpid(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "device": device,
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "datasets": None if spec is None else spec.origin,
@@ -131,6 +133,9 @@ def main():
             )
     except KeyboardInterrupt:
         sys.exit(130)
+    except RayDiedError as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(error.exit_code)  # as the command line does
 
 
 if __name__ == "__main__":

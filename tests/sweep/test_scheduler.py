@@ -57,6 +57,7 @@ def test_in_process_cells_are_stored_and_never_run_twice(tmp_path):
     assert Store(tmp_path).missing(cells) == []
     assert first[0][1]["worker"] == {
         "pid": os.getpid(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "device": "cpu",
         "threads": "1",
         "datasets": None,

@@ -188,7 +188,7 @@ def tex(text: str) -> str:
     Brackets are put in groups: after a line's end LaTeX would read them as a length.
     """
     text = " ".join(text.split())
-    return "".join(_TEX.get(c, c if c.isascii() or c in _LATIN else "?") for c in text)
+    return "".join(_TEX.get(c, c if (c.isascii() and c.isprintable()) or c in _LATIN else "?") for c in text)
 
 
 _LATIN = set("äöüßéèêëáàâåæçñíìîïóòôøõúùûýÿÄÖÜÉÈÁÀÅÆÇÑØ")

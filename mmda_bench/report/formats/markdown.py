@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,6 +19,7 @@ from mmda_bench.report.formats.tables import references, table_1, tables, wins
 from mmda_bench.report.rows import Board, Row, per_class
 from mmda_bench.report.suites import Suite, suites
 from mmda_bench.store import Damaged
+from mmda_bench.units import one_line, shown
 
 HINT = (
     "They are for the folder `results/local` and for what is built in or found: add `--results`, `--data-root`, "
@@ -128,8 +130,12 @@ def csv_lines(lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """Foreign text that a spreadsheet would take for a formula, as text; numbers stay."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    """Foreign text that a spreadsheet would take for a formula or for the end of a line, as text; numbers stay."""
+    if not isinstance(value, str):
+        return value
+    value = shown(one_line(value))
+    begins = unicodedata.normalize("NFKC", value).lstrip().startswith(("=", "+", "-", "@"))
+    return f"'{value}" if begins else value
 
 
 def rows_of(boards: Sequence[Board]) -> list[dict[str, Any]]:
