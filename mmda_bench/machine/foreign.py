@@ -85,3 +85,17 @@ def no_handler_of_ray() -> Iterator[None]:
         yield
     finally:
         utils.set_sigterm_handler = theirs
+
+
+@contextmanager
+def quiet_ray() -> Iterator[None]:
+    """In the body Ray prints nothing of what its parts say of themselves: it does so whatever ``log_to_driver`` is, on
+    standard output, through ``ray._private.worker.print_to_stdstream``: seen in Ray 2.60."""
+    from ray._private import worker
+
+    prints = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *data, **options: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = prints

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmda_bench.errors import ResourceError
+from mmda_bench.machine.process import environment
 
 SOCKET_CHARACTERS = 107  # of a name, on Linux
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -27,7 +28,8 @@ def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments
     _short_temporary_folder()
     pool = ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=_start, initargs=(start, arguments))
     try:
-        yield pool
+        with environment({"PYTHONSAFEPATH": "1"}):  # or the server would take libraries from the present folder
+            yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 

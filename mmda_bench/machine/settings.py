@@ -45,7 +45,7 @@ def _of_python() -> Iterator[Setting]:
     yield Setting("sys.meta_path", lambda: list(sys.meta_path), lambda v: sys.meta_path.__setitem__(slice(None), v))
     yield Setting("the filters of warnings", lambda: list(warnings.filters), _put_filters)
     yield Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
-    yield Setting("the working directory", _working_directory, os.chdir)
+    yield Setting("the working directory", working_directory, os.chdir)
     yield Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda v: locale.setlocale(locale.LC_ALL, v))
     yield Setting("garbage collection", gc.isenabled, lambda v: gc.enable() if v else gc.disable())
     yield Setting("sys.stdout and sys.stderr", lambda: (sys.stdout, sys.stderr), _put_streams)
@@ -132,7 +132,7 @@ def _put_filters(before: list[Any]) -> None:
         pass  # makes Python forget which warnings it has decided about
 
 
-def _working_directory() -> str:
+def working_directory() -> str:
     try:
         return os.getcwd()
     except OSError:  # it was removed

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     Raises :class:`ResourceError` when Ray does not come up.
     """
     if address is not None:
-        start_ray(resolved(address), runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
+        start_ray(resolved(address), folder, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
     else:
@@ -79,6 +79,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
         importable_in_workers()
         start_ray(
             "local",  # whatever RAY_ADDRESS says
+            folder,
             num_cpus=jobs,
             num_gpus=int(gpus[0]),
             object_store_memory=OBJECT_STORE_BYTES,
@@ -88,16 +89,19 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     return gpus_per_cell, jobs
 
 
-def start_ray(address: str, **options: Any) -> None:
-    """Raises :class:`ResourceError`. A signal that comes while Ray starts is heard when it has started."""
+def start_ray(address: str, folder: Path, **options: Any) -> None:
+    """Raises :class:`ResourceError`. A signal that comes while Ray starts is heard when it has started.
+
+    Workers look for libraries in the present folder of this process first: that is then ``folder``, which is empty.
+    """
     try:
-        with signals_wait(), no_handler_of_ray():
+        with signals_wait(), no_handler_of_ray(), chdir(folder):
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:  # Ray raises bare ones, too, when a part of it dies
         if address == "local":
             where = "does not start"
             advice = (
-                f"see that there is room in {options['_temp_dir']} and that files enough may be open (ulimit -n 4096), "
+                f"see that there is room in {folder} and that files enough may be open (ulimit -n 4096), "
                 "or run without it: --jobs 0"
             )
         else:

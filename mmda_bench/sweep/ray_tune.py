@@ -10,6 +10,7 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from ray import cloudpickle, tune
 
 from mmda_bench.errors import RayDiedError, ResourceError, StoreError
 from mmda_bench.machine.devices import gpu_count
+from mmda_bench.machine.foreign import quiet_ray
 from mmda_bench.machine.process import signals_wait
 from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
@@ -35,6 +37,8 @@ class CellTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         one_thread_per_cell()
+        with suppress(OSError):  # another machine may not have it
+            os.chdir(config["work"].started_in)
         if config["work"].device is None:
             check_gpus()
 
@@ -180,7 +184,7 @@ def run(
     """See :func:`mmda_bench.sweep.scheduler.run`."""
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     died = False
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, quiet_ray():
         try:
             gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)

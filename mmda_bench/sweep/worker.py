@@ -14,6 +14,7 @@ from typing import Any
 
 from mmda_bench.errors import ResourceError
 from mmda_bench.machine.as_before import as_before, imported_first
+from mmda_bench.machine.settings import working_directory
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.isolation import anew
 from mmda_bench.registry.plugins import Plugin, is_plugin_module, needed
@@ -36,7 +37,7 @@ class Work:
     of the records that this sweep replaces, by hash of their cells. ``runner``: "module:name" of a function with the
     signature of :func:`mmda_bench.training.run_cell`. ``timeout_s``: for one cell, if any. ``plugins``: files that
     register something, as the driver has read them. ``classes``: by name, pickled with their code, of methods, datasets
-    and backbones that only the driver's session knows.
+    and backbones that only the driver's session knows. ``started_in``: the working directory of the driver.
     """
 
     results: Path
@@ -49,6 +50,7 @@ class Work:
     stale: Mapping[str, int | None] = field(default_factory=dict)
     timeout_s: float | None = None
     classes: Mapping[str, bytes] = field(default_factory=dict)
+    started_in: str = field(default_factory=working_directory)
 
     def plugins_of(self, cell: Cell) -> tuple[Plugin, ...]:
         """The plug-in files that a cell needs."""

@@ -17,6 +17,13 @@ from mmda_bench.report.formats.latex import tex
 from mmda_bench.units import shown
 
 ROOT = Path(__file__).resolve().parents[2]
+POOLED = """
+from mmda_bench.machine.pool import process_pool
+
+if __name__ == "__main__":
+    with process_pool(1) as pool:
+        print(pool.submit(abs, -3).result())
+"""
 
 
 def command(*arguments, **environment):
@@ -68,14 +75,22 @@ def test_a_long_folder_for_temporary_files_hinders_no_pool(tmp_path, length):
     """As under Slurm: names of sockets have at most 107 characters."""
     folder = tmp_path / "x".rjust(max(1, length - len(str(tmp_path)) - 1), "t")
     folder.mkdir()
-    code = (
-        "from mmda_bench.machine.pool import process_pool\n"
-        "if __name__ == '__main__':\n    with process_pool(1) as pool:\n        print(pool.submit(abs, -3).result())\n"
-    )
     script = tmp_path / "pooled.py"
-    script.write_text(code)
+    script.write_text(POOLED)
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True,
         env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+def test_files_that_are_named_like_libraries_hide_none(tmp_path):
+    """Neither from the program nor from the processes that it starts."""
+    for name in ("random", "numpy", "torch", "typer", "tempfile", "datasets"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong library')")
+    script = tmp_path.with_name("pooled.py")
+    script.write_text(POOLED)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for words in (["-m", "mmda_bench", "list", "--json"], [str(script)]):
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -90,18 +90,18 @@ def test_whatever_ray_raises_when_it_starts_is_a_message(monkeypatch, tmp_path, 
 
     monkeypatch.setattr(cluster_.ray, "init", init)
     with pytest.raises(ResourceError, match=r"Ray does not start: .*; see that there is room .*\(ulimit -n .*--jobs 0"):
-        cluster_.start_ray("local", _temp_dir=str(tmp_path))
+        cluster_.start_ray("local", tmp_path, _temp_dir=str(tmp_path))
     assert told == ["now"]
 
 
-def test_a_head_that_asks_for_a_token_is_told_how(monkeypatch):
+def test_a_head_that_asks_for_a_token_is_told_how(monkeypatch, tmp_path):
     def init(**options):
         raise RuntimeError("UNAUTHENTICATED")
 
     monkeypatch.setattr(cluster_.ray, "init", init)
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with pytest.raises(ResourceError, match=r"cannot be joined at 10.0.0.1:6379.*export RAY_AUTH_MODE=token"):
-        cluster_.start_ray("10.0.0.1:6379")
+        cluster_.start_ray("10.0.0.1:6379", tmp_path)
 
 
 def test_auto_is_what_ray_start_has_started_here_and_no_sweep_of_somebody(monkeypatch, tmp_path):
@@ -119,7 +119,7 @@ def test_auto_is_what_ray_start_has_started_here_and_no_sweep_of_somebody(monkey
 
 def test_gpus_that_processors_limit_are_said(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(cluster_, "start_ray", lambda address, **_: asked.append(address))
+    monkeypatch.setattr(cluster_, "start_ray", lambda address, folder, **_: asked.append(address))
     node = {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 8.0}}
     monkeypatch.setattr(cluster_.ray, "nodes", lambda: [node])
     with pytest.warns(Remark, match=r"the GPUs hold 8 cells, .* the cluster has 2: 2 cells at once"):
@@ -223,13 +223,15 @@ def leaves_nothing(driver):
 @pytest.mark.parametrize("part", ["gcs_server", "raylet"])
 def test_a_part_of_ray_that_is_killed_ends_the_sweep_with_a_message_and_nothing_left(tmp_path, part):
     results = tmp_path / "results"
+    names = {"gcs_server": "the head (gcs)", "raylet": "the node of this process (raylet)"}
     driver = start(results, seconds=0.5)
     driver.stdout.readline()
     os.kill(part_of_ray(driver, part), signal.SIGKILL)
-    _, said = driver.communicate(timeout=90)
+    shown, said = driver.communicate(timeout=90)
     assert driver.returncode == RayDiedError.exit_code
-    assert "of Ray has died" in said
+    assert said.strip().splitlines() == [f"{names[part]} of Ray has died or cannot be reached"]
     records, damaged = Store(results).records()
+    assert {*shown.split()} <= {record["hash"] for record in records}, "Ray itself says nothing"
     assert 1 <= len(records) < 40
     assert damaged == []
     assert {record["status"] for record in records} == {"ok"}
