@@ -133,8 +133,8 @@ def test_gpus_that_are_declared_and_not_there_are_refused(monkeypatch):
     monkeypatch.setattr(ray_tune, "gpu_count", lambda: 0)
     monkeypatch.setattr(ray_tune.ray, "get_gpu_ids", lambda: [0])
     with pytest.raises(ResourceError, match=r"declares GPUs .* but torch finds none there"):
-        ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device=None)})
-    ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device="cpu")})
+        ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device=None, started_in=".")})
+    ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device="cpu", started_in=".")})
 
 
 @pytest.fixture
