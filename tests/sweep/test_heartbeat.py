@@ -68,7 +68,7 @@ def test_a_killed_sweep_whose_parent_has_not_looked_yet_is_dead(sweep):
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     try:
-        assert heartbeat.exists(process.pid), "as a zombie"
+        assert not heartbeat.exists(process.pid), "a zombie is none"
         assert not replace(sweep, pid=process.pid, born=heartbeat._born(os.getpid())).alive
         assert heartbeat._born(process.pid) is None
     finally:
