@@ -1,10 +1,13 @@
 """``--missing`` and ``--told-anchor``: what they mean, what of them is in a key, and what makes no sense."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from hand_made import make_cell
+from typer.testing import CliRunner
 
+from mmda_bench.cli import app
 from mmda_bench.config import RunConfig
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import Cell, Protocol
@@ -17,7 +20,7 @@ CARD = DATASETS.get("avatars").card
 
 
 def protocol(**settings) -> Protocol:
-    return RunConfig(**settings).protocol(CARD)
+    return RunConfig(**settings).protocol_on(CARD)
 
 
 def test_a_condition_is_in_the_signature_and_in_the_key_only_where_there_is_one():
@@ -69,3 +72,21 @@ def test_the_command_that_fills_a_hole_names_the_condition():
     command = run_command(cell.key(), ["dt"], ["A"], [0], rerun=False, bounds=True)
     assert "--missing LV --missing-in target --told-anchor L" in command
     assert "--missing-rate" not in command
+
+
+def test_flags_a_file_and_python_name_the_same_cells(tmp_path):
+    flags = ["--methods", "dt,a3d2", "--anchors", "A,V", "--seeds", "2", "--missing", "al", "--missing-in", "target"]
+    flags += ["--missing-rate", "0.5", "--told-anchor", "L", "--epochs", "3", "--results", str(tmp_path)]
+    answer = CliRunner().invoke(app, ["run", *flags, "--dry-run", "--json"])
+    assert answer.exit_code == 0, answer.output
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "methods: dt,a3d2\nanchors: A,V\nseeds: 2\nmissing: AL\nmissing-in: target\nmissing-rate: 0.5\n"
+        "told-anchor: L\nepochs: 3\n"
+    )
+    settings = {"missing": "AL", "missing_in": "target", "missing_rate": 0.5, "told_anchor": "L", "epochs": 3}
+    python = RunConfig(methods="dt,a3d2", anchors="A,V", seeds=2, **settings).cells(CARD)
+    assert RunConfig.from_file(file).cells(CARD) == python
+    (target,) = RunConfig.from_record({"key": python[0].key(), "hash": python[0].hash}).cells(CARD)
+    assert target == python[0]
+    assert json.loads(answer.stdout)["cells"] == len(python)
