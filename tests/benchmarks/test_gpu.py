@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_the_last_lines_are_a_table_that_warns_of_the_small_form(found):
 
 
 # --- It stops by itself
+
+
+def test_what_is_started_hears_an_interruption_even_in_the_background_of_a_script():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, preexec_fn=suite.hear_interruptions
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.stdout == "True\n"
 
 
 def for_ever(result):

@@ -23,16 +23,6 @@ from mmda_bench.validator import ARRAYS, ORACLE
 from mmda_bench.validators import score
 
 
-@pytest.fixture(autouse=True)
-def registry_as_before():
-    kept, modules = (dict(VALIDATORS.entries()), dict(VALIDATORS._classes)), set(sys.modules)
-    yield
-    VALIDATORS._entries, VALIDATORS._classes = kept
-    for name in set(sys.modules) - modules:
-        if name.startswith("mmda_bench_plugin_"):
-            del sys.modules[name]
-
-
 @pytest.fixture
 def plug(tmp_path):
     def load(parameters, body="return 1.0", name="mine"):

@@ -17,13 +17,20 @@ OPTIONS = ("--continue-on-collection-errors", "--ignore=tests/system", "--ignore
 GRACE = 15.0  # seconds in which pytest, interrupted, writes what it has
 
 
+def hear_interruptions() -> None:
+    """A shell starts what runs in the background of a script with SIGINT ignored, and so would be what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def fill(result: Result, clock: Clock) -> None:
     """The section: runs until all is done or the time is nearly over, and says which it was."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, *COMMAND, f"--junitxml={report}", *OPTIONS]
         result["command"] = " ".join(["python", *(f"'{part}'" if " " in part else part for part in command[1:])])
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=hear_interruptions
+        )
         try:
             process.wait(max(1.0, clock.left - 2 * GRACE))
         except subprocess.TimeoutExpired:
