@@ -53,6 +53,22 @@ class ContractError(MessageError):
     exit_code = 3
 
 
+def told(error: BaseException) -> str:
+    """Kind and text of an error of somebody else's code, whose text may fail itself.
+
+    >>> class Odd(Exception):
+    ...     def __str__(self):
+    ...         raise ValueError
+    >>> told(KeyError("x")), told(Odd())
+    ("KeyError: 'x'", 'Odd: its text cannot be shown')
+    """
+    try:
+        text = str(error)
+    except Exception:
+        text = "its text cannot be shown"
+    return f"{type(error).__name__}: {text}"
+
+
 def suggest(name: str, known: list[str]) -> str:
     """', did you mean X?' or '' for a name that resembles nothing known."""
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)

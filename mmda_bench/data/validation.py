@@ -18,7 +18,7 @@ import numpy as np
 
 from mmda_bench.data.ids import EXPECTED, id_fault
 from mmda_bench.dataset import Card, Dataset, Utterance
-from mmda_bench.errors import ClipError, DataError, UsageError
+from mmda_bench.errors import ClipError, DataError, UsageError, told
 from mmda_bench.protocol import DOMAINS, SYNTHETIC
 
 PACKAGE = "mmda_bench"
@@ -40,7 +40,7 @@ def reading(dataset: str, root: Path | None, call: str) -> Iterator[None]:
         raise DataError(f"cannot read {dataset} at {root}: {error}; check the path and its permissions") from error
     except (Exception, SystemExit) as error:
         raise DataError(
-            f"the reader of {dataset} failed in {call}: {type(error).__name__}: {error}; correct it, or tell its "
+            f"the reader of {dataset} failed in {call}: {told(error)}; correct it, or tell its "
             "author; for a traceback: mmda-bench --debug ..."
         ) from error
 
@@ -147,7 +147,7 @@ def _loaded(load: Callable[[], Any]) -> Any:
 
         if ran_out(error):  # is no property of the clip
             raise
-        raise ClipError(f"{type(error).__name__}: {error}") from error
+        raise ClipError(told(error)) from error
 
 
 def _shown(value: object) -> str:

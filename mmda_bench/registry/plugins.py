@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mmda_bench.errors import UsageError
+from mmda_bench.errors import UsageError, told
 from mmda_bench.machine.as_before import Changes, PutBackWarning, as_before, imported_first
 from mmda_bench.registry.read import read_class
 from mmda_bench.registry.registry import REGISTRIES
@@ -205,11 +205,11 @@ def _run(plugin: Plugin, file: str) -> Plugin:
     except UsageError as error:
         forget(plugin)
         raise UsageError(f"plug-in {file}: {error}") from error
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         forget(plugin)
-        raise UsageError(
-            f"plug-in {file} failed to import: {type(error).__name__}: {error}{_hidden(error, plugin)}"
-        ) from error
+        raise UsageError(f"plug-in {file} failed to import: {told(error)}{_hidden(error, plugin)}") from error
     registers = tuple((entry.kind, entry.name) for _, entries in found for entry in entries) + corruptions
     if not registers:
         forget(plugin)

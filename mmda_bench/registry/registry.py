@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from mmda_bench.errors import UsageError, suggest
+from mmda_bench.errors import UsageError, suggest, told
 from mmda_bench.machine.as_before import as_before
 from mmda_bench.registry.declare import (
     RESERVED,
@@ -91,7 +91,9 @@ class Registry:
                     found = read_class(point.load(), origin)
                 if not found:
                     raise UsageError(f"{point.value} is not decorated with @register_{self.singular}")
-            except (Exception, SystemExit, GeneratorExit) as error:  # a broken plug-in must not take a command down
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a broken plug-in must not take a command down
                 found = [_broken(point.name, self.kind, origin, point.value, error)]
             self._add(found)
 
@@ -163,7 +165,7 @@ def _package_folder(package: str) -> Path:
 
 
 def _broken(name: str, kind: str, origin: str, module: str, error: BaseException) -> Entry:
-    reason = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, UsageError) else told(error)
     return Entry(name=name, kind=kind, origin=origin, module=module, attribute="", reason=reason)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mmda_bench.errors import ContractError
+from mmda_bench.errors import ContractError, told
 from mmda_bench.machine.as_before import as_before
 from mmda_bench.machine.replaced import Names, names
 from mmda_bench.registry import Entry, Registry, register
@@ -46,7 +46,7 @@ def run_check(title: str, check: Callable[[Subject], str], subject: Subject, kno
     except ContractError as broken:
         return Check(title, False, str(broken))
     except (Exception, SystemExit) as error:
-        return Check(title, False, f"{type(error).__name__}: {error}{place(error)}")
+        return Check(title, False, f"{told(error)}{place(error)}")
 
 
 def place(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmda_bench.errors import ContractError
+from mmda_bench.errors import ContractError, told
 from mmda_bench.method import Method
 from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
@@ -314,9 +314,7 @@ class _during:  # noqa: N801 (reads as a statement)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
-            reason = (
-                str(error) if isinstance(error, ContractError) else f"{type(error).__name__}: {error}{place(error)}"
-            )
+            reason = str(error) if isinstance(error, ContractError) else f"{told(error)}{place(error)}"
             raise ContractError(f"with {self.circumstance}: {reason}") from error
 
 

@@ -19,6 +19,7 @@ from mmda_bench import registry
 from mmda_bench.backbone.base import Backbone
 from mmda_bench.backbone.network import DIMS, MultimodalNetwork
 from mmda_bench.dataset import MODALITIES
+from mmda_bench.errors import told
 from mmda_bench.features.corpus import Corpus, read_labels
 from mmda_bench.features.prepare import open_corpus
 from mmda_bench.functional.objective import information_bottleneck
@@ -80,8 +81,10 @@ def run_cell(
         record["status"] = "ok"
     except DivergedError as error:
         outputs, record["status"], record["reason"] = None, "diverged", str(error)
-    except Exception as error:
-        outputs, record["status"], record["reason"] = None, "failed", f"{type(error).__name__}: {error}"
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        outputs, record["status"], record["reason"] = None, "failed", told(error)
         if memory.ran_out(error):
             record["status"], record["reason"] = "out-of-memory", f"{error} ({memory.advice(place)})"
         record["traceback"] = traceback.format_exc().splitlines()[-12:]

@@ -108,9 +108,16 @@ def test_what_a_plug_in_changes_when_it_is_loaded_is_put_back_and_said(plug):
     assert torch.get_default_dtype() == torch.float32
 
 
-def test_a_generator_exit_of_a_plug_in_is_a_message(plug):
-    with pytest.raises(UsageError, match="failed to import: GeneratorExit"):
-        load_plugin(plug("raise GeneratorExit"))
+MUTE = "class E(Exception):\n    def __str__(self): raise ValueError\nraise E"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("raise GeneratorExit", "GeneratorExit"), ("raise BaseException('x')", "BaseException: x"), (MUTE, "E: its text")],
+)
+def test_whatever_a_plug_in_raises_is_a_message(plug, body, said):
+    with pytest.raises(UsageError, match=f"failed to import: {said}"):
+        load_plugin(plug(body))
 
 
 def test_only_the_plug_ins_of_what_is_asked_for_are_needed(plug):

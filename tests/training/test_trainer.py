@@ -22,6 +22,7 @@ from mmda_bench.functional.adversarial import warmup
 from mmda_bench.method import Method
 from mmda_bench.protocol import SUPERVISED, name_hash
 from mmda_bench.training import Trainer
+from mmda_bench.training import trainer as training_cell
 from mmda_bench.training.batches import augmented
 
 CPU = torch.device("cpu")
@@ -346,3 +347,19 @@ def test_registered_methods_are_not_needed_to_see_a_target(trainer):
     assert next(mine.loader.batches(ahead=False)).target is None
     mine.train()
     assert math.isfinite(mine.curves["ib"][-1])
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), BaseException("x"), MuteError()])
+def test_whatever_a_method_raises_is_a_failed_record(error, monkeypatch, tmp_path):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(training_cell, "_run", fail)
+    record = training_cell.run_cell(make_cell(), root=None, cache=tmp_path).record
+    assert record["status"] == "failed"
+    assert record["reason"].startswith(type(error).__name__)
