@@ -75,7 +75,8 @@ class Leaderboard:
         return leaderboard_frame(self.boards)
 
     def figure(self, kind: str = "f1", *, board: int = 0) -> "Figure":
-        """A matplotlib figure of one board: "f1", "cost", "severity", "distance", "tsne", "confusion" or "curves".
+        """A matplotlib figure of one board: "f1", "cost", "severity", "distance", "tsne", "confusion", "curves" or
+        "balance".
 
         Raises :class:`UsageError` for another kind, and when the store lacks what the figure shows.
         """

@@ -21,6 +21,7 @@ from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
 from mmda_bench.testing.checks import Check, entry_of, place, run_checks
 from mmda_bench.testing.process_contract import LEFT, USED, check_left, check_used, one_thread
 from mmda_bench.testing.rehearsal import Rehearsal, SealedTarget
+from mmda_bench.testing.term_balance import rehearsed_balance
 
 MOST_RANGES = 5
 
@@ -213,6 +214,11 @@ def accelerator(entry: Entry) -> str:
     return "runs on cuda"
 
 
+def balance(entry: Entry) -> str:
+    found = rehearsed_balance(entry)
+    return "; ".join(f"{term}: {verdict}" for term, verdict in found.items()) or "L_IB alone"
+
+
 def components(entry: Entry) -> str:
     for count in range(1, len(entry.components) + 1):
         for off in combinations(entry.components, count):
@@ -287,6 +293,7 @@ CHECKS: Mapping[str, Callable[[Entry], str]] = {
     "degenerate predictions and representations give finite numbers": degenerate,
     "half precision under autocast": half_precision,
     "runs on the accelerator": accelerator,
+    "terms beside L_IB, at their strongest in a rehearsal": balance,
     "components can be switched off": components,
     "predict gives probabilities": predictions,
     "an utterance's prediction does not depend on its neighbours in the batch": neighbours,

@@ -31,13 +31,14 @@ class SealedTarget(Target):
 class StandIn(nn.Module):
     """A linear encoder, l2 norm and linear head per modality, in place of the network."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, width: int = WIDTH, scale: float = SCALE) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({m: nn.Linear(INPUTS, WIDTH) for m in MODALITIES})
-        self.heads = nn.ModuleDict({m: nn.Linear(width, classes) for m, width in widths().items()})
+        self.scale = scale
+        self.encoders = nn.ModuleDict({m: nn.Linear(INPUTS, width) for m in MODALITIES})
+        self.heads = nn.ModuleDict({m: nn.Linear(inputs, classes) for m, inputs in widths(width).items()})
 
     def classify(self, modality: str, z: Tensor) -> Tensor:
-        return self.heads[modality](SCALE * z).float()
+        return self.heads[modality](self.scale * z).float()
 
     def forward(self, x: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         z = {m: F.normalize(self.encoders[m](x[m]).float(), dim=1) for m in MODALITIES}
@@ -45,14 +46,15 @@ class StandIn(nn.Module):
         return z, {m: self.classify(m, value) for m, value in z.items()}
 
 
-def widths() -> dict[str, int]:
-    return {**dict.fromkeys(MODALITIES, WIDTH), "joint": WIDTH * len(MODALITIES)}
+def widths(width: int = WIDTH) -> dict[str, int]:
+    return {**dict.fromkeys(MODALITIES, width), "joint": width * len(MODALITIES)}
 
 
 class Rehearsal:
     """A method, a stand-in network and random utterances of both domains, from one seed.
 
     ``shape``: applied to all logits (to make them uniform, confident, …). ``same``: all utterances of a domain equal.
+    ``size``: utterances per domain. ``width``: of Z_m. ``scale``: the factor on z in front of the heads.
     """
 
     def __init__(
@@ -61,6 +63,9 @@ class Rehearsal:
         *,
         classes: int = 3,
         batch: int = 8,
+        size: int = SIZE,
+        width: int = WIDTH,
+        scale: float = SCALE,
         anchor: str = "A",
         off: Iterable[str] = (),
         shape: Callable[[Tensor], Tensor] = lambda logits: logits,
@@ -70,32 +75,32 @@ class Rehearsal:
         seed: int = 0,
     ) -> None:
         torch.manual_seed(seed)
-        self.batch, self.shape, self.device, self.dtype = batch, shape, torch.device(device), dtype
-        self.network = StandIn(classes).to(device)
-        draw = torch.randn(3, len(MODALITIES), 1 if same else SIZE, INPUTS).expand(-1, -1, SIZE, -1).to(device)
+        self.batch, self.size, self.shape, self.device, self.dtype = batch, size, shape, torch.device(device), dtype
+        self.network = StandIn(classes, width, scale).to(device)
+        draw = torch.randn(3, len(MODALITIES), 1 if same else size, INPUTS).expand(-1, -1, size, -1).to(device)
         draw = torch.stack([draw[0], draw[1], draw[1] + (0.0 if same else 0.1) * draw[2]])  # the last: the second view
         self.inputs = [dict(zip(MODALITIES, domain, strict=True)) for domain in draw]
-        self.labels, self.target_labels = torch.randint(classes, (2, SIZE), device=device)
+        self.labels, self.target_labels = torch.randint(classes, (2, size), device=device)
         self.generator = torch.Generator(device).manual_seed(seed)
         cls: type[Method] = METHODS.get(entry.name)
         self.ctx = Context(
             classes=classes,
-            dims=widths(),
+            dims=widths(width),
             modalities=MODALITIES,
             anchor=anchor,
             drifts=tuple(m for m in MODALITIES if m != anchor),
-            source_size=SIZE,
-            target_size=SIZE,
+            source_size=size,
+            target_size=size,
             components=frozenset(cls.components) - frozenset(off),
             classify=self.network.classify,
             generator=self.generator,
-            logit_scale=SCALE,
+            logit_scale=scale,
         )
         self.method = cls(self.ctx, **entry.parameters).to(device)
         self.optimiser = FusedAdam([[*self.network.parameters(), *self.method.parameters()]])
         with torch.no_grad():
             self.method.on_start(
-                lambda: (self.target(ids) for ids in torch.arange(SIZE, device=self.device).split(batch))
+                lambda: (self.target(ids) for ids in torch.arange(size, device=self.device).split(batch))
             )
 
     def outputs(self, which: int, ids: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -115,7 +120,7 @@ class Rehearsal:
 
     def batches(self, step: int = 0) -> tuple[Source, Target]:
         """A batch of each domain. A method without target views gets a target of none."""
-        ids = (torch.arange(self.batch, device=self.device) + step * self.batch) % SIZE
+        ids = (torch.arange(self.batch, device=self.device) + step * self.batch) % self.size
         return self.source(ids), self.target(ids if self.method.target_views else ids[:0])
 
     def terms(self, source: Source, target: Target, progress: float = 0.5) -> dict[str, Tensor]:

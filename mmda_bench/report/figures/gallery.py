@@ -15,7 +15,7 @@ from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Drawn, Plate, seen_in
-from mmda_bench.report.figures import budgets, diagnostics, domains, style
+from mmda_bench.report.figures import balance, budgets, diagnostics, domains, style
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
 from mmda_bench.report.figures.conditions import makers as family_makers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAPER_METHOD = "a3d2"
-KINDS = ("f1", "budget", "tsne", "distance", "cost", "severity", "confusion", "curves")
+KINDS = ("f1", "budget", "tsne", "distance", "cost", "severity", "confusion", "curves", "balance")
 BY_FILES = ("tsne", "distance")  # of representations, which are not part of a board
 TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
 MOST_DRAWN = 20  # methods in a figure; the tables have all of them
@@ -132,6 +132,7 @@ def _makers(
     yield "severity", "Weighted F1 against the severity of the shift", lambda: _severity(board, boards)
     yield "confusion", "What is confused with what", lambda: _confusion(board)
     yield "curves", "Terms of the loss during training", lambda: _curves(board)
+    yield "balance", "Gradient of each term beside that of the source objective", lambda: _balance(board)
 
 
 def line(row: Row, *, reference: bool = False) -> Line:
@@ -305,6 +306,15 @@ def _curves(board: Board) -> tuple["Figure", str, str]:
         for title, by_anchor in curves.items()
     )
     return figure, caption, f"{alt}."
+
+
+def _balance(board: Board) -> tuple["Figure", str, str]:
+    rows = {row.title: row.records for row in _leading(board)}
+    if not (measured := {title: found for title, records in rows.items() if (found := balance.balance(records))}):
+        raise LackingError("no cell of this board recorded the gradients of its terms; older records lack them")
+    figure = balance.term_balance(f"Gradients of terms at Z, beside that of L_IB: {board.title}", measured)
+    said = {title: balance.remarkable(rows[title]) for title in measured}
+    return figure, f"{balance.CAPTION}{_of_many(board)}", balance.described(said)
 
 
 def _row(board: Board, label: str) -> Row:
