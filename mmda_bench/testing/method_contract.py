@@ -21,7 +21,7 @@ from mmda_bench.registry import METHODS, Choice, Entry, LogUniform, Uniform
 from mmda_bench.testing.checks import Check, entry_of, place, run_checks
 from mmda_bench.testing.process_contract import LEFT, USED, check_left, check_used, one_thread
 from mmda_bench.testing.rehearsal import Rehearsal, SealedTarget
-from mmda_bench.testing.term_balance import rehearsed_balance
+from mmda_bench.testing.term_balance import balance
 
 MOST_RANGES = 5
 
@@ -212,11 +212,6 @@ def accelerator(entry: Entry) -> str:
         return "not checked: no accelerator here"
     _two_steps(Rehearsal(entry, device="cuda"))
     return "runs on cuda"
-
-
-def balance(entry: Entry) -> str:
-    found = rehearsed_balance(entry)
-    return "; ".join(f"{term}: {verdict}" for term, verdict in found.items()) or "L_IB alone"
 
 
 def components(entry: Entry) -> str:

@@ -49,3 +49,9 @@ def rehearsed_balance(entry: Entry, **parameters: Any) -> dict[str, str]:
         rehearsal.optimiser.step([RATE])
         rehearsal.method.after_step()
     return verdicts(curves.gradients)
+
+
+def balance(entry: Entry) -> str:
+    """The remark of the check: a sentence for every term."""
+    found = rehearsed_balance(entry)
+    return "; ".join(f"{term}: {verdict}" for term, verdict in found.items()) or "L_IB alone"
