@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from mmda_bench import Context, LogUniform, Method, Source, Target, register_method
 from mmda_bench.functional import dimension_cost, grad_reverse, information_bottleneck, kronecker, transport_plans
 
+SHARES = {"A": 0.1, "V": 0.7, "L": 0.1}  # of gamma2, whatever the anchor
+
 
 @register_method(
     "a3d2-released",
@@ -25,11 +27,13 @@ class A3D2Released(Method):
     * plan: X ← .95 X + .05 π*, X₀ = I/p, one per drift and term; ⟨C, X⟩ in place of ⟨C, π*⟩
     * OT starts at step 200 of IEMOCAP's 272, the share ``start`` of training (at 120 on MIntRec, whose 104 steps of the
       paper's proportions never come to it)
+    * components: ``aa``, and the two transports, of ``representations`` and of ``predictions``
     * cross-entropy weights: joint 1, each modality .1. L_IB counts each fully, so ``source`` subtracts the other .9
     * IB term: the determinant of a rank-deficient covariance, value and gradient exactly 0, so ``source`` subtracts the
       protocol's (β/2) Σ log|Σ_m|; ``beta`` must be the protocol's
     """
 
+    components = ("aa", "representations", "predictions")
     search_space = {"gamma1": LogUniform(0.1, 10.0), "gamma2": LogUniform(1.0, 100.0)}
 
     def __init__(
@@ -37,8 +41,8 @@ class A3D2Released(Method):
     ) -> None:
         super().__init__(ctx)
         self.gamma1, self.gamma2, self.start, self.beta = gamma1, gamma2, start, beta
-        self.shares = {"A": 0.1, "V": 0.7, "L": 0.1}
-        inputs = {m: ctx.classes * ctx.dims[m] for m in ctx.modalities}
+        self.kinds = [kind for kind, part in (("z", "representations"), ("p", "predictions")) if part in ctx.components]
+        inputs = {m: ctx.classes * ctx.dims[m] for m in ctx.modalities if "aa" in ctx.components}
         self.discriminators = nn.ModuleDict(
             {m: nn.Sequential(nn.Linear(n, 12), nn.LeakyReLU(0.2), nn.Linear(12, 2)) for m, n in inputs.items()}
         )
@@ -53,10 +57,8 @@ class A3D2Released(Method):
         for m, discriminator in self.discriminators.items():
             product = kronecker(torch.cat([source.z[m], target.z[m]]), joint)
             logits = discriminator(grad_reverse(product, progress**2)).float()
-            terms[f"aa_{m}"] = self.gamma2 * self.shares[m] * F.cross_entropy(logits, domains)
-        if progress >= self.start:
-            terms |= self.dragging(target)
-        return terms
+            terms[f"aa_{m}"] = self.gamma2 * SHARES[m] * F.cross_entropy(logits, domains)
+        return terms | (self.dragging(target) if progress >= self.start else {})
 
     def source_correction(self, source: Source) -> Tensor:
         """What turns L_IB into the released source objective: CE(joint) + .1 Σ CE(A, L, V), and no log-variance."""
@@ -67,7 +69,7 @@ class A3D2Released(Method):
     def dragging(self, target: Target) -> dict[str, Tensor]:
         """The transport terms of a batch; the averaged plans move one step."""
         kinds = {"z": target.z, "p": {m: y.float().softmax(1) for m, y in target.logits.items()}}
-        names = [(kind, m) for m in self.ctx.drifts for kind in kinds]
+        names = [(kind, m) for m in self.ctx.drifts for kind in self.kinds]
         costs = [dimension_cost(kinds[kind][m], kinds[kind][self.ctx.anchor].detach()) for kind, m in names]
         terms = {}
         for (kind, m), cost, plan in zip(names, costs, transport_plans(costs), strict=True):

@@ -49,10 +49,15 @@ def verdicts(gradients: Norms) -> dict[str, str]:
     "its gradient at Z is 1/200 of L_IB's: it hardly acts"
     """
     peaks = {term: strongest(values) for term, values in ratios(gradients).items()}
-    return {term: _verdict(peak) for term, peak in peaks.items() if peak is not None}
+    return {term: verdict(peak) for term, peak in peaks.items() if peak is not None}
 
 
-def _verdict(ratio: float) -> str:
+def verdict(ratio: float) -> str:
+    """A ratio in words.
+
+    >>> verdict(0.25)
+    "its gradient at Z is 0.25 × L_IB's"
+    """
     if ratio == 0:
         return "it has no gradient at Z"
     amount = f"1/{float(f'{1 / ratio:.2g}'):.0f} of" if ratio < 0.1 else f"{ratio:.2g} ×"

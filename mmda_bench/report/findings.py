@@ -27,6 +27,7 @@ def found_in(board: Board) -> dict[str, Any]:
         "untested": dict(board.untested),
         "pairs": [[*pair, *astuple(one)] for pair, one in board.pairs.items()],
         "ranks": {label: list(places) for label, places in board.ranks.items()},
+        "gaps": [[label, *astuple(one)] for label, one in board.gaps.items()],
         "gains": [[*where, *astuple(one)] for where, one in board.gains.items()],
     }
 
@@ -47,6 +48,7 @@ def put_onto(board: Board, found: Mapping[str, Any]) -> Board:
         untested=found["untested"],
         pairs={(a, b): Difference(*one) for a, b, *one in found["pairs"]},
         ranks={label: (first, last) for label, (first, last) in found["ranks"].items()},
+        gaps={label: Difference(*one) for label, *one in found["gaps"]},
         gains={(label, column): Difference(*one) for label, column, *one in found["gains"]},
     )
 

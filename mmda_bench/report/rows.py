@@ -109,10 +109,10 @@ class Board:
     older ones. ``synthetic``: whether the corpus is. ``untested``: why a column has no bold set;
     ``pairs``: differences of the average of every two rows, tested among themselves; ``ranks``: by label, the places
     (first, last) that they leave open, from :data:`~mmda_bench.statistics.LEAST_SEEDS` seeds on. ``gains``: by label
-    and column, how far a row is above the best label-free reference, Holm-adjusted within the column. ``tuning``: what
-    the trials behind a tuned board say in hindsight. ``family``: of the head of one
-    (:mod:`mmda_bench.report.suites`), its boards, itself first; ``brief``: another of them, whose scores the head shows
-    together."""
+    and column, how far a row is above the best label-free reference, Holm-adjusted within the column. ``gaps``: by
+    label, how far the average of a line is above that of DT, each a comparison of its own. ``tuning``: what the trials
+    behind a tuned board say in hindsight. ``family``: of the head of one (:mod:`mmda_bench.report.suites`), its boards,
+    itself first; ``brief``: another of them, whose scores the head shows together."""
 
     dataset: str
     signature: str
@@ -133,6 +133,7 @@ class Board:
     pairs: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
     ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     gains: Mapping[tuple[str, str], Difference] = field(default_factory=dict)
+    gaps: Mapping[str, Difference] = field(default_factory=dict)
     tuning: Tuned | None = None
     family: Sequence["Board"] = ()
     brief: bool = False

@@ -28,7 +28,7 @@ from mmda_bench.report.paired_tests import (
     weighted_f1,
 )
 from mmda_bench.report.reference_rows import answers
-from mmda_bench.report.rows import AVERAGE, SOURCE_BOUND, Board, Row
+from mmda_bench.report.rows import AVERAGE, BASELINE, SOURCE_BOUND, Board, Row
 from mmda_bench.store import Record
 from mmda_bench.store import weighted_f1 as recorded_f1
 
@@ -139,6 +139,7 @@ def with_tests(board: Board, predictions: Predictions, *, draws: int = DRAWS) ->
         pairs=pairs,
         ranks=rank_ranges(pairs) if bold and not obstacles[AVERAGE] else {},
         gains=_gains(board, samples),
+        gaps=_gaps(board, samples),
     )
 
 
@@ -189,6 +190,15 @@ def _reference(row: Row, rows: Sequence[Row], samples: Samples) -> Row:
         for column in (c for c in best.best if (row.label, c) in samples.found):
             found[column] = differences([samples.found[row.label, column] - samples.found[best.label, column]])[0]
     return replace(_with_intervals(row, samples), from_best=found)
+
+
+def _gaps(board: Board, samples: Samples) -> dict[str, Difference]:
+    """How far every other line of Table 1 and Table 2 is above DT on average; each is a comparison of its own."""
+    base = next((row.label for row in board.rows if row.method == BASELINE), "")
+    found = {row.label: samples.found.get((row.label, AVERAGE)) for row in board.lines}
+    if (baseline := found.pop(base, None)) is None:
+        return {}
+    return {label: differences([one - baseline])[0] for label, one in found.items() if one is not None}
 
 
 def _gains(board: Board, samples: Samples) -> dict[tuple[str, str], Difference]:

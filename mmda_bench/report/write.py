@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmda_bench.report import ranks
+from mmda_bench.report import ranks, replication
 from mmda_bench.report.drawn import Drawn, inputs
 from mmda_bench.report.figures import domains, gallery
 from mmda_bench.report.formats import latex, markdown, page
@@ -23,10 +23,10 @@ def write_leaderboards(
     loaded: tuple[list[Board], list[Damaged]] | None = None,
     kept: Kept | None = None,
 ) -> list[Path]:
-    """Write leaderboard.md, .tex, .csv and .json, tables/, index.html and figures/ into ``results`` (the store's folder
-    unless given); the paths of all but the single tables and the figures. ``loaded``: what :func:`load_boards` gave, if
-    it was called before. ``kept``: says what they were loaded from, so that :func:`up_to_date` can tell later. Figures
-    that lie there and show the same are not drawn again."""
+    """Write leaderboard.md, .tex, .csv and .json, tables/, index.html, figures/ and, where A3D2 ran, a3d2.md into
+    ``results`` (the store's folder unless given); the paths of the first four and of the page. ``loaded``: what
+    :func:`load_boards` gave, if it was called before. ``kept``: says what they were loaded from, so that
+    :func:`up_to_date` can tell later. Figures that lie there and show the same are not drawn again."""
     boards, damaged = loaded or load_boards(store, kept=kept)
     folder = results or store.results
     drawn = Drawn(folder)
@@ -36,6 +36,8 @@ def write_leaderboards(
         "leaderboard.csv": markdown.csv_text(boards).encode(),
         "leaderboard.json": markdown.json_text(boards, damaged).encode(),
     }
+    if about := replication.replication(boards):
+        files[replication.FILE] = about.encode()
     single = {f"{TABLES}/{name}.tex": text.encode() for name, text in latex.files(boards).items()}
     files |= single
     for name, content in files.items():  # before the figures, which take longer and may be interrupted

@@ -194,6 +194,18 @@ def test_a3d2_without_its_components_is_dt_bit_for_bit() -> None:
     assert not method.state_dict()
 
 
+def test_components_of_the_released_code_are_its_adversaries_and_its_two_transports() -> None:
+    groups = {
+        "aa": {"aa_A", "aa_L", "aa_V"},
+        "representations": {"ot_z_L", "ot_z_V"},
+        "predictions": {"ot_p_L", "ot_p_V"},
+    }
+    for off in ((), ("aa",), ("aa", "predictions"), ("aa", "representations"), tuple(groups)):
+        kept = set().union(*(terms for name, terms in groups.items() if name not in off))
+        rehearsal = Rehearsal(METHODS.entry("a3d2-released"), off=off)
+        assert set(rehearsal.step(progress=0.9)) == {"source"} | kept
+
+
 def test_components_of_a3d2_are_its_two_groups_of_terms() -> None:
     for off, expected in (
         ((), {"aa_L", "aa_V", "add_L", "add_V"}),

@@ -137,8 +137,8 @@ def released(width: int) -> tuple[torch.nn.Module, Source, Target]:
     logits = {m: lin(6, 4, k + 3) for m, k in order.items()}
     z["joint"], logits["joint"] = torch.cat(list(z.values()), 1), lin(6, 4, 7)
     dims = {m: value.shape[1] for m, value in z.items()}
-    generator, none = torch.Generator(), frozenset[str]()
-    ctx = Context(4, dims, ("A", "L", "V"), "A", ("L", "V"), 6, 6, none, lambda m, value: value, generator)
+    generator, parts = torch.Generator(), frozenset({"representations", "predictions"})
+    ctx = Context(4, dims, ("A", "L", "V"), "A", ("L", "V"), 6, 6, parts, lambda m, value: value, generator)
     ids = torch.arange(6)
     method = METHODS.get("a3d2-released")(ctx, start=0.5)
     return method, Source(z, logits, ids % 4, ids), Target(z, logits, ids)
