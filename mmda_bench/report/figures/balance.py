@@ -9,7 +9,7 @@ import numpy as np
 from mmda_bench.metrics.term_balance import DOMINATES, HARDLY, ratios, verdicts
 from mmda_bench.report.figures.diagnostics import TERM_COLOURS, TERM_STYLES
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import MUTED, RULE, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import MUTED, RULE, LackingError, head, legend_entries, panels, short, styled
 from mmda_bench.store import Record
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _ratio(ax: "Axes", values: np.ndarray | None, number: int, term: str) -> Non
         ax.fill_between(epochs, np.nanmin(drawn, 0), np.nanmax(drawn, 0), color=colour, alpha=0.15, lw=0)
 
 
-def described(measured: Mapping[str, Sequence[str]]) -> str:
-    """What a reader who cannot see the figure must know, from :func:`remarkable` by method."""
-    said = [f"{method}: {'; '.join(found)}" for method, found in measured.items() if found]
-    return "Terms that hardly act or dominate. " + ("; ".join(said) or "None") + "."
+def drawn(title: str, rows: Mapping[str, Sequence[Record]]) -> tuple["Figure", str]:
+    """The figure of rows, records by title, and what a reader who cannot see it must know. Raises :class:`LackingError`
+    where none of them recorded gradients."""
+    if not (measured := {name: found for name, records in rows.items() if (found := balance(records))}):
+        raise LackingError("no cell of this board recorded the gradients of its terms; older records lack them")
+    said = [f"{name}: {'; '.join(terms)}" for name in measured if (terms := remarkable(rows[name]))]
+    return term_balance(title, measured), f"Terms that hardly act or dominate. {'; '.join(said) or 'None'}."

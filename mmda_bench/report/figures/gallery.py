@@ -20,6 +20,7 @@ from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
 from mmda_bench.report.figures.conditions import makers as family_makers
 from mmda_bench.report.figures.scores import Estimate, Line
+from mmda_bench.report.figures.style import LackingError
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
 from mmda_bench.report.kept import code_digest, digest_of
@@ -35,10 +36,6 @@ BY_FILES = ("tsne", "distance")  # of representations, which are not part of a b
 TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
 MOST_DRAWN = 20  # methods in a figure; the tables have all of them
 TSNE = Path("figures") / "tsne.json"
-
-
-class LackingError(Exception):
-    """A figure's inputs are not in the store; the message says which."""
 
 
 def draw(
@@ -310,11 +307,8 @@ def _curves(board: Board) -> tuple["Figure", str, str]:
 
 def _balance(board: Board) -> tuple["Figure", str, str]:
     rows = {row.title: row.records for row in _leading(board)}
-    if not (measured := {title: found for title, records in rows.items() if (found := balance.balance(records))}):
-        raise LackingError("no cell of this board recorded the gradients of its terms; older records lack them")
-    figure = balance.term_balance(f"Gradients of terms at Z, beside that of L_IB: {board.title}", measured)
-    said = {title: balance.remarkable(rows[title]) for title in measured}
-    return figure, f"{balance.CAPTION}{_of_many(board)}", balance.described(said)
+    figure, alt = balance.drawn(f"Gradients of terms at Z, beside that of L_IB: {board.title}", rows)
+    return figure, f"{balance.CAPTION}{_of_many(board)}", alt
 
 
 def _row(board: Board, label: str) -> Row:

@@ -68,6 +68,10 @@ _REFERENCES = "oDs"  # hollow, by place among the references: they are no method
 _PARTS = (("#8c3a00", ">"), ("#f2a36b", "<"))  # of a method without its first or second component
 
 
+class LackingError(Exception):
+    """A figure's inputs are not in the store; the message says which."""
+
+
 @dataclass(frozen=True)
 class Style:
     """How a method is drawn, everywhere. ``marker`` as in matplotlib; ``hollow``: of a reference."""
