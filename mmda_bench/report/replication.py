@@ -51,7 +51,11 @@ def replication(boards: Sequence[Board]) -> str:
     """The page as Markdown, a section per corpus; "" where no board has a row of A3D2 as printed."""
     first: dict[str, Board] = {}
     for board in boards:
-        if _frame(board.protocol) == PLAIN and _row(board, parse_spec(PAPER_METHOD)) is not None:
+        if (
+            board.anchors == MODALITIES
+            and _frame(board.protocol) == PLAIN
+            and _row(board, parse_spec(PAPER_METHOD)) is not None
+        ):
             first.setdefault(board.dataset, board)
     if not first:
         return ""
@@ -173,6 +177,5 @@ def _balance(row: Row) -> str:
 def _command(variant: Variant, board: Board) -> str:
     protocol = replace(board.protocol, heads=RELEASED) if variant.frame == RELEASED else board.protocol
     key = {"dataset": board.dataset, "protocol": asdict(protocol)}
-    anchors = [column for column in board.columns if column in MODALITIES]
-    command = run_command(key, [variant.typed], anchors, board.seeds, rerun=False, bounds=False)
+    command = run_command(key, [variant.typed], board.anchors, board.seeds, rerun=False, bounds=False)
     return f"{command} --protocol tuned" if variant.frame == TUNED else command

@@ -19,7 +19,7 @@ from mmda_bench.report.figures import balance, budgets, diagnostics, domains, st
 from mmda_bench.report.figures import scores as figures
 from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
 from mmda_bench.report.figures.conditions import makers as family_makers
-from mmda_bench.report.figures.scores import Estimate, Line
+from mmda_bench.report.figures.scores import Estimate, line
 from mmda_bench.report.figures.style import LackingError
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
@@ -130,17 +130,6 @@ def _makers(
     yield "confusion", "What is confused with what", lambda: _confusion(board)
     yield "curves", "Terms of the loss during training", lambda: _curves(board)
     yield "balance", "Gradient of each term beside that of the source objective", lambda: _balance(board)
-
-
-def line(row: Row, *, reference: bool = False) -> Line:
-    """A row of a table as a figure shows it."""
-    scores = {}
-    for column, score in row.scores.items():
-        if score.mean is not None:
-            low, high = row.intervals.get(column, (None, None))
-            scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
-    title = f"{row.marked} (reference)" if reference else row.marked
-    return Line(title, style.look(row.method, row.off), scores, row.minutes)
 
 
 def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:

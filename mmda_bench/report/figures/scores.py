@@ -14,11 +14,13 @@ from mmda_bench.report.figures.style import (
     Style,
     head,
     legend_entries,
+    look,
     panels,
     short,
     spread,
     styled,
 )
+from mmda_bench.report.rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -46,6 +48,17 @@ class Line:
     look: Style
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     minutes: float | None = None
+
+
+def line(row: Row, *, reference: bool = False) -> Line:
+    """A row of a table as a figure shows it."""
+    scores = {}
+    for column, score in row.scores.items():
+        if score.mean is not None:
+            low, high = row.intervals.get(column, (None, None))
+            scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
+    title = f"{row.marked} (reference)" if reference else row.marked
+    return Line(title, look(row.method, row.off), scores, row.minutes)
 
 
 def column_title(column: str) -> str:
