@@ -152,13 +152,13 @@ def f1_against_severity(
     figure, axes = panels(1, len(lines), width=10, height=3.6, sharey=True)
     for ax, (anchor, methods) in zip(axes, lines.items(), strict=True):
         ax.axvline(1, color=RULE, lw=1.5, zorder=0)
-        for name, drawn_as, points in methods:
+        for name, how, points in methods:
             xs, scores = zip(*points, strict=True)
             means = [score.mean for score in scores]
-            dashes = "--" if drawn_as.hollow else "-"
-            ax.plot(xs, means, dashes, marker=drawn_as.marker, label=short(name), ms=drawn_as.size - 2, lw=1.4, **drawn_as.face)
+            dashes = "--" if how.hollow else "-"
+            ax.plot(xs, means, dashes, marker=how.marker, label=short(name), ms=how.size - 2, lw=1.4, **how.face)
             for x, score in points:
-                ax.plot([x] * len(score.seeds), score.seeds, "_", mec=drawn_as.colour, ms=9, mew=1.2, zorder=3)
+                ax.plot([x] * len(score.seeds), score.seeds, "_", mec=how.colour, ms=9, mew=1.2, zorder=3)
         ax.set_title(column_title(anchor))
         ax.set_xlabel("severity of the shift")
         ax.grid(axis="y")
