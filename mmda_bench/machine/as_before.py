@@ -50,7 +50,7 @@ def as_before(
     >>> with as_before() as changes:
     ...     before = np.seterr(divide="raise")
     >>> changes.put_back, np.geterr()["divide"]
-    (['what numpy does on errors'], 'warn')
+    (['what numpy does on errors (divide)'], 'warn')
     """
     found = Changes()
     before = [(setting, setting.look()) for setting in settings()]

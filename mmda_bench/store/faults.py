@@ -83,7 +83,7 @@ def unlike(shape: Any, value: Any, *, extra: Literal["ignore", "forbid"] = "igno
     ``extra``: what is done about fields that are not declared.
 
     >>> unlike(SubmittedKey, {"method": "mine", "dataset": "avatars", "version": "v3", "anchor": "X"})
-    "anchor: expected one of A, L, V, found 'X'"
+    "anchor: expected one of A, L, V, none, found 'X'"
     """
     from pydantic import ValidationError
 
