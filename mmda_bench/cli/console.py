@@ -185,6 +185,7 @@ def show_failures(found: Sequence[tuple[Cell, Record | None]], total: int) -> No
 def show_status(store: Store, *, as_json: bool) -> None:
     """Sweeps under way with the table so far; cells by signature and status, failures, unreadable records."""
     records, damaged = store.records()
+    damaged += heartbeat.damaged(store.results)
     groups: dict[str, Counter[str]] = {}
     for record in records:
         groups.setdefault(record["signature"], Counter())[record["status"]] += 1

@@ -2,7 +2,7 @@
 
 ``results/.sweeps/<host>-<pid>.json`` is there while the sweep runs. A killed one leaves it behind: on the same machine
 that is seen by its process, from another one by its silence. Nothing depends on these files but what ``status`` says:
-one that is damaged is passed over.
+one that is damaged is named there and passed over.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mmda_bench.errors import StoreError
-from mmda_bench.store import write_text
+from mmda_bench.store import Damaged, write_text
 from mmda_bench.store.faults import parse, unlike
 from mmda_bench.store.values import Count, Expected, Text
 
@@ -100,17 +100,33 @@ def as_json(sweep: Sweep) -> Mapping[str, object]:
     return {**asdict(sweep), "alive": sweep.alive}
 
 
+def damaged(results: Path) -> list[Damaged]:
+    """The files of sweeps in ``results`` that cannot be read, with the reason."""
+    told = ((path, _told(path)) for path in _paths(results))
+    return [Damaged(f"{FOLDER}/{path.name}", sweep) for path, sweep in told if isinstance(sweep, str) and sweep]
+
+
 def _files(results: Path) -> list[tuple[Path, Sweep]]:
-    found = []
+    told = ((path, _told(path)) for path in _paths(results))
+    return [(path, sweep) for path, sweep in told if isinstance(sweep, Sweep)]
+
+
+def _paths(results: Path) -> list[Path]:
+    return sorted((results / FOLDER).glob("*.json"))
+
+
+def _told(path: Path) -> Sweep | str:
+    """What a file says, or why that cannot be read; '' of one that has gone meanwhile."""
     names = {one.name for one in fields(Sweep)}
-    for path in sorted((results / FOLDER).glob("*.json")):
-        try:
-            told = parse(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if not unlike(Sweep, told):
-            found.append((path, Sweep(**{name: value for name, value in told.items() if name in names})))
-    return found
+    try:
+        told = parse(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, RecursionError) as error:
+        return f"not readable as JSON ({error})"
+    if reason := unlike(Sweep, told):
+        return reason
+    return Sweep(**{name: value for name, value in told.items() if name in names})
 
 
 def exists(pid: int) -> bool:

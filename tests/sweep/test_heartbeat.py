@@ -85,13 +85,15 @@ def test_a_killed_sweep_whose_parent_has_not_looked_yet_is_dead(sweep):
         ("heard", "1e308"),
     ],
 )  # fmt: skip
-def test_a_damaged_file_is_passed_over(tmp_path, sweep, capsys, where, text):
+def test_a_damaged_file_is_named_and_passed_over(tmp_path, sweep, capsys, where, text):
     path = left_behind(tmp_path, sweep)
     path.write_text(json.dumps({**vars(sweep), where: "HERE"}).replace('"HERE"', text))
     left_behind(tmp_path, replace(sweep, host="node-7", heard=0.0))
     assert [one.host for one in heartbeat.read(tmp_path)] == ["node-7"]
     console.show_status(Store(tmp_path), as_json=False)
-    assert capsys.readouterr().out.count("A sweep ") == 1
+    said = capsys.readouterr().out
+    assert said.count("A sweep ") == 1
+    assert f"unreadable: .sweeps/{path.name}: " in said
     with heartbeat.Heartbeat(tmp_path, sweep):
         assert len(heartbeat.read(tmp_path)) == 2
 
