@@ -78,6 +78,7 @@ def test_a_board_of_a_pair_has_one_scenario_with_priors_and_distances(swept, und
     assert text["V"] > 90 > text["L"], "the sections differ in their pictures and not in their words"
     assert "took" not in shown["domains"].caption
     assert "a method that needs one takes what looks least shifted before training: " in shown["domains"].caption
+    assert "of 6 cells" in shown["domains"].caption, "of dt, a3d2 and the reference, two seeds each"
     assert "macro" in shown
     assert "worlds[left]--worlds[right]" in markdown.markdown(boards)
     written = api.leaderboard(found.store.results).write(tmp_path)

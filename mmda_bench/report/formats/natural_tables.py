@@ -20,10 +20,10 @@ def natural_tables(board: Board) -> Iterator[Table]:
 
 
 def _cells(board: Board, label: str = "") -> list[Record]:
-    """The cells of the rows that have a score; of one row by its label."""
+    """The cells of the rows that have a score, each once; of one row by its label."""
     rows = (row for row in (*board.rows, *board.references) if label in ("", row.label))
-    cells = [record for row in rows for record in row.records if record["status"] == "ok"]
-    return [record for record in cells if "reference" not in record]
+    cells = [record for row in rows for record in row.records if record["status"] == "ok" and "reference" not in record]
+    return list({record["hash"]: record for record in cells}.values())
 
 
 def _priors(board: Board) -> Table:
