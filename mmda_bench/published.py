@@ -9,6 +9,23 @@ FAMILIES = {  # of the paper's ten, whose files do not say it: a change there wo
     "self-training": ("pcl", "luhp"),
     "baselines": ("dt",),
 }
+DOIS = {  # of what their files give no DOI for: a change there would change the digests in stored records
+    "dt": "10.18653/v1/2025.acl-long.967",
+    "dann": "10.48550/arXiv.1505.07818",
+    "cdan": "10.48550/arXiv.1705.10667",
+    "cdan+e": "10.48550/arXiv.1705.10667",
+    "mada": "10.48550/arXiv.1809.02176",
+    "daln": "10.48550/arXiv.2204.03838",
+    "pcl": "10.48550/arXiv.2111.06021",
+    "fdd": "10.48550/arXiv.2402.01887",
+    "fdd-kl": "10.48550/arXiv.2402.01887",
+    "luhp": "10.1609/aaai.v38i15.29630",
+    "dada": "10.48550/arXiv.2401.00617",
+    "a3d2": "10.18653/v1/2025.acl-long.967",
+    "a3d2-released": "10.18653/v1/2025.acl-long.967",
+}
+
+
 ABLATION = "dt,a3d2[-add],a3d2[-aa],a3d2"  # rows of Table 2
 
 

@@ -106,7 +106,7 @@ def as_json(registry: Registry) -> str:
             "title": entry.title,
             "origin": entry.origin,
             "paper": entry.facts.get("paper"),
-            "doi": entry.facts.get("doi"),
+            "doi": entry.doi,
             "groups": list(entry.groups),
             "parameters": dict(entry.parameters),
             "search_space": {name: {type(r).__name__: vars(r)} for name, r in entry.search_space.items()},

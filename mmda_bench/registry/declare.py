@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import REFERENCES, SUPERVISED
+from mmda_bench.published import DOIS
 from mmda_bench.validator import ARRAYS, ORACLE
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
@@ -79,6 +80,12 @@ class Entry:
     @property
     def title(self) -> str:
         return str(self.facts.get("title", self.name))
+
+    @property
+    def doi(self) -> str | None:
+        """Of the paper, if it has one: as declared, or as kept beside the numbers of the A3D2 paper."""
+        declared = self.facts.get("doi")
+        return declared or (DOIS.get(self.name) if self.kind == "methods" and self.origin == "built-in" else None)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ for (const table of document.querySelectorAll("table[data-sort]")) {
   });
 }
 
-function filter(tables, words, allowed, counted) {
+function filter(tables, fits, allowed, counted) {
   for (const table of tables) {
     let shown = 0;
     let all = 0;
@@ -44,7 +44,7 @@ function filter(tables, words, allowed, counted) {
       for (const row of body.rows) {
         const name = row.cells[0].textContent.trim();
         const text = (table.dataset.filter === "row" ? row.textContent : name).toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word)) || (allowed !== null && !allowed.has(name));
+        row.hidden = !fits(text) || (allowed !== null && !allowed.has(name));
         all += 1;
         shown += row.hidden ? 0 : 1;
       }
@@ -53,7 +53,9 @@ function filter(tables, words, allowed, counted) {
   }
 }
 
-const words = (input) => input.value.toLowerCase().split(/\s+/).filter(Boolean);
+const any = (words) => (text) => words.length === 0 || words.some((word) => text.includes(word));
+const all = (words) => (text) => words.every((word) => text.includes(word));
+const words = (input) => input.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
 
 for (const board of document.querySelectorAll("section.board")) {
   const part = (name) => document.getElementById(`${board.id}-${name}`);
@@ -64,9 +66,36 @@ for (const board of document.querySelectorAll("section.board")) {
     const rows = [...tables[0].tBodies[0].rows].filter((row) => row.cells[heads.indexOf("ave.")].querySelector("strong"));
     return new Set(rows.map((row) => row.cells[0].textContent.trim()));
   };
-  const update = () => filter(tables, words(part("filter")), part("bold")?.checked ? best() : null, part("count"));
+  const update = () => filter(tables, any(words(part("filter"))), part("bold")?.checked ? best() : null, part("count"));
   part("filter").addEventListener("input", update);
   part("bold")?.addEventListener("change", update); // there where something is in bold
   const runs = part("runs-filter");
-  runs.addEventListener("input", () => filter([part("runs")], words(runs), null, part("runs-count")));
+  runs.addEventListener("input", () => filter([part("runs")], all(words(runs)), null, part("runs-count")));
+}
+
+// A link to a row's details opens them.
+const open = () => {
+  const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+  if (target instanceof HTMLDetailsElement) target.open = true;
+};
+addEventListener("hashchange", open);
+open();
+
+// On paper everything is shown, and afterwards only what was open before.
+const opened = [];
+addEventListener("beforeprint", () => {
+  opened.push(...document.querySelectorAll("details:not([open])"));
+  opened.forEach((one) => (one.open = true));
+});
+addEventListener("afterprint", () => opened.splice(0).forEach((one) => (one.open = false)));
+
+for (const button of document.querySelectorAll("button.copy")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  const label = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = label), 2000);
+  });
 }

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -21,12 +21,15 @@ from mmda_bench.registry import BACKBONES, DATASETS, METHODS, Entry, catalogue
 from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Plate
 from mmda_bench.report.figures.style import for_both_themes
+from mmda_bench.report.formats import drilldown
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
+from mmda_bench.report.formats.tables import Table
 from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.report.rows import AVERAGE, Board, Row
-from mmda_bench.store import Damaged, Record, Store, weighted_f1
+from mmda_bench.store import Damaged, Store
 
+MOST_IMAGES = 2_000_000  # characters of all of them: a page is to stay below 3 MB
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
 
@@ -40,26 +43,13 @@ class Strip:
     text: str
 
 
-@dataclass(frozen=True)
-class Run:
-    """A cell as a line of the list of cells."""
-
-    label: str
-    anchor: str
-    seed: int
-    status: str
-    f1: float | None
-    minutes: float | None
-    link: str
-
-
 def page(
     boards: Sequence[Board], damaged: Sequence[Damaged], plates: Mapping[str, Sequence[Plate]], store: Store
 ) -> str:
     """The whole page. ``plates``: by slug, in the order of ``boards``."""
     script = _asset("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"coded": coded, "data_uri": data_uri, "doi_link": doi_link}
+    environment.filters |= {"coded": coded, "doi_link": doi_link}
     template = environment.from_string(_asset("page.html.j2"))
     return template.render(
         style=Markup(_asset("page.css")),
@@ -71,6 +61,7 @@ def page(
         ],
         damaged=damaged,
         methods=[_card(entry) for entry in catalogue.entries(METHODS)],
+        pictures=embedded([plate for mine in plates.values() for plate in mine]),
     )
 
 
@@ -84,8 +75,9 @@ def _view(board: Board, slug: str, variant: str, plates: Sequence[Plate], store:
     return {
         "slug": slug,
         "variant": variant,
+        "name": f"{board.title}, {variant}" if variant else board.title,
         "board": board,
-        "main": next((table for table in tables if table.name == "main"), None),
+        "main": next((by_average(table, board) for table in tables if table.name == "main"), None),
         "references": next((table for table in tables if table.name == "reference"), None),
         "tables": [table for table in tables if table.name not in ("main", "reference")],
         "strips": strips(board),
@@ -95,8 +87,27 @@ def _view(board: Board, slug: str, variant: str, plates: Sequence[Plate], store:
         "summary": summary(board),
         "picture": next((plate for plate in plates if plate.name.endswith("-f1") and plate.svg), None),
         "plates": [plate for plate in plates if not (plate.name.endswith("-f1") and plate.svg)],
-        "runs": _runs(board, store),
+        "runs": drilldown.runs(board, store),
+        "details": drilldown.details(board, slug),
+        "tips": drilldown.tips(board),
+        "origin": drilldown.origin(board),
     }
+
+
+def by_average(table: Table, board: Board) -> Table:
+    """The main table with the highest average first, and what has none last."""
+    means = {row.marked: row.scores[AVERAGE].mean for row in board.rows}
+    order = sorted(table.rows, key=lambda row: -(means[row[0].text] or -1.0))
+    return replace(table, rows=order)
+
+
+def embedded(plates: Sequence[Plate]) -> dict[str, str]:
+    """The figures that the page carries as images, by name: the first ones, of :data:`MOST_IMAGES` characters."""
+    found, left = {}, MOST_IMAGES
+    for plate in plates:
+        if plate.svg and len(image := data_uri(plate.svg)) <= left:
+            found[plate.name], left = image, left - len(image)
+    return found
 
 
 def summary(board: Board) -> str:
@@ -177,26 +188,6 @@ def protocol_in_words(board: Board) -> list[tuple[str, str]]:
     return [*words.items(), ("Signature", board.signature)]
 
 
-def _runs(board: Board, store: Store) -> list[Run]:
-    """Every cell behind the tables, once, with the way to its record."""
-    records: dict[str, tuple[str, Record]] = {}
-    for row in (*board.lines, *board.references):
-        for record in row.records:
-            records.setdefault(record["hash"], (row.label, record))
-    theirs = [(row.title, record) for row in board.external for record in row.records]
-    return [_run(label, record, store.path(record)) for label, record in [*records.values(), *theirs]]
-
-
-def _run(label: str, record: Record, path: str) -> Run:
-    key, seconds = record["key"], (record.get("times") or {"total_s": 0.0}).get("train_s")
-    ok = record["status"] == "ok"
-    return Run(
-        label, key["anchor"], key["seed"], record["status"],
-        100 * weighted_f1(record) if ok else None,
-        None if seconds is None else seconds / 60, quote(path),
-    )  # fmt: skip
-
-
 def _card(entry: Entry) -> dict[str, object]:
     return {
         "name": entry.name,
@@ -205,7 +196,7 @@ def _card(entry: Entry) -> dict[str, object]:
         "origin": entry.origin,
         "reason": entry.reason,
         "paper": entry.facts.get("paper"),
-        "doi": entry.facts.get("doi"),
+        "doi": entry.doi,
         "adds": catalogue.objective(entry),
         "parameters": catalogue.parameters(entry),
         "components": ", ".join(entry.components),
