@@ -9,6 +9,7 @@ import pytest
 from hand_made import make_cell, make_record
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pages import full_record
 
 from mmda_bench.protocol import Protocol
@@ -148,23 +149,33 @@ def test_twenty_classes_are_drawn_without_numbers_in_the_squares():
 
 def test_a_loss_curve_is_the_mean_over_seeds_and_ends_where_the_loss_was_no_number():
     figure = diagnostics.loss_curves("curves", curves())
-    line = next(line for line in figure.axes[1].lines if line.get_label() == "aa_L")
+    line = next(line for line in figure.axes[1].lines if line.get_label() == "domain (AA), lexical")
     assert list(line.get_xdata()) == [1, 2]
     assert list(line.get_ydata()) == pytest.approx([75.0, 30.0])
     assert all(line.get_label() != "dead" for line in figure.axes[1].lines)
 
 
-def test_bars_of_the_category_distance_are_means_over_seeds():
-    figure = domains.category_distances("D", {"DT": (style.look("dt"), {"A": {"L": [0.5, 0.7]}})}, ANCHORS)
-    assert [bar.get_height() for bar in figure.axes[0].patches] == [pytest.approx(0.6)]
+def test_a_category_distance_is_a_dot_a_seed_with_a_bar_at_their_mean_and_a_sentence_says_who_is_nearer():
+    dt = (style.look("dt"), {"A": {"L": [0.5, 0.7], "A": [0.0]}})
+    figure = domains.category_distances("D", {"DT": dt}, ANCHORS)
+    bars = [line for line in figure.axes[0].lines if line.get_linestyle() == "-" and len(line.get_xdata()) == 2]
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    assert [pytest.approx([0.0, 0.0]), pytest.approx([0.6, 0.6])] == [bar.get_ydata() for bar in bars]
+    assert [list(line.get_ydata()) for line in dots] == [[0.0], [0.5, 0.7]]
+    assert figure.axes[0].get_ylim()[1] > 0.7
+    assert domains.nearer({"DT": dt}) == ""
+    further = (style.look("a3d2"), {"A": {"L": [0.9], "A": [0.0]}})
+    assert domains.nearer({"DT": dt, "A3D2": further}).endswith("nearer to each other than DT in 0 of 1 drifts.")
     assert figure.axes[0].get_xticklabels()[0].get_text() == "acoustic\n(anchor)"
 
 
-def test_more_classes_than_markers_show_the_frequent_ones_and_a_point_for_the_rest():
+def test_more_classes_than_colours_show_the_frequent_ones_and_grey_for_the_rest():
     labels = np.repeat(np.arange(12), np.arange(1, 13))
     points = np.zeros((len(labels), 2))
     many = domains.Projection(dict.fromkeys(("source", "target"), points), dict.fromkeys(("source", "target"), labels))
     figure = domains.tsne_panels("t-SNE", {"DT": {"A": many}}, [f"c{k}" for k in range(12)], ANCHORS)
+    colours = {tuple(patch.get_facecolor()[0]) for patch in figure.axes[0].collections}
+    assert len(colours) == len(domains.CLASS_COLOURS) + 1
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["source domain", "target domain", *(f"c{k}" for k in range(4, 12)), "other classes"]
 
@@ -299,6 +310,48 @@ def test_the_score_figures_of_boards_of_one_corpus_have_titles_of_their_own(tmp_
     monkeypatch.setattr(scores, "f1_by_scenario", lambda title, *rest: (titles.append(title), draw(title, *rest))[1])
     plates_of(records() + records(0.5, methods=("dt",)), tmp_path)
     assert titles[1] == f"{titles[0]}, shift:paper*0.5"
+
+
+def test_the_severity_axis_begins_where_nothing_is_shifted_and_every_method_is_there(tmp_path, undrawn, monkeypatch):
+    drawn, draw = [], scores.f1_against_severity
+    monkeypatch.setattr(
+        scores, "f1_against_severity", lambda title, lines: drawn.append(draw(title, lines)) or drawn[0]
+    )
+    plates_of(records() + records(0.5, methods=("dt",)), tmp_path)
+    ax = drawn[0].axes[0]
+    assert ax.get_xlim()[0] <= 0
+    lines = {line.get_label(): len(line.get_xdata()) for line in ax.lines if not line.get_label().startswith("_")}
+    assert lines["DT"] == 2
+    assert set(lines.values()) == {1, 2}, "a method with one severity is a point"
+
+
+@pytest.mark.parametrize("figure", ["f1", "cost", "severity", "distance"])
+def test_no_label_lies_over_another(figure):
+    scored = [dict.fromkeys(COLUMNS, Estimate(60 + 0.2 * i, 50.0, 70.0, (58.0, 62.0))) for i in range(12)]
+    names = [*PAPER_ORDER, "anchor-head", "mean-of-heads"]
+    many = [Line(f"method {n}", style.look(n), found, 0.2) for n, found in zip(names, scored, strict=True)]
+    points = [(line.title, line.look, [(s, line.scores["A"]) for s in (0.5, 1.0)]) for line in many]
+    distances = {line.title: (line.look, {a: {m: [0.5, 0.7] for m in ANCHORS} for a in ANCHORS}) for line in many[:4]}
+    made = {
+        "f1": lambda: scores.f1_by_scenario("F1", many, many[:1], COLUMNS),
+        "cost": lambda: scores.f1_against_cost("cost", many, "ave."),
+        "severity": lambda: scores.f1_against_severity("severity", dict.fromkeys(ANCHORS, points)),
+        "distance": lambda: domains.category_distances("distance", distances, ANCHORS),
+    }[figure]()
+    style.settle(made)
+    renderer = FigureCanvasAgg(made).get_renderer()
+    texts = [text for text in made.findobj(mpl.text.Text) if text.get_text().strip() and text.get_visible()]
+    unseen = {
+        tick.label1
+        for ax in made.axes
+        for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim())))
+        for tick in axis.get_major_ticks()
+        if not low <= tick.get_loc() <= high
+    }
+    extent = mpl.text.Text.get_window_extent  # that of an annotation would hold its arrow as well
+    boxes = [(text.get_text(), extent(text, renderer).padded(-1)) for text in texts if text not in unseen]
+    over = {(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other)}
+    assert over == set()
 
 
 def test_single_seeds_are_marks_of_the_severity_figure():

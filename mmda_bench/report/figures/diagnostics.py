@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmda_bench.dataset import NAMES
 from mmda_bench.report.figures.scores import column_title
 from mmda_bench.report.figures.style import INK, MUTED, head, legend_entries, panels, short, styled
 from mmda_bench.store import Record, scores_of
@@ -97,6 +98,20 @@ def terms(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
+def term_name(term: str) -> str:
+    """A term of the loss as people read it.
+
+    >>> term_name("ib"), term_name("domain_joint"), term_name("aa_L"), term_name("second_head")
+    ('source objective', 'domain, joint', 'domain (AA), lexical', 'second head')
+    """
+    known = {"ib": "source objective", "aa": "domain (AA)", "add": "anchor drag (ADD)", "mmd": "MMD",
+             "nwd": "nuclear norms", "ot": "transport"}  # fmt: skip
+    name, _, part = term.rpartition("_")
+    if name and part in NAMES:
+        return f"{known.get(name, name.replace('_', ' '))}, {NAMES[part]}"
+    return known.get(term, term.replace("_", " "))
+
+
 @styled
 def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -> "Figure":
     """Every term of the loss by epoch: a line of panels per method, a column per scenario.
@@ -125,6 +140,7 @@ def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.nd
         handles = legend_entries(line)
         line[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
     figure.supxlabel("epoch", fontsize=8.5)
+    figure.supylabel("mean of a term over the epoch; beyond ±1 the axis is logarithmic", fontsize=8.5)
     head(figure, title)
     return figure
 
@@ -137,7 +153,7 @@ def _curve(ax: "Axes", values: np.ndarray, number: int, term: str) -> None:
     if not finite.any():
         return
     mean = np.nanmean(values[:, finite], 0)
-    ax.plot(epochs[finite], mean, color=colour, ls=style, lw=1.3, label=short(term))
+    ax.plot(epochs[finite], mean, color=colour, ls=style, lw=1.3, label=short(term_name(term)))
     if len(values) > 1:
         low, high = np.nanmin(values[:, finite], 0), np.nanmax(values[:, finite], 0)
         ax.fill_between(epochs[finite], low, high, color=colour, alpha=0.15, lw=0)

@@ -17,7 +17,6 @@ from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.protocol import DOMAINS
 from mmda_bench.report.figures.scores import column_title
 from mmda_bench.report.figures.style import (
-    DOMAIN_COLOURS,
     INK,
     MUTED,
     Style,
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CLASS_MARKERS = "osD^vP*X"  # more classes than these: the most frequent ones, and a point for every other
+# More classes than these colours: the most frequent ones, and grey for every other.
+CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#7a3b00", "#56b4e9", "#b3261e", "#3d3a8c")
+DOMAIN_MARKERS = {"source": "o", "target": "x"}
 MOST_PROJECTED, ITERATIONS = 400, 500  # utterances of a domain: more hide each other, and a cell would take seconds
-HATCHES = ("", "//", "\\\\", "xx")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _digest(record: Record) -> str:
 def tsne_panels(
     title: str, projections: Mapping[str, Mapping[str, Projection]], classes: Sequence[str], anchors: Sequence[str]
 ) -> "Figure":
-    """Figure 3: a line of panels per method, a column per scenario; domain by colour, class by marker."""
+    """Figure 3: a line of panels per method, a column per scenario; class by colour, domain by marker."""
     figure, axes = panels(len(projections), len(anchors), width=9.5, height=1.0 + 3.0 * len(projections))
     shown = _most_frequent(projections, len(classes))
     for row, (method, per_anchor) in enumerate(projections.items()):
@@ -135,36 +135,36 @@ def tsne_panels(
 
 
 def _most_frequent(projections: Mapping[str, Mapping[str, Projection]], classes: int) -> dict[int, str]:
-    """Marker by class: of all classes, or of as many frequent ones as there are markers."""
+    """Colour by class: of all classes, or of as many frequent ones as there are colours."""
     found = [labels for by_anchor in projections.values() for p in by_anchor.values() for labels in p.labels.values()]
     counts = np.bincount(np.concatenate(found), minlength=classes) if found else np.zeros(classes)
-    order = np.argsort(-counts, kind="stable")[: len(CLASS_MARKERS)]
-    return dict(zip(sorted(order.tolist()), CLASS_MARKERS, strict=False))
+    order = np.argsort(-counts, kind="stable")[: len(CLASS_COLOURS)]
+    return dict(zip(sorted(order.tolist()), CLASS_COLOURS, strict=False))
 
 
 def _scatter(ax: "Axes", projection: Projection, shown: Mapping[int, str]) -> None:
-    for domain in DOMAINS:
+    """Every domain's utterances, the rarer classes first, so that they hide none of the others."""
+    for domain, marker in DOMAIN_MARKERS.items():
         points, labels = projection.points[domain], projection.labels[domain]
-        marks = [(labels == label, marker, 11) for label, marker in shown.items()]
-        for chosen, marker, size in [*marks, (~np.isin(labels, list(shown)), ".", 5)]:
+        style: dict[str, Any] = {"marker": marker, "alpha": 0.75, "linewidths": 0.9 if marker == "x" else 0}
+        for chosen, colour in [(~np.isin(labels, list(shown)), MUTED), *((labels == k, c) for k, c in shown.items())]:
             x, y = points[chosen].T
-            ax.scatter(
-                x, y, s=size, marker=marker, color=DOMAIN_COLOURS[domain], alpha=0.55, linewidths=0, rasterized=True
-            )
+            ax.scatter(x, y, s=13, color=colour, rasterized=True, **style)
 
 
 def _scatter_legend(figure: "Figure", shown: Mapping[int, str], classes: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], marker="o", ls="", color=DOMAIN_COLOURS[domain], label=f"{domain} domain") for domain in DOMAINS
+        Line2D([], [], marker=marker, ls="", color=INK, mec=INK, ms=5, label=f"{domain} domain")
+        for domain, marker in DOMAIN_MARKERS.items()
     ]
     handles += [
-        Line2D([], [], marker=marker, ls="", color="none", mec=INK, mew=0.8, ms=5.5, label=short(classes[label]))
-        for label, marker in shown.items()
+        Line2D([], [], marker="s", ls="", color=colour, ms=6, label=short(classes[label]))
+        for label, colour in shown.items()
     ]
     if len(shown) < len(classes):
-        handles.append(Line2D([], [], marker=".", ls="", color=INK, ms=3, label="other classes"))
+        handles.append(Line2D([], [], marker="s", ls="", color=MUTED, ms=6, label="other classes"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
 
 
@@ -195,15 +195,34 @@ def _measure(record: Record, store: Store, classes: int) -> dict[str, float]:
     return {m: category_distance(*tensors(m, "source"), *tensors(m, "target"), classes).item() for m in MODALITIES}
 
 
-@styled
-def category_distances(
-    title: str,
-    measured: Mapping[str, tuple[Style, Mapping[str, Mapping[str, Sequence[float]]]]],
-    anchors: Sequence[str],
-) -> "Figure":
-    """Figure 4: the mean distance between the domains' class centres, a panel per scenario, bars by modality.
+Measured = Mapping[str, tuple[Style, Mapping[str, Mapping[str, Sequence[float]]]]]
 
-    ``measured``: method → (look, anchor → modality → D_m per seed). Dots are single seeds.
+
+def nearer(measured: Measured) -> str:
+    """One sentence of what the distances say: how often the last method has the drifts nearer than the first.
+
+    >>> near, far = {"A": {"L": [0.1], "A": [0.0]}}, {"A": {"L": [0.4], "A": [0.0]}}
+    >>> nearer({"DT": (None, far), "A3D2": (None, near)})
+    'A3D2 has the domains nearer to each other than DT in 1 of 1 drifts.'
+    """
+    (first, (_, before)), *_, (last, (_, after)) = [*measured.items(), *measured.items()]
+    pairs = [
+        (np.mean(before[anchor][m]), np.mean(after[anchor][m]))
+        for anchor in before.keys() & after.keys()
+        for m in (before[anchor].keys() & after[anchor].keys()) - {anchor}
+    ]
+    if first == last or not pairs:
+        return ""
+    won = sum(bool(a < b) for b, a in pairs)
+    return f"{last} has the domains nearer to each other than {first} in {won} of {len(pairs)} drifts."
+
+
+@styled
+def category_distances(title: str, measured: Measured, anchors: Sequence[str]) -> "Figure":
+    """Figure 4: the distance between the domains' class centres, a panel per scenario, by modality: a dot per seed, and
+    a bar at their mean.
+
+    ``measured``: method → (look, anchor → modality → D_m per seed).
     """
     figure, axes = panels(1, len(anchors), width=9.5, height=3.4, sharey=True)
     width = 0.8 / len(measured)
@@ -213,14 +232,22 @@ def category_distances(
                 values = per_anchor.get(anchor, {}).get(modality, [])
                 if values:
                     at = x + (number - (len(measured) - 1) / 2) * width
-                    style: dict[str, Any] = {"color": look.colour, "hatch": HATCHES[number % len(HATCHES)]}
-                    ax.bar(at, np.mean(values), width * 0.9, label=short(method), ec="white", lw=0, **style)
-                    ax.plot([at] * len(values), values, "o", color=INK, ms=2.2, mew=0)
+                    ax.plot([at - 0.4 * width, at + 0.4 * width], [np.mean(values)] * 2, color=look.colour, lw=2)
+                    ax.plot(
+                        [at] * len(values),
+                        values,
+                        look.marker,
+                        label=short(method),
+                        alpha=0.7,
+                        ms=0.7 * look.size,
+                        **look.face,
+                    )
         names = [f"{NAMES[m]}\n({'anchor' if m == anchor else 'drift'})" for m in MODALITIES]
         ax.set_xticks(range(len(MODALITIES)), names)
         ax.tick_params(axis="x", length=0)
         ax.set_title(column_title(anchor), loc="left")
         ax.grid(axis="y")
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("category distance between domains, $D_m$", parse_math=True)
     handles = legend_entries(axes)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))

@@ -162,8 +162,10 @@ def _cost(board: Board) -> tuple["Figure", str, str]:
         raise LackingError("fewer than two methods have an average and a training time")
     figure = figures.f1_against_cost(f"Weighted F1 against cost: {board.title}", lines, AVERAGE)
     hardware = {(record.get("hardware") or {}).get("gpu") for row in board.rows for record in row.records}
-    alt = "; ".join(f"{one.title}: {one.minutes:.2f} min, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
-    caption = "Upper left is better. Minutes are those of the machine that ran the cells, frozen prefixes cached."
+    factor, unit = figures.time_scale(lines)
+    times = {one.title: f"{factor * (one.minutes or 0):.1f} {unit}" for one in lines}
+    alt = "; ".join(f"{one.title}: {times[one.title]}, F1 {one.scores[AVERAGE].mean:.1f}" for one in lines)
+    caption = "Upper left is better. Times are those of the machine that ran the cells, frozen prefixes cached."
     caption += _of_many(board)
     if any(one.look.hollow for one in lines):
         caption += " Hollow: the best label-free reference, made from the heads of DT."
@@ -188,16 +190,17 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
                 if anchor in scores:
                     points[anchor].setdefault(title, []).append((severity, scores[anchor]))
     lines = {
-        anchor: [(title, looks[title], values) for title, values in by_title.items() if len(values) > 1]
+        anchor: [(title, looks[title], by_title[title]) for title in drawn.values() if title in by_title]
         for anchor, by_title in points.items()
     }
-    if not any(lines.values()):
+    if not any(len(values) > 1 for by_title in points.values() for values in by_title.values()):
         command = f"mmda-bench run --dataset {board.dataset} --severity 0.5"
         raise LackingError(f"all cells have one severity; others are made by `{command}`")
     figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
     alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
     caption = (
-        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the paper's shift; 0 would be none."
+        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the corpus's own shift; 0 is none. "
+        "A method without a line has cells of one severity."
     )
     if best is not None:
         caption += " Dashed: the best label-free reference, made from the heads of DT."
@@ -210,7 +213,8 @@ def _family(board: Board) -> tuple[str, str, bool, Protocol]:
 
 
 def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple["Figure", str, str]:
-    rows = [_row(board, BASELINE), _row(board, PAPER_METHOD)]
+    best = max(board.rows, key=lambda row: row.scores[AVERAGE].mean or -1.0)
+    rows = list({row.label: row for row in (_row(board, BASELINE), best, _row(board, PAPER_METHOD))}.values())
     seed = board.seeds[0]
     projections = {
         row.title: {
@@ -222,7 +226,8 @@ def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple
         }
         for row in rows
     }
-    if not any(projections.values()):
+    projections = {title: by_anchor for title, by_anchor in projections.items() if by_anchor}
+    if not projections:
         raise LackingError(
             "the representations (outputs.npz) of DT and A3D2 are not here: they stay on the machine that ran the cells"
         )
@@ -230,11 +235,11 @@ def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple
     figure = domains.tsne_panels(title, projections, _classes(board), board.anchors)
     caption = (
         f"Up to {domains.MOST_PROJECTED} test utterances of each domain, seed {seed}; each panel is a "
-        "projection of its own, axes have no unit. "
+        "projection of its own, axes have no unit. Rows: DT, the best average and A3D2, those of which are here. "
         "Domains that lie on each other class by class are aligned."
     )
     alt = (
-        "Scatter plots of source and target test utterances, domain by colour and class by marker; rows: "
+        "Scatter plots of source and target test utterances, class by colour and domain by marker; rows: "
         + ", ".join(projections)
         + "; columns: anchors acoustic, lexical, visual. How far the domains lie apart is measured in the next figure."
     )
@@ -260,7 +265,8 @@ def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
         for name, (_, by_anchor) in measured.items()
         for anchor, by_m in by_anchor.items()
     )
-    return figure, "Mean over seeds; dots are single seeds. Small: the domains' class centres are close.", f"{alt}."
+    caption = "A dot a seed, a bar at their mean. Small: the domains' class centres are close."
+    return figure, f"{caption} {domains.nearer(measured)}".strip(), f"{alt}."
 
 
 def _confusion(board: Board) -> tuple["Figure", str, str]:

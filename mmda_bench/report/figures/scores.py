@@ -69,9 +69,12 @@ def column_title(column: str) -> str:
 
 @styled
 def f1_by_scenario(title: str, lines: Sequence[Line], bounds: Sequence[Line], columns: Sequence[str]) -> "Figure":
-    """A dot with its interval per method, a panel per scenario, best average on top; small marks are single seeds."""
+    """A dot with its interval per method, a panel per scenario; small marks are single seeds. In the order of the table
+    on the page: the best average on top, references below the methods and a rule."""
     average = columns[-1]
-    rows = sorted(lines, key=lambda line: line.scores[average].mean if average in line.scores else -1.0)
+    means = {line.title: line.scores[average].mean if average in line.scores else -1.0 for line in lines}
+    rows = sorted(lines, key=lambda line: (not line.look.hollow, means[line.title]))
+    below = sum(line.look.hollow for line in rows)
     figure, axes = panels(1, len(columns), width=10, height=1.6 + 0.3 * len(rows), sharey=True, sharex=True)
     for ax, column in zip(axes, columns, strict=True):
         for y, line in enumerate(rows):
@@ -83,6 +86,8 @@ def f1_by_scenario(title: str, lines: Sequence[Line], bounds: Sequence[Line], co
             if column in bound.scores:
                 style = BOUND_LINES.get(bound.title, "-.")
                 ax.axvline(bound.scores[column].mean, color=INK, lw=1, ls=style, label=bound.title, zorder=0)
+        if 0 < below < len(rows):
+            ax.axhline(below - 0.5, color=RULE, lw=1, zorder=0)
         ax.set_title(column_title(column), loc="left")
         ax.set_xlabel("weighted F1, percent")
         ax.grid(axis="x")
@@ -120,25 +125,36 @@ def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequenc
 
 @styled
 def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
-    """Weighted F1 against minutes of training per cell; upper left is better. Every point is named in the margin."""
+    """Weighted F1 against the time of training per cell; upper left is better. Every point is named in the margin."""
     figure, (ax,) = panels(1, 1, width=6.5, height=4.2)
+    factor, unit = time_scale(lines)
     names = []
     for line in lines:
         if line.minutes is None or column not in line.scores:
             continue
         estimate, look = line.scores[column], line.look
         if estimate.low is not None and estimate.high is not None:
-            ax.plot([line.minutes] * 2, [estimate.low, estimate.high], color=look.colour, lw=1.2, alpha=0.6)
-        ax.plot(line.minutes, estimate.mean, look.marker, **look.face, ms=look.size + 1)
-        names.append((line.minutes, estimate.mean, short(line.title), look.colour))
+            ax.plot([factor * line.minutes] * 2, [estimate.low, estimate.high], color=look.colour, lw=1.2, alpha=0.6)
+        ax.plot(factor * line.minutes, estimate.mean, look.marker, **look.face, ms=look.size + 1)
+        names.append((factor * line.minutes, estimate.mean, short(line.title), look.colour))
     ax.set_xlim(left=0)
     ax.margins(x=0.04)
     _name_in_margin(ax, names)
     ax.grid()
-    ax.set_xlabel("training time of a cell, minutes")
+    ax.set_xlabel(f"training time of a cell, {unit}")
     ax.set_ylabel(f"weighted F1, {column_title(column)}, percent")
     ax.set_title(title, loc="left")
     return figure
+
+
+def time_scale(lines: Sequence[Line]) -> tuple[float, str]:
+    """What minutes are multiplied by to be shown, and the unit: seconds where all are below a minute.
+
+    >>> time_scale([Line("DT", look=None, minutes=0.2)]), time_scale([Line("DT", look=None, minutes=2.0)])
+    ((60.0, 'seconds'), (1.0, 'minutes'))
+    """
+    short_ones = all(line.minutes < 1 for line in lines if line.minutes is not None)
+    return (60.0, "seconds") if short_ones else (1.0, "minutes")
 
 
 @styled
@@ -147,9 +163,11 @@ def f1_against_severity(
 ) -> "Figure":
     """Mean weighted F1 against the severity of the shift, a panel per scenario; small marks are single seeds.
 
-    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the corpus's own, marked by a rule.
+    ``lines``: anchor → (method, look, points (severity, score)). Severity 1 is the corpus's own, marked by a rule. The
+    axis begins at 0, where nothing is shifted; a method with one severity is a point.
     """
-    figure, axes = panels(1, len(lines), width=10, height=3.6, sharey=True)
+    most = max((len(methods) for methods in lines.values()), default=0)
+    figure, axes = panels(1, len(lines), width=10, height=max(3.6, 0.9 + 0.24 * most), sharey=True)
     for ax, (anchor, methods) in zip(axes, lines.items(), strict=True):
         ax.axvline(1, color=RULE, lw=1.5, zorder=0)
         for name, how, points in methods:
@@ -157,10 +175,11 @@ def f1_against_severity(
             means = [score.mean for score in scores]
             dashes = "--" if how.hollow else "-"
             ax.plot(xs, means, dashes, marker=how.marker, label=short(name), ms=how.size - 2, lw=1.4, **how.face)
-            for x, score in points:
+            for x, score in points if len(points) > 1 else ():
                 ax.plot([x] * len(score.seeds), score.seeds, "_", mec=how.colour, ms=9, mew=1.2, zorder=3)
-        ax.set_title(column_title(anchor))
+        ax.set_title(column_title(anchor), loc="left")
         ax.set_xlabel("severity of the shift")
+        ax.set_xlim(left=-0.04)
         ax.grid(axis="y")
     axes[0].set_ylabel("weighted F1, percent")
     handles = legend_entries(axes)

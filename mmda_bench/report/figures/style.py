@@ -25,7 +25,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5b6470", "#d5d9de", "#fffffe"  # paper is told from white: see for_both_themes
-DOMAIN_COLOURS = {"source": "#0072b2", "target": "#d55e00"}
 PNG_DPI, RASTER_DPI = 200, 120  # of a PNG; of what is drawn as pixels inside an SVG
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine

@@ -24,7 +24,7 @@ from mmda_bench.report.figures.style import for_both_themes
 from mmda_bench.report.formats import drilldown
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
-from mmda_bench.report.formats.tables import Table
+from mmda_bench.report.formats.grid import Table
 from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.store import Damaged, Store
