@@ -25,6 +25,7 @@ from mmda_bench.report.formats import drilldown
 from mmda_bench.report.formats import tables as sections
 from mmda_bench.report.formats.captions import beaten
 from mmda_bench.report.formats.grid import Table
+from mmda_bench.report.formats.mathml import mathml
 from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.store import Damaged, Store
@@ -49,7 +50,7 @@ def page(
     """The whole page. ``plates``: by slug, in the order of ``boards``."""
     script = _asset("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"coded": coded, "doi_link": doi_link}
+    environment.filters |= {"coded": coded, "doi_link": doi_link, "mathml": mathml}
     template = environment.from_string(_asset("page.html.j2"))
     return template.render(
         style=Markup(_asset("page.css")),
