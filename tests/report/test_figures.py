@@ -15,7 +15,7 @@ from pages import full_record
 from mmda_bench.protocol import Protocol
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.report.boards import make_boards
-from mmda_bench.report.figures import diagnostics, domains, gallery, scores, style
+from mmda_bench.report.figures import chosen, diagnostics, domains, gallery, scores, style
 from mmda_bench.report.figures.scores import Estimate, Line
 from mmda_bench.report.rows import COLUMNS
 from mmda_bench.store import Store
@@ -288,7 +288,7 @@ def test_nothing_is_summed_over_a_failed_cell_but_its_loss_is_shown_as_far_as_it
     records = [full_record(cell, 0.5) for cell in cells]
     records[1] |= {"status": "diverged", "reason": "NaN", "metrics": None, "curves": {"terms": {"ib": [3.0, None]}}}
     (board,) = make_boards(records)
-    scored = gallery._scored(board.rows[0])
+    scored = chosen.scored(board.rows[0])
     assert {record["key"]["anchor"] for record in scored} == {"L"}
     assert diagnostics.confusions(scored)["L"].tolist() == [[16, 4], [6, 14]]
     shown = diagnostics.terms(board.rows[0].records)["A"]["ib"]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmda_bench.dataset import NAMES
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import Protocol
 from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Drawn, Plate, seen_in
-from mmda_bench.report.figures import balance, budgets, diagnostics, domains, style
+from mmda_bench.report.figures import balance, budgets, diagnostics, domains, representations, style
 from mmda_bench.report.figures import scores as figures
+from mmda_bench.report.figures.chosen import classes_of, scored
 from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
 from mmda_bench.report.figures.conditions import makers as family_makers
 from mmda_bench.report.figures.scores import Estimate, line
@@ -24,13 +24,12 @@ from mmda_bench.report.figures.style import LackingError
 from mmda_bench.report.formats.captions import dagger
 from mmda_bench.report.formats.tables import label_free
 from mmda_bench.report.kept import code_digest, digest_of
-from mmda_bench.report.rows import AVERAGE, BASELINE, Board, Row
-from mmda_bench.store import Record, Store
+from mmda_bench.report.rows import AVERAGE, Board, Row
+from mmda_bench.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAPER_METHOD = "a3d2"
 KINDS = ("f1", "budget", "tsne", "distance", "cost", "severity", "confusion", "curves", "balance")
 BY_FILES = ("tsne", "distance")  # of representations, which are not part of a board
 TAKEN = ("main", "methods", "unreadable")  # names of other parts of the page
@@ -122,8 +121,8 @@ def _makers(
     yield "f1", "Weighted F1 by method and scenario", lambda: _scores(board, variant)
     if board.tuning:
         yield "budget", "Expected score after k trials", lambda: budgets.budgets(board)
-    yield "tsne", "Source and target in representation space", lambda: _tsne(board, store, coordinates)
-    yield "distance", "Distance between the domains", lambda: _distance(board, store)
+    yield "tsne", "Source and target in representation space", lambda: representations.tsne(board, store, coordinates)
+    yield "distance", "Distance between the domains", lambda: representations.distance(board, store)
     yield "cost", "Weighted F1 against the cost of training", lambda: _cost(board)
     yield from family_makers(board)
     yield "severity", "Weighted F1 against the severity of the shift", lambda: _severity(board, boards)
@@ -212,66 +211,9 @@ def _family(board: Board) -> tuple[str, str, bool, Protocol]:
     return board.dataset, board.signature.split("|")[1], board.synthetic, replace(board.protocol, severity=1.0)
 
 
-def _tsne(board: Board, store: Store, coordinates: domains.Coordinates) -> tuple["Figure", str, str]:
-    best = max(board.rows, key=lambda row: row.scores[AVERAGE].mean or -1.0)
-    rows = list({row.label: row for row in (_row(board, BASELINE), best, _row(board, PAPER_METHOD))}.values())
-    seed = board.seeds[0]
-    projections = {
-        row.title: {
-            record["key"]["anchor"]: projection
-            for record in row.records
-            if record["status"] == "ok"
-            and record["key"]["seed"] == seed
-            and (projection := coordinates.of(record, store)) is not None
-        }
-        for row in rows
-    }
-    projections = {title: by_anchor for title, by_anchor in projections.items() if by_anchor}
-    if not projections:
-        raise LackingError(
-            "the representations (outputs.npz) of DT and A3D2 are not here: they stay on the machine that ran the cells"
-        )
-    title = f"t-SNE of the joint representation: {board.title}"
-    figure = domains.tsne_panels(title, projections, _classes(board), board.anchors)
-    caption = (
-        f"Up to {domains.MOST_PROJECTED} test utterances of each domain, seed {seed}; each panel is a "
-        "projection of its own, axes have no unit. Rows: DT, the best average and A3D2, those of which are here. "
-        "Domains that lie on each other class by class are aligned."
-    )
-    alt = (
-        "Scatter plots of source and target test utterances, class by colour and domain by marker; rows: "
-        + ", ".join(projections)
-        + "; columns: anchors acoustic, lexical, visual. How far the domains lie apart is measured in the next figure."
-    )
-    return figure, caption, alt
-
-
-def _distance(board: Board, store: Store) -> tuple["Figure", str, str]:
-    rows = board.ablation.get(PAPER_METHOD) or [_row(board, BASELINE), _row(board, PAPER_METHOD)]
-    names = {("add",): "AA", ("aa",): "ADD", (): ""}
-    classes = _classes(board)
-    measured = {}
-    for row in rows:
-        short = names.get(row.off, "")
-        by_anchor = domains.distances(_scored(row), store, len(classes))
-        if by_anchor:
-            measured[f"{short} ({row.title})" if short else row.title] = (style.look(row.method, row.off), by_anchor)
-    if not measured:
-        raise LackingError("neither the records nor stored representations have the category distance")
-    title = f"Category distance between source and target: {board.title}"
-    figure = domains.category_distances(title, measured, board.anchors)
-    alt = "; ".join(
-        f"{name}, anchor {anchor}: " + ", ".join(f"{NAMES[m]} {np.mean(values):.2f}" for m, values in by_m.items())
-        for name, (_, by_anchor) in measured.items()
-        for anchor, by_m in by_anchor.items()
-    )
-    caption = "A dot a seed, a bar at their mean. Small: the domains' class centres are close."
-    return figure, f"{caption} {domains.nearer(measured)}".strip(), f"{alt}."
-
-
 def _confusion(board: Board) -> tuple["Figure", str, str]:
-    classes = _classes(board)
-    matrices = {row.title: diagnostics.confusions(_scored(row)) for row in _leading(board)}
+    classes = classes_of(board)
+    matrices = {row.title: diagnostics.confusions(scored(row)) for row in _leading(board)}
     if not any(matrices.values()):
         raise LackingError("no cell of this board has a confusion matrix")
     figure = diagnostics.confusion_matrices(f"Confusion: {board.title}", matrices, classes)
@@ -304,33 +246,6 @@ def _balance(board: Board) -> tuple["Figure", str, str]:
     rows = {row.title: row.records for row in _leading(board)}
     figure, alt = balance.drawn(f"Gradients of terms at Z, beside that of L_IB: {board.title}", rows)
     return figure, f"{balance.CAPTION}{_of_many(board)}", alt
-
-
-def _row(board: Board, label: str) -> Row:
-    for row in board.rows:
-        if row.label == label:
-            return row
-    raise LackingError(f"it needs a row of {label}: `mmda-bench run --dataset {board.dataset} --methods dt,a3d2`")
-
-
-def _scored(row: Row) -> list[Record]:
-    """The records of a row's scenarios that have a score: nothing is averaged over a failed cell."""
-    scored = [record for record in row.records if row.scores[record["key"]["anchor"]].mean is not None]
-    return [record for record in scored if record["status"] == "ok"]
-
-
-def _classes(board: Board) -> list[str]:
-    """The names of the classes, or their numbers where no record has the names."""
-    records = [record for row in (*board.rows, *board.references) for record in row.records]
-    named = [(record.get("dataset") or {}).get("classes") or [] for record in records]
-    scored = [(record.get("metrics") or {}).get("target_test") or {} for record in records]
-    counts = {len(part) for s in scored for part in (s.get("per_class_f1") or (), s.get("confusion") or (), *named)}
-    counts -= {0}
-    if len(counts) > 1:
-        raise LackingError(f"its cells are of corpora with different numbers of classes ({sorted(counts)})")
-    if not counts:
-        raise LackingError("no cell of this board has a score")
-    return next((list(names) for names in named if names), [f"class {k}" for k in range(counts.pop())])
 
 
 def stale(folder: Path, current: Iterable[str]) -> list[Path]:
