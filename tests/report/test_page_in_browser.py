@@ -146,6 +146,7 @@ def test_cells_are_found_by_all_of_the_words(page):
 
 def test_a_name_leads_to_its_seeds_and_a_cell_to_what_its_record_says(page):
     page.click(f"{TABLE} tbody:first-of-type th a")
+    page.wait("document.querySelector('details[open][id]')")
     opened = page.evaluate("[...document.querySelectorAll('details[open][id]')].map(d => d.innerText)")
     assert len(opened) == 1
     assert "weighted F1" not in opened[0].split("\n")[0]
@@ -155,6 +156,7 @@ def test_a_name_leads_to_its_seeds_and_a_cell_to_what_its_record_says(page):
     assert tip.startswith("seed 0: 70.00; seed 1: 71.00")
     page.evaluate("document.querySelector('#avatars-runs').closest('details').open = true")
     page.click("#avatars-runs tbody summary")
+    page.wait("document.querySelector('#avatars-runs tbody details').open")
     facts = page.evaluate("document.querySelector('#avatars-runs tbody details').innerText")
     assert "Commit" in facts
     assert "0" * 10 in facts
@@ -163,8 +165,7 @@ def test_a_name_leads_to_its_seeds_and_a_cell_to_what_its_record_says(page):
 def test_the_signature_is_copied_by_a_button(page):
     page.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     page.click("button.copy")
-    page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))")
-    assert page.evaluate("document.querySelector('button.copy').textContent") == "Copied"
+    page.wait("document.querySelector('button.copy').textContent === 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == page.evaluate(
         "document.querySelector('#avatars-signature').textContent"
     )

@@ -103,6 +103,11 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", "the expression failed"))
         return answer["result"].get("value")
 
+    def wait(self, condition: str) -> None:
+        """Until a JavaScript condition holds; an error after :data:`LIMIT_S`."""
+        look = f"const look = () => (({condition}) ? resolve(1) : setTimeout(look, 10)); look();"
+        self.evaluate(f"new Promise((resolve) => {{ {look} }})")
+
     def click(self, selector: str) -> None:
         """A real press and release of the mouse in the middle of the first element that matches."""
         box = self.evaluate(
@@ -126,7 +131,9 @@ class Browser:
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+        wanted = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}  # what is clicked stands still
+        features = [{"name": name, "value": value} for name, value in wanted.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A PNG of what is on the screen, or of the whole page."""
