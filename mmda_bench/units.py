@@ -24,10 +24,10 @@ def one_line(text: str | None) -> str:
 
 
 def shown(text: str) -> str:
-    """Text of foreign origin for a terminal or a table: what would steer either is written out, lines stay lines.
+    r"""Text of foreign origin for a terminal or a table: what would steer either is written out, lines stay lines.
 
-    >>> shown("a\x1b[31mb")
-    'a\\x1b[31mb'
+    >>> print(shown("a\x1b[31mb"))
+    a\x1b[31mb
     """
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in STEERING else _written(c) for c in text)
 
