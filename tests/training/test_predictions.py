@@ -11,7 +11,7 @@ from mmda_bench import registry
 from mmda_bench.method import Method
 from mmda_bench.metrics.predictions import prediction_fault
 from mmda_bench.protocol import Cell, Protocol
-from mmda_bench.registry import METHODS, register_method
+from mmda_bench.registry import register_method
 from mmda_bench.testing.method_contract import check_method
 from mmda_bench.training import run_cell
 
@@ -29,7 +29,7 @@ BAD = {
 
 
 @pytest.fixture
-def plant(monkeypatch):
+def plant():
     """Registers a method that predicts by a function of the joint logits."""
 
     def register(predict):
@@ -40,10 +40,7 @@ def plant(monkeypatch):
             def predict(self, logits):
                 return predict(logits["joint"].float())
 
-        decorated = register_method("planted", title="Planted", paper="none")(Planted)
-        for entry in registry.read_class(decorated, "test"):
-            monkeypatch.setitem(METHODS.entries(), entry.name, entry)
-            monkeypatch.setitem(METHODS._classes, entry.name, decorated)
+        registry.register(register_method("planted", title="Planted", paper="none")(Planted))
 
     return register
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mmda_bench.dataset import MODALITIES
 from mmda_bench.registry import METHODS
 from mmda_bench.report.missing import run_command
-from mmda_bench.report.rows import COLUMNS, Board, Row
+from mmda_bench.report.rows import Board, Row
 from mmda_bench.store import Record, Store, scores_of, weighted_f1
 
 SHORT_COMMIT = 10
@@ -51,7 +50,7 @@ def details(board: Board, slug: str) -> dict[str, Detail]:
 def _detail(board: Board, row: Row, id_: str) -> Detail:
     header = ["anchor", *(f"seed {seed}" for seed in board.seeds), "mean", "standard deviation", "95 % interval"]
     rows = []
-    for column in COLUMNS:
+    for column in board.columns:
         score, limits = row.scores[column], row.intervals.get(column)
         seeds = [f"{score.seeds[seed]:.2f}" if seed in score.seeds else "–" for seed in board.seeds]
         ends = [_number(score.mean), _number(score.sd), f"{limits[0]:.1f} to {limits[1]:.1f}" if limits else "–"]
@@ -77,7 +76,7 @@ def tips(board: Board) -> dict[tuple[str, str], str]:
     """What a pointer on a score is told, by the names of row and column: its seeds and its interval."""
     found = {}
     for row in (*board.rows, *board.references, *board.external):
-        for column in COLUMNS:
+        for column in board.columns:
             parts = [f"seed {seed}: {value:.2f}" for seed, value in sorted(row.scores[column].seeds.items())]
             if column in row.intervals:
                 low, high = row.intervals[column]
@@ -97,7 +96,7 @@ def origin(board: Board) -> list[tuple[str, str]]:
     if board.rows and board.rows[0].records:
         key, seeds = board.rows[0].records[0]["key"], board.seeds
         labels = [row.label for row in board.lines]
-        facts.append(("Command", run_command(key, labels, MODALITIES, seeds, rerun=False, bounds=True)))
+        facts.append(("Command", run_command(key, labels, board.anchors, seeds, rerun=False, bounds=True)))
     return facts
 
 
