@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -67,13 +67,15 @@ def run_cell(cell, *, root, cache, device=None, weights=None):
 
 
 def lose_cuda():
-    """Leaves torch in this process as a device-side error does."""
+    """Leaves torch in this process as a device-side error does: with a torch.cuda that nobody can put back."""
     import torch
 
     def synchronize():
         raise RuntimeError("CUDA error: device-side assert triggered")
 
-    torch.cuda.is_initialized, torch.cuda.synchronize = lambda: True, synchronize
+    broken = ModuleType("torch.cuda")
+    vars(broken).update({**vars(torch.cuda), "is_initialized": lambda: True, "synchronize": synchronize})
+    torch.cuda = broken
 
 
 def make_cells(count, **params):
