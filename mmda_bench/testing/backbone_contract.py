@@ -167,11 +167,11 @@ def outputs(name: str, weights: Mapping[str, str]) -> str:
 LOADS = "its three encoders load, in eval mode"
 CHECKS: Mapping[str, Callable[[Subject], str]] = {
     LOADS: loads,
+    LEFT: left,
     "the frozen prefix gives finite features, the same each time": prefix,
     "the cache can hold them": cached,
     "what is frozen and what is trained are apart": frozen,
     "the network trains on them": network,
     "its identity is stable": identified,
-    LEFT: left,
     USED: used,
 }

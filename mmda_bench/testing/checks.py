@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from mmda_bench.errors import ContractError, told
 from mmda_bench.machine.as_before import as_before
-from mmda_bench.machine.replaced import Names, names
 from mmda_bench.registry import Entry, Registry, register
 
 OURS = Path(__file__).parent
@@ -27,21 +26,21 @@ class Check:
 def run_checks(checks: Mapping[str, Callable[[Subject], str]], subject: Subject, *, first: str = "") -> list[Check]:
     """Run every check; what a check returns is a remark. ``first``: the check without which no other makes sense."""
     report: list[Check] = []
-    known = names()
-    for title, check in checks.items():
-        report.append(run_check(title, check, subject, known))
-        if title == first and not report[-1].passed:
-            break
+    with as_before():
+        for title, check in checks.items():
+            report.append(run_check(title, check, subject, libraries=title == first))
+            if title == first and not report[-1].passed:
+                break
     return report
 
 
-def run_check(title: str, check: Callable[[Subject], str], subject: Subject, known: Names | None = None) -> Check:
+def run_check(title: str, check: Callable[[Subject], str], subject: Subject, *, libraries: bool = False) -> Check:
     """One check: whatever goes wrong in the author's code is its detail, with the place.
 
-    What it changes in the process is no matter of the next check. ``known``: what libraries were like before.
+    The settings of the process that it changes are no matter of the next check, nor, if asked, are ``libraries``.
     """
     try:
-        with as_before(libraries=known or True):
+        with as_before(libraries=libraries):
             return Check(title, True, check(subject) or "")
     except ContractError as broken:
         return Check(title, False, str(broken))

@@ -152,11 +152,11 @@ def content(name: str, root: Path | None) -> str:
 READABLE = "its card and its utterances keep to the contract"
 CHECKS: Mapping[str, Callable[[Corpus], str]] = {
     READABLE: readable,
+    LEFT: left,
     "the card says what a reader of a table must know": card,
     "a second reading gives the same": repeatable,
     "every class is trained and tested on in both domains": classes_everywhere,
     "sound and pictures are what they should be, the same each time": clips,
     "what it reads it can write, where it says so": layout,
-    LEFT: left,
     USED: used,
 }

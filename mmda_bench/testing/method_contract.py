@@ -275,6 +275,7 @@ def rehearsed(name: str, seed: int) -> list[Any]:
 BUILDS = "builds with its defaults"
 CHECKS: Mapping[str, Callable[[Entry], str]] = {
     BUILDS: builds,
+    LEFT: left,
     "search space: at most five ranges of its own hyper-parameters, defaults inside": search_space,
     "loss: finite scalar terms by name, from the first step to the last": terms,
     "gradients reach the representations": gradients,
@@ -292,7 +293,6 @@ CHECKS: Mapping[str, Callable[[Entry], str]] = {
     "components can be switched off": components,
     "predict gives probabilities": predictions,
     "an utterance's prediction does not depend on its neighbours in the batch": neighbours,
-    LEFT: left,
     USED: used,
 }
 
