@@ -9,6 +9,7 @@ from mmda_bench.metrics.term_balance import ratios, strongest, verdict
 from mmda_bench.protocol import LAST, TRIAL, Protocol
 from mmda_bench.published import PUBLISHED
 from mmda_bench.registry.spec import Spec, parse_spec
+from mmda_bench.report.formats.captions import p_text, signed
 from mmda_bench.report.missing import run_command
 from mmda_bench.report.paired_tests import Difference
 from mmda_bench.report.rows import AVERAGE, BASELINE, Board, Row
@@ -142,11 +143,11 @@ def _scores(row: Row, columns: Sequence[str]) -> list[str]:
 def _tested(board: Board, row: Row) -> list[str]:
     interval, gap = row.intervals.get(AVERAGE), board.gaps.get(row.label)
     limits = "" if interval is None else f"{interval[0]:.1f} … {interval[1]:.1f}"
-    return [limits, *(["", ""] if gap is None else [_signed(gap), f"{gap.p:.3f}"])]
+    return [limits, *(["", ""] if gap is None else [_signed(gap), p_text(gap.p).removeprefix("p ").removeprefix("= ")])]
 
 
 def _signed(gap: Difference) -> str:
-    return f"{gap.mean:+.1f} ({gap.low:+.1f} … {gap.high:+.1f})"
+    return f"{signed(gap.mean, 1)} ({signed(gap.low, 1)} … {signed(gap.high, 1)})"
 
 
 def _claims(board: Board) -> Iterator[str]:

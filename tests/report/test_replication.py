@@ -74,8 +74,8 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it():
             Difference(9.0, 1.0, 17.0, 0.03, 0.03),
             "AA: the paper has +9.4, here it is +9.0 (+1.0 … +17.0): a gain",
         ),
-        (Difference(2.0, -3.0, 7.0, 0.4, 0.4), "+2.0 (-3.0 … +7.0): neither gain nor loss is seen"),
-        (Difference(-8.0, -9.0, -7.0, 0.0, 0.0), "-8.0 (-9.0 … -7.0): a loss is seen"),
+        (Difference(2.0, -3.0, 7.0, 0.4, 0.4), "+2.0 (−3.0 … +7.0): neither gain nor loss is seen"),
+        (Difference(-8.0, -9.0, -7.0, 0.0, 0.0), "−8.0 (−9.0 … −7.0): a loss is seen"),
     ],
 )
 def test_what_of_the_gains_of_the_paper_is_seen(gap, said):
