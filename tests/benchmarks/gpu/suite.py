@@ -12,7 +12,17 @@ from pathlib import Path
 from tests.benchmarks.gpu.sections import Clock, Result
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = ("-m", "pytest", "-q", "-m", "not slow and not system", "-p", "no:cacheprovider", "-p", "no:randomly")
+COMMAND = (
+    "-m",
+    "pytest",
+    "-q",
+    "-m",
+    "not slow and not system and not deep",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:randomly",
+)
 OPTIONS = ("--continue-on-collection-errors", "--ignore=tests/system", "--ignore=tests/benchmarks", "tests")
 GRACE = 15.0  # seconds in which pytest, interrupted, writes what it has
 
