@@ -15,12 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmda_bench.data.corpus_files import completed, corpus_root
+from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, refused
 from mmda_bench.data.media.files import read_waveform
 from mmda_bench.data.media.video import read_pictures
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
@@ -86,7 +85,7 @@ class CREMAD(Dataset):
         """All clips by name, which is by actor."""
         root = _existing(root)
         for clip in _read(root)[0]:
-            lost = partial(_refuse, BROKEN[clip.name]) if clip.name in BROKEN else None
+            lost = partial(refused, BROKEN[clip.name]) if clip.name in BROKEN else None
             yield Utterance(
                 id=clip.name,
                 text=SENTENCES[clip.sentence],
@@ -102,9 +101,7 @@ class CREMAD(Dataset):
 
     def remarks(self, root: Path | None) -> Iterable[str]:
         """Clips that are known to be broken, and that the words are the same in all classes."""
-        broken = [clip.name for clip in _read(_existing(root))[0] if clip.name in BROKEN]
-        if broken:
-            yield f"{len(broken)} clips are known to be broken and are not used: {', '.join(broken)}"
+        yield from broken_remark([clip.name for clip in _read(_existing(root))[0] if clip.name in BROKEN])
         yield f"the words say nothing of the class: {len(SENTENCES)} sentences, each in every emotion"
 
     def export(self, task: ExportTask) -> dict[str, str]:
@@ -120,10 +117,6 @@ class _Clip:
     actor: str
     sentence: str
     emotion: str
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise ClipError(reason)
 
 
 def _existing(root: Path | None) -> Path:

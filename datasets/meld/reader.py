@@ -18,13 +18,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from mmda_bench.data.corpus_files import completed, corpus_root
-from mmda_bench.data.ids import id_fault, inside
+from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, refused
+from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
-from mmda_bench.errors import ClipError, DataError
+from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
 
 PARTS: Mapping[str, str] = {  # the folder of the clips of each part
@@ -88,7 +87,7 @@ class MELD(Dataset):
         root = _existing(root)
         for row in _read(root)[0]:
             path = _clip(root, row)
-            lost = partial(_refuse, BROKEN[row.id]) if row.id in BROKEN else None
+            lost = partial(refused, BROKEN[row.id]) if row.id in BROKEN else None
             yield Utterance(
                 id=row.id,
                 text=row.text,
@@ -110,13 +109,11 @@ class MELD(Dataset):
         clips = [path for part in PARTS for path in sorted(_folder(root, part).glob("*.mp4"))]
         foreign = [p for p in clips if p.name.startswith(("._", "final_videos_test"))]
         without = [path for path in clips if path not in known and path not in foreign]
-        broken = [row.id for row in rows if row.id in BROKEN]
         for files, what in ((without, "clips have no annotation and are not used"), (foreign, "files are no clips")):
             if files:
                 shown = ", ".join(path.name for path in files[:9])
                 yield f"{len(files)} {what}: {shown}{' …' if len(files) > 9 else ''}"
-        if broken:
-            yield f"{len(broken)} clips are known to be broken and are not used: {', '.join(broken)}"
+        yield from broken_remark([row.id for row in rows if row.id in BROKEN])
 
     def export(self, task: ExportTask) -> dict[str, str]:
         """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
@@ -136,10 +133,6 @@ class _Row:
     @property
     def id(self) -> str:
         return f"{self.part}_{self.clip}"
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise ClipError(reason)
 
 
 def _existing(root: Path | None) -> Path:
@@ -207,6 +200,6 @@ def _fault(cells: list[str], part: str, lines: Mapping[str, str]) -> str:
     if cells[3] not in MELD.card.classes:
         return f"unknown emotion {cells[3]!r}"
     name = f"dia{cells[5].strip()}_utt{cells[6].strip()}"
-    if fault := id_fault(name):
-        return f"{name[:80]!r} cannot be the name of a file: {fault}"
+    if fault := name_fault(name):
+        return fault
     return f"a second row of the clip in {lines[f'{part}_{name}']}" if f"{part}_{name}" in lines else ""

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from mmda_bench.data.corpus_files import completed, corpus_root
-from mmda_bench.data.ids import id_fault, inside
+from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import ONE_WORD, Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.errors import DataError
@@ -118,8 +118,7 @@ def _fault(row: list[str], lines: dict[str, str]) -> str:
     if row[4] not in MIntRec.card.classes:
         return f"unknown label {row[4]!r}"
     together = "_".join(row[:3])
-    for value in (*row[:3], together):
-        if fault := id_fault(value):
-            return f"{value[:80]!r} cannot be the name of a file: {fault}"
+    if fault := name_fault(*row[:3], together):
+        return fault
     before = lines.get(together)
     return f"a second row of the clip in {before}" if before else ""

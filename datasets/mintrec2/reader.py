@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from mmda_bench.data.corpus_files import completed, corpus_root
-from mmda_bench.data.ids import id_fault, inside
+from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.errors import DataError
@@ -142,6 +142,6 @@ def _fault(cells: list[str], lines: dict[str, str]) -> str:
     if cells[6].lower() not in SERIES:
         return f"unknown series {cells[6]!r}"
     name = f"dia{cells[0]}_utt{cells[1]}"
-    if fault := id_fault(name):
-        return f"{name[:80]!r} cannot be the name of a file: {fault}"
+    if fault := name_fault(name):
+        return fault
     return f"a second row of the clip in {lines[name]}" if name in lines else ""

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from mmda_bench.data.corpus_files import completed, corpus_root, decoded
-from mmda_bench.data.ids import id_fault, inside
+from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.errors import DataError
@@ -142,9 +142,8 @@ def _read(root: Path) -> _Table:
 
 def _fault(row: _Row, lines: dict[str, str]) -> str:
     """What is wrong with a row, or ""."""
-    for name in (row.video, row.clip, row.id):
-        if fault := id_fault(name):
-            return f"{name[:80]!r} cannot be the name of a file: {fault}"
+    if fault := name_fault(row.video, row.clip, row.id):
+        return fault
     if not abs(row.value) <= LARGEST:  # nor is a NaN
         return f"label {row.value:g} is not from −3 to 3"
     return f"a second row of the clip in {lines[row.id]}" if row.id in lines else ""

@@ -4,13 +4,13 @@ import codecs
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmda_bench.dataset import ONE_WORD, Card, Utterance, tally
-from mmda_bench.errors import DataError
+from mmda_bench.errors import ClipError, DataError
 
 ORIGIN = "origin.json"  # left by ``data export``: which corpus was written in this layout
 
@@ -68,6 +68,17 @@ BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+
+def refused(reason: str) -> NoReturn:
+    """Stands for the sound or the pictures of a clip that is known to be broken. Raises :class:`ClipError`."""
+    raise ClipError(reason)
+
+
+def broken_remark(ids: Sequence[str]) -> Iterator[str]:
+    """What ``data verify`` says of the clips of a corpus that are known to be broken; nothing where there are none."""
+    if ids:
+        yield f"{len(ids)} clips are known to be broken and are not used: {', '.join(ids)}"
 
 
 def decoded(path: Path) -> str:

@@ -40,6 +40,18 @@ def id_fault(name: str) -> str:
     return ""
 
 
+def name_fault(*names: str) -> str:
+    """Which of ``names`` cannot be the name of one file, and why; "" where all can.
+
+    >>> name_fault("S05", "a/b")
+    "'a/b' cannot be the name of a file: it contains '/'"
+    """
+    for name in names:
+        if fault := id_fault(name):
+            return f"{name[:80]!r} cannot be the name of a file: {fault}"
+    return ""
+
+
 def inside(folder: Path, name: str, suffix: str = "") -> Path:
     """The path of the file ``name`` + ``suffix`` in ``folder``. Raises :class:`DataError` for a name that leads
     elsewhere.
@@ -47,8 +59,8 @@ def inside(folder: Path, name: str, suffix: str = "") -> Path:
     >>> inside(Path("out"), "u_1", ".wav").as_posix()
     'out/u_1.wav'
     """
-    if fault := id_fault(name):
-        raise DataError(f"{name[:80]!r} cannot be the name of a file: {fault}; {EXPECTED}")
+    if fault := name_fault(name):
+        raise DataError(f"{fault}; {EXPECTED}")
     return folder / f"{name}{suffix}"
 
 
