@@ -9,7 +9,7 @@ import numpy as np
 from mmda_bench.metrics.term_balance import DOMINATES, HARDLY, ratios, verdicts
 from mmda_bench.report.figures.diagnostics import TERM_COLOURS, TERM_STYLES
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import MUTED, RULE, LackingError, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import MUTED, RULE, LackingError, frame_line, head, panels, short, styled
 from mmda_bench.store import Record
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def term_balance(title: str, measured: Mapping[str, Balance]) -> "Figure":
                 _ratio(ax, per_anchor.get(anchor, {}).get(term), number, term)
             if row == 0:
                 ax.set_title(column_title(anchor), loc="left")
-        line[0].set_ylabel(short(method, 20), fontweight="bold")
-        handles = legend_entries(line)
-        line[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
+        frame_line(line, method)
     figure.supxlabel("epoch", fontsize=8.5)
     head(figure, title)
     return figure

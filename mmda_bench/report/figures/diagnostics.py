@@ -8,7 +8,7 @@ import numpy as np
 
 from mmda_bench.dataset import NAMES
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import INK, MUTED, head, legend_entries, panels, short, styled
+from mmda_bench.report.figures.style import INK, MUTED, frame_line, head, panels, short, styled
 from mmda_bench.store import Record, scores_of
 
 if TYPE_CHECKING:
@@ -136,9 +136,7 @@ def loss_curves(title: str, curves: Mapping[str, Mapping[str, Mapping[str, np.nd
             ax.tick_params(labelsize=7, labelbottom=row == len(curves) - 1)
             if row == 0:
                 ax.set_title(column_title(anchor), loc="left")
-        line[0].set_ylabel(short(method, 20), fontweight="bold")
-        handles = legend_entries(line)
-        line[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
+        frame_line(line, method)
     figure.supxlabel("epoch", fontsize=8.5)
     figure.supylabel("mean of a term over the epoch; beyond ±1 the axis is logarithmic", fontsize=8.5)
     head(figure, title)

@@ -180,6 +180,13 @@ def legend_entries(axes: "Sequence[Axes]") -> "dict[str, Artist]":
     return {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
 
 
+def frame_line(axes: "Sequence[Axes]", method: str) -> None:
+    """A line of panels about one method: its name at the left, what the panels label at the right."""
+    axes[0].set_ylabel(short(method, 20), fontweight="bold")
+    handles = legend_entries(axes)
+    axes[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
+
+
 def for_both_themes(svg_text: str) -> str:
     """An SVG of :func:`svg` whose ink and paper follow the reader's light or dark theme when it stands in a page.
 
