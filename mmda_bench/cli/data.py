@@ -40,7 +40,7 @@ data = typer.Typer(
 def export(
     dataset: Corpus,
     out: Annotated[Path | None, place(help="An empty or new folder for the corpus.")] = None,
-    layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), mintrec or iemocap.")] = "folder",
+    layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), or a corpus, such as mintrec.")] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
     task: Annotated[
         Path | None,
