@@ -15,14 +15,18 @@ from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.tables import references, tables
 from mmda_bench.report.load import load_boards, read_predictions
 from mmda_bench.report.rows import Board, Row
-from mmda_bench.report.significance import with_tests
+from mmda_bench.report.significance import Predictions, with_tests
+from mmda_bench.report.suites import with_families
 from mmda_bench.store import Store
 
+TUNED = ("tuned", "regret", "range", "validator", "budget", "study")  # of boards whose settings were searched
 TABLES = (
-    "main", "reference", "external", "ablation", "macro", "published", "interval", "gain", "difference", "pairs",
-    "class", "trust", "cost",
+    "main", "reference", "external", *TUNED, "ablation", "macro", "published", "prior", "domains", "missing",
+    "missing-rate", "told", "corruption", "corruption-error", "interval", "gain", "difference", "pairs", "class",
+    "trust", "cost",
 )  # fmt: skip
-IN_MAIN = ("interval", "difference", "cost")  # their numbers stand in the lines of "main" of the CSV
+# Tables whose numbers stand in the lines of another one of the CSV.
+LINES_OF = {"interval": "main", "difference": "main", "cost": "main", "range": "tuned", "budget": "expected"}
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,28 @@ def choose(
     labels = _labels(names, [board for board, _ in kept])
     predictions = read_predictions(store)
     rows = [[row for label in labels for row in competitors(board) if row.label == label] for board, _ in kept]
+    cut = with_families([restricted(board, here) for (board, _), here in zip(kept, rows, strict=True)])
     most, found = max(map(len, rows), default=0), []
-    for (board, variant), here in zip(kept, rows, strict=True):
-        if len(here) == most:
-            among = with_tests(restricted(board, here), predictions)
-            for table in _named(with_trust(among, predictions), name, here):
-                chosen = _columns(table, columns)
-                found.append(Chosen(among, variant, chosen, tuple(row.label for row in here), tuple(chosen.header[1:])))
+    full = [i for i, here in enumerate(rows) if len(here) == most]
+    tested = [with_trust(with_tests(cut[i], predictions), predictions) for i in full]
+    if name in TUNED:
+        tested = _tuned(tested, store, predictions)
+    for among, i in zip(tested, full, strict=True):
+        for table in _named(among, name, rows[i]):
+            chosen = _columns(table, columns)
+            asked = tuple(row.label for row in rows[i])
+            found.append(Chosen(among, kept[i][1], chosen, asked, tuple(chosen.header[1:])))
     if not found:
         of = f" of {dataset}" if dataset else ""
         raise UsageError(f"--table {name}: no stored result{of} fills it; mmda-bench status says what is stored")
     return found
+
+
+def _tuned(boards: Sequence[Board], store: Store, predictions: Predictions) -> list[Board]:
+    from mmda_bench.report.tuned import with_tuning  # scipy, which other tables do without
+    from mmda_bench.selection.choices import read_choices
+
+    return with_tuning(boards, read_choices(store)[0], store, predictions)
 
 
 def _labels(names: Sequence[str], boards: Sequence[Board]) -> list[str]:
@@ -141,7 +156,7 @@ def lines(found: Sequence[Chosen]) -> list[dict[str, object]]:
 
 
 def _lines(one: Chosen) -> list[dict[str, object]]:
-    name = "main" if one.table.name in IN_MAIN else one.table.name
+    name = LINES_OF.get(one.table.name, one.table.name)
     methods = {row.label for row in one.board.lines}
     columns = {column for column in one.columns if column in one.board.rows[0].scores} if one.board.rows else set()
     return [
@@ -153,7 +168,7 @@ def _lines(one: Chosen) -> list[dict[str, object]]:
 
 def _asked(line: Mapping[str, object], name: str, rows: Sequence[str], methods: Set[str]) -> bool:
     """Whether a line of the CSV belongs to the table ``name``; among ``rows``, if any are named."""
-    if line["table"] == name:
-        return not rows or line["method"] in rows
+    if line["table"] == name or str(line["table"]).partition(":")[0] == name:
+        return not rows or name == "validator" or line["method"] in rows
     outside = line["table"] in ("reference", "external") and line["method"] not in methods
     return name == "main" and outside and line["method"] in rows

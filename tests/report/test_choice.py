@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,3 +95,16 @@ def test_numbers_of_intervals_and_costs_are_those_of_the_main_lines(store):
     (found,) = choice.choose(store, "interval", methods="dann")
     assert [line["table"] for line in choice.lines([found])] == ["main"] * 4
     assert {line["method"] for line in choice.lines([found])} == {"dann"}
+
+
+def test_a_table_over_several_boards_has_the_rows_that_were_asked_for(tmp_path):
+    store, rng = Store(tmp_path), np.random.default_rng(3)
+    for method in ("dt", "dann", "luhp"):
+        for lacking in ("", "L"):
+            plain = make_cell(method, "V", 0)
+            cell = replace(plain, protocol=replace(plain.protocol, missing=lacking))
+            predicted = erring(rng, LABELS, 0.7)
+            store.write(cell, scored_record(cell, LABELS, predicted), make_outputs(LABELS, predicted))
+    (found,) = choice.choose(store, "missing", methods="luhp,dt")
+    assert [row[0].text for row in found.table.rows if "reference" not in row[0].text] == ["LUHP", "DT"]
+    assert {line["method"] for line in choice.lines([found])} == {"luhp", "dt"}

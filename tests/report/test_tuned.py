@@ -20,7 +20,7 @@ from mmda_bench import training
 from mmda_bench.errors import UsageError
 from mmda_bench.features import prepare
 from mmda_bench.protocol import TRIAL, Cell
-from mmda_bench.report import load_boards
+from mmda_bench.report import choice, load_boards
 from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import markdown
 from mmda_bench.report.formats.tables import tables
@@ -258,3 +258,14 @@ def test_settings_that_were_replaced_by_another_choice_leave_the_table(stored, t
 def tried_setting(choice, place):
     one = choice.trials[place]
     return Setting(params=one["params"], rate=one["rates"][0], pretrained_rate=one["rates"][1])
+
+
+def test_a_table_of_a_search_can_be_asked_for_alone(stored):
+    (first, _) = choice.choose(stored, "tuned", methods="dann,dt", columns="A")
+    assert [row[0].text for row in first.table.rows] == ["DANN", "DT"]
+    lines = choice.lines([first])
+    assert {line["table"] for line in lines} == {"tuned:published", "tuned:chosen", "tuned:oracle", "tuned:worst"}
+    assert {line["method"] for line in lines} == {"dann", "dt"}
+    both = choice.choose(stored, "study", methods="dt")
+    numbers = {row[1].text for one in both for row in one.table.rows}
+    assert numbers == {f"{line['mean']:.2f}" for line in choice.lines(both) if line["column"] == "study 0"}

@@ -198,6 +198,8 @@ def _tuning_lines(board: Board) -> Iterator[dict[str, Any]]:
         for table, curve in (("expected", one.expected), ("expected:oracle", one.at_best)):
             for k, value in enumerate(curve, 1):
                 yield {"table": table, **name, "column": f"k={k}", "mean": _rounded(value)}
+        for number, average in enumerate(one.studies):
+            yield {"table": "study", **name, "column": f"study {number}", "mean": _rounded(average)}
     for verdict in board.tuning.verdicts if board.tuning else ():
         found = {**verdict.by_anchor, "all": verdict.overall}
         for column, judgement in found.items():
