@@ -16,8 +16,17 @@ multiprocessing.get_context("forkserver").set_forkserver_preload(["mmda_bench.te
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def registries_as_before_the_file():
+    """Plug-ins that a fixture of a whole file loads are unknown to the next file of this process."""
+    from mmda_bench import registry
+
+    with registry.isolated():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def registries_as_before():
+def registries_as_before(registries_as_before_the_file):
     """Plug-ins of one test are unknown to the next, whatever the order."""
     from mmda_bench import registry
 
