@@ -40,7 +40,7 @@ class ResourceError(MessageError):
 
 
 class RayDiedError(ResourceError):
-    """A part of Ray has died under a sweep; the cells that have ended are stored."""
+    """Ray does not start, or a part of it has died under a sweep; the cells that have ended are stored."""
 
 
 class Remark(UserWarning):

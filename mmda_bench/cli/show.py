@@ -13,6 +13,7 @@ from mmda_bench.cli.options import AsJson, DataRoot, Plugins, Results, load
 from mmda_bench.cli.output import say
 from mmda_bench.dataset import modality
 from mmda_bench.errors import UsageError
+from mmda_bench.machine import others
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store, log
 from mmda_bench.store.record import identity
 from mmda_bench.sweep import heartbeat
@@ -99,7 +100,7 @@ def gone(one: log.Log) -> bool:
     """Whether the process that wrote a log has ended without a word; of another machine that cannot be known."""
     import socket
 
-    return one.host == socket.gethostname() and not heartbeat.exists(one.pid)
+    return one.host == socket.gethostname() and not others.exists(one.pid)
 
 
 def line(one: log.Log, now: float) -> str:

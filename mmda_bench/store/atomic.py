@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmda_bench.machine import locks
+from mmda_bench.machine import locks, others
 
 TEMPORARY = ".tmp-"
 LEFTOVER_S = 24 * 3600
@@ -54,16 +54,19 @@ def write_together(
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-        others = [path for path in fills if path != commit_file]
+        beside = [path for path in fills if path != commit_file]
         with _alone(commit_file.parent) as folder:
+            for draft in commit_file.parent.glob(f"{TEMPORARY}*"):
+                if left(draft):
+                    draft.unlink(missing_ok=True)
             if unless():
                 return False
-            if others or stale:
+            if beside or stale:
                 commit_file.unlink(missing_ok=True)
                 os.fsync(folder)
             for path in stale:
                 path.unlink(missing_ok=True)
-            for path in [*others, commit_file]:
+            for path in [*beside, commit_file]:
                 os.replace(drafts[path], path)
             os.fsync(folder)  # what it lists is on the disk
     finally:
@@ -91,7 +94,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _draft(path: Path) -> Path:
-    return path.with_name(f"{TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    return path.with_name(f"{TEMPORARY}{others.own_name()}-{uuid.uuid4().hex[:8]}")
 
 
 def _to_disk(path: Path) -> None:
@@ -118,5 +121,10 @@ def clear_leftovers(folder: Path) -> None:
     names = ((root, name) for root, folders, files in os.walk(folder) for name in (*folders, *files))
     for path in [Path(root, name) for root, name in names if name.startswith(TEMPORARY)]:
         with contextlib.suppress(OSError):  # it has got its name, its writer has removed it, or it is another user's
-            if "probe" in path.name or time.time() - path.stat().st_mtime > LEFTOVER_S:
+            if "probe" in path.name or left(path) or time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink()
+
+
+def left(draft: Path) -> bool:
+    """Whether the process that wrote a draft is no more. Of one on another machine only time can tell."""
+    return others.gone(draft.name.removeprefix(TEMPORARY).rpartition("-")[0])

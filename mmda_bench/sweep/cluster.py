@@ -4,13 +4,13 @@ import atexit
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,22 @@ from typing import Any
 import ray
 
 import mmda_bench
-from mmda_bench.errors import Remark, ResourceError
+from mmda_bench.errors import RayDiedError, Remark, ResourceError
+from mmda_bench.machine import others
 from mmda_bench.machine.devices import cpu_count, gpu_count
 from mmda_bench.machine.foreign import no_handler_of_ray
 from mmda_bench.machine.process import signals_wait
-from mmda_bench.sweep import heartbeat
+from mmda_bench.sweep import watchdog
 from mmda_bench.sweep.placement import default_jobs, resolved
 from mmda_bench.sweep.worker import THREADS
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
 
 
-SHUT_DOWN_S = 5.0
+SHUT_DOWN_S = 5.0  # where a part has died
+PATIENCE_S = 60.0
+OWNER = "MMDA_BENCH_RAY"  # in the environment of all processes of a Ray of ours: its folder
+_over = threading.Event()  # set when the Ray that this process has started is no more needed
 
 
 TEMPORARY = "mmda-ray-"
@@ -58,7 +62,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     """
     if address is not None:
         start_ray(resolved(address), folder, runtime_env={"env_vars": dict.fromkeys(THREADS, "1")})
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [node["Resources"] for node in watchdog.nodes() if node["Alive"]]
         cpus, gpus = int(sum(node.get("CPU", 0) for node in nodes)), [node.get("GPU", 0.0) for node in nodes]
     else:
         cpus, gpus = cpu_count(), [float(gpu_count()) if gpus_per_cell != 0 else 0.0]
@@ -77,6 +81,7 @@ def connect(folder: Path, *, address: str | None, jobs: int | None, gpus_per_cel
     jobs = slots
     if address is None:
         importable_in_workers()
+        os.environ[OWNER] = str(folder)
         start_ray(
             "local",  # whatever RAY_ADDRESS says
             folder,
@@ -94,43 +99,44 @@ def start_ray(address: str, folder: Path, **options: Any) -> None:
 
     Workers look for libraries in the present folder of this process first: that is then ``folder``, which is empty.
     """
+    init = partial(ray.init, address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
     try:
         with signals_wait(), no_handler_of_ray(), chdir(folder):
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+            if address == "local":
+                _over.clear()
+                watchdog.started(init, _over)
+            else:
+                host, _, port = address.rpartition(":")
+                watchdog.supervised(init, {watchdog.HEAD: (host.strip("[]"), int(port))})
     except Exception as error:  # Ray raises bare ones, too, when a part of it dies
-        if address == "local":
-            where = "does not start"
-            advice = (
-                f"see that there is room in {folder} and that files enough may be open (ulimit -n 4096), "
-                "or run without it: --jobs 0"
-            )
-        else:
-            where, advice = f"cannot be joined at {address}", "see `ray status` on that node"
-            if os.environ.get("RAY_AUTH_MODE") is None:
-                advice += "; a head that asks for a token, as Ray 2.60 starts it, needs: export RAY_AUTH_MODE=token"
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ResourceError(f"Ray {where}: {lines[0]}; {advice}") from error
+        if address == "local":
+            raise RayDiedError(
+                f"Ray does not start: {lines[0]}; see that there is room in {folder} and that files enough may be open "
+                "(ulimit -n 4096), or run without it: --jobs 0"
+            ) from error
+        advice = "see `ray status` on that node"
+        if os.environ.get("RAY_AUTH_MODE") is None:
+            advice += "; a head that asks for a token, as Ray 2.60 starts it, needs: export RAY_AUTH_MODE=token"
+        kind = RayDiedError if isinstance(error, RayDiedError) else ResourceError
+        raise kind(f"Ray cannot be joined at {address}: {lines[0]}; {advice}") from error
 
 
 def shut_down(folder: Path, *, died: bool) -> None:
     """End Ray. ``folder``: where a Ray of our own has its files; ``died``: whether a part of it did. Ray would wait for
-    that: then it is given some time, and what is left of our own is killed."""
-    if not died:
-        ray.shutdown()
-        return
+    that: then it is given little time, and what is left of our own is killed."""
     thread = threading.Thread(target=ray.shutdown, daemon=True)
     thread.start()
-    thread.join(SHUT_DOWN_S)
-    atexit.unregister(ray.shutdown)  # it would wait again
+    thread.join(SHUT_DOWN_S if died else PATIENCE_S)
+    if thread.is_alive():
+        atexit.unregister(ray.shutdown)  # it would wait again
     kill_all(folder)
+    _over.set()
 
 
 def kill_all(folder: Path) -> None:
-    """End the processes that have ``folder`` among their arguments, as all parts of a Ray of ours have."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended, or it is another user's
-            if os.fsencode(folder) in path.read_bytes() and int(path.parent.name) != os.getpid():
-                os.kill(int(path.parent.name), signal.SIGKILL)
+    """End the processes of a Ray of ours: some have ``folder`` among their arguments, the others in the environment."""
+    others.end_all(str(folder), OWNER)
 
 
 @contextmanager
@@ -145,7 +151,7 @@ def temporary_folder() -> Iterator[Path]:
     host = socket.gethostname()
     for left in base.glob(f"{TEMPORARY}*"):
         owner = left.name.removeprefix(TEMPORARY).split("-")[0]
-        if owner.isdecimal() and not heartbeat.exists(int(owner)):
+        if owner.isdecimal() and not others.exists(int(owner)):
             with suppress(OSError):  # another user's, or another sweep removes it too
                 if (left / host).exists():
                     kill_all(left)

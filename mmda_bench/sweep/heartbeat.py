@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mmda_bench.errors import StoreError
+from mmda_bench.machine import others
 from mmda_bench.store import Damaged, write_text
 from mmda_bench.store.faults import parse, unlike
 from mmda_bench.store.values import Count, Expected, Text
@@ -45,14 +46,14 @@ class Sweep:
     left_s: Seconds | None = None
     host: Text = field(default_factory=socket.gethostname)
     pid: Process = field(default_factory=os.getpid)
-    born: Count | None = field(default_factory=lambda: _born(os.getpid()))
+    born: Count | None = field(default_factory=lambda: others.born(os.getpid()))
     started: Seconds = field(default_factory=time.time)
     heard: Seconds = field(default_factory=time.time)
 
     @property
     def alive(self) -> bool:
         if self.host == socket.gethostname():
-            return self.born == _born(self.pid) if self.born is not None else exists(self.pid)
+            return self.born == others.born(self.pid) if self.born is not None else others.exists(self.pid)
         return time.time() - self.heard < SILENCE_S
 
 
@@ -127,33 +128,3 @@ def _told(path: Path) -> Sweep | str:
     if reason := unlike(Sweep, told):
         return reason
     return Sweep(**{name: value for name, value in told.items() if name in names})
-
-
-def exists(pid: int) -> bool:
-    """Whether there is a process of this number on this machine; one that has ended and is not collected is none."""
-    with contextlib.suppress(OSError):
-        return _state(pid)[0] not in "ZX"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _state(pid: int) -> list[str]:
-    """What /proc says of a process after its name: its state first. Raises :class:`OSError`."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _born(pid: int) -> int | None:
-    """When a process started: tells it from a later one with the same number.
-
-    None where there is no /proc, and of a process that has ended and is only not yet collected by its parent.
-    """
-    try:
-        state, *others = _state(pid)
-        return None if state in "ZX" else int(others[18])
-    except (OSError, ValueError, IndexError):
-        return None

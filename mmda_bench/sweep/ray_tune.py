@@ -27,7 +27,7 @@ from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
 from mmda_bench.store.record import Status
 from mmda_bench.sweep.cluster import connect, shut_down, temporary_folder
-from mmda_bench.sweep.watchdog import parts, supervised
+from mmda_bench.sweep.watchdog import Place, lost, parts, supervised
 from mmda_bench.sweep.worker import SpoiltError, Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count
 
@@ -171,6 +171,30 @@ def last_error(trial: Any) -> Exception | None:
         return None
 
 
+def tuner(
+    cells: Sequence[Cell], work: Work, report: Report, folder: Path, *, jobs: int | None, gpus_per_cell: float
+) -> tune.Tuner:
+    """A trial a cell; what Tune writes lies in ``folder``."""
+    return tune.Tuner(
+        tune.with_resources(CellTrainable, partial(resources, gpus_per_cell)),
+        param_space={"cell": tune.grid_search([cell.key() for cell in together(cells, work)]), "work": work},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=jobs,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=str(folder / "tune"),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=1),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[report],
+        ),
+    )
+
+
 def run(
     cells: Sequence[Cell],
     work: Work,
@@ -183,39 +207,18 @@ def run(
 ) -> None:
     """See :func:`mmda_bench.sweep.scheduler.run`."""
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    died = False
+    died, places, report = False, dict[str, Place](), Report(work, on_start, on_result)
     with temporary_folder() as folder, quiet_ray():
         try:
             gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
-            report = Report(work, on_start, on_result)
-            tuner = tune.Tuner(
-                tune.with_resources(CellTrainable, partial(resources, gpus_per_cell)),
-                param_space={"cell": tune.grid_search([cell.key() for cell in together(cells, work)]), "work": work},
-                tune_config=tune.TuneConfig(
-                    max_concurrent_trials=jobs,
-                    reuse_actors=True,
-                    trial_name_creator=lambda trial: trial.trial_id,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name="sweep",
-                    storage_path=str(folder / "tune"),
-                    verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=1),
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                    callbacks=[report],
-                ),
-            )
-            try:
-                supervised(tuner.fit, parts())
-            except RayDiedError:
-                died = True
-                raise
-            except Exception:
-                if report.failure is not None:
-                    raise report.failure from None
-                raise
+            places = parts()
+            supervised(lambda: tuner(cells, work, report, folder, jobs=jobs, gpus_per_cell=gpus_per_cell).fit(), places)
+        except BaseException as error:
+            died = isinstance(error, RayDiedError) or bool(lost(places))
+            if isinstance(error, Exception) and not isinstance(error, RayDiedError) and report.failure is not None:
+                raise report.failure from None
+            raise
         finally:
             with signals_wait():
                 shut_down(folder, died=died)

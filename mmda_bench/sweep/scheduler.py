@@ -24,6 +24,7 @@ RAY_SETTINGS = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": "1000000",  # after 60 s without its head it would end this process
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_worker_niceness": "0",  # 15 by default, so that anything else on the machine starves the cells
+    "SPT_NOENV": "1",  # its processes would write their titles over the environment, by which they are found
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",

@@ -15,10 +15,11 @@ import cheap
 import pytest
 
 from mmda_bench.errors import RayDiedError, Remark, ResourceError
+from mmda_bench.machine import others
 from mmda_bench.machine.process import signals_wait
 from mmda_bench.store import Store
 from mmda_bench.sweep import cluster as cluster_
-from mmda_bench.sweep import heartbeat, placement, scheduler
+from mmda_bench.sweep import placement, scheduler
 
 LIBRARIES = ("random.py", "numpy.py", "torch.py", "json.py", "datasets.py", "ray.py")
 
@@ -26,17 +27,17 @@ LIBRARIES = ("random.py", "numpy.py", "torch.py", "json.py", "datasets.py", "ray
 def dead_process():
     """A process that has ended and that nobody has collected yet."""
     process = subprocess.Popen([sys.executable, "-c", ""])
-    while heartbeat._state(process.pid)[0] != "Z":
+    while others._state(process.pid)[0] != "Z":
         time.sleep(0.01)
     return process
 
 
 def test_a_zombie_is_no_process():
     process = dead_process()
-    assert not heartbeat.exists(process.pid)
+    assert not others.exists(process.pid)
     process.wait()
-    assert not heartbeat.exists(process.pid)
-    assert heartbeat.exists(os.getpid())
+    assert not others.exists(process.pid)
+    assert others.exists(os.getpid())
 
 
 def test_the_folder_of_ray_goes_with_its_dangling_link(tmp_path):

@@ -12,6 +12,7 @@ from hand_made import make_cell, make_record
 
 from mmda_bench.cli import console
 from mmda_bench.cli.progress import Progress
+from mmda_bench.machine import others
 from mmda_bench.store import Store
 from mmda_bench.sweep import heartbeat
 
@@ -68,9 +69,9 @@ def test_a_killed_sweep_whose_parent_has_not_looked_yet_is_dead(sweep):
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     try:
-        assert not heartbeat.exists(process.pid), "a zombie is none"
-        assert not replace(sweep, pid=process.pid, born=heartbeat._born(os.getpid())).alive
-        assert heartbeat._born(process.pid) is None
+        assert not others.exists(process.pid), "a zombie is none"
+        assert not replace(sweep, pid=process.pid, born=others.born(os.getpid())).alive
+        assert others.born(process.pid) is None
     finally:
         process.wait()
 
