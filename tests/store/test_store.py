@@ -4,6 +4,9 @@ import contextlib
 import json
 import os
 import random
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -136,6 +139,22 @@ def test_probing_leaves_nothing_and_clears_what_killed_writers_left(store):
     os.utime(old, (0, 0))
     store.probe()
     assert list(store.runs.iterdir()) == [new], "another run may be writing the new one"
+
+
+def test_what_a_writer_left_that_was_killed_on_this_machine_goes_at_the_next_write(store):
+    cell = make_cell()
+    store.folder(cell).mkdir(parents=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = (f"{socket.gethostname()}-{os.getpid()}", f"{socket.gethostname()}-{ended.pid}", f"elsewhere-{ended.pid}")
+    alive, dead, elsewhere = (store.folder(cell) / f".tmp-{name}-0a1b2c3d" for name in names)
+    for path in (alive, dead, elsewhere):
+        path.write_text("half")
+    store.write(cell, make_record(cell, 0.5), None)
+    assert sorted(store.folder(cell).glob(".tmp-*")) == sorted([alive, elsewhere])
+    dead.write_text("half")
+    store.probe()
+    assert sorted(store.folder(cell).glob(".tmp-*")) == sorted([alive, elsewhere])
 
 
 def test_probing_lets_alone_what_another_user_left(store, monkeypatch):

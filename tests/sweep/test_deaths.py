@@ -49,16 +49,22 @@ def test_the_folder_of_ray_goes_with_its_dangling_link(tmp_path):
     assert not folder.exists()
 
 
-def test_what_has_the_folder_of_a_dead_sweep_among_its_arguments_is_ended(tmp_path):
-    ours, other = (
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"--temp={path}"])
-        for path in (tmp_path / "ray-1", tmp_path / "other")
-    )
-    cluster_.kill_all(tmp_path / "ray-1")
-    assert ours.wait(10) == -signal.SIGKILL
-    assert other.poll() is None
-    other.kill()
-    other.wait()
+def test_what_has_the_folder_of_a_dead_sweep_among_its_arguments_or_as_its_owner_is_ended(tmp_path):
+    """Agents and workers of Ray write a title over their arguments."""
+    sleep, folder = [sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "ray-1"
+    named, owned, other, unrelated = (
+        subprocess.Popen([*sleep, f"--temp={path}"], env=os.environ | variables)
+        for path, variables in (
+            (folder, {}), ("", {cluster_.OWNER: str(folder)}), (tmp_path / "other", {cluster_.OWNER: f"{folder}0"}),
+            ("", {"PWD": str(folder)}),
+        )
+    )  # fmt: skip
+    cluster_.kill_all(folder)
+    assert [one.wait(10) for one in (named, owned)] == [-signal.SIGKILL] * 2
+    assert [one.poll() for one in (other, unrelated)] == [None, None]
+    for one in (other, unrelated):
+        one.kill()
+        one.wait()
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def test_whatever_ray_raises_when_it_starts_is_a_message(monkeypatch, tmp_path, 
         raise error
 
     monkeypatch.setattr(cluster_.ray, "init", init)
-    with pytest.raises(ResourceError, match=r"Ray does not start: .*; see that there is room .*\(ulimit -n .*--jobs 0"):
+    with pytest.raises(RayDiedError, match=r"Ray does not start: .*; see that there is room .*\(ulimit -n .*--jobs 0"):
         cluster_.start_ray("local", tmp_path, _temp_dir=str(tmp_path))
     assert told == ["now"]
 
@@ -101,8 +107,8 @@ def test_a_head_that_asks_for_a_token_is_told_how(monkeypatch, tmp_path):
 
     monkeypatch.setattr(cluster_.ray, "init", init)
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    with pytest.raises(ResourceError, match=r"cannot be joined at 10.0.0.1:6379.*export RAY_AUTH_MODE=token"):
-        cluster_.start_ray("10.0.0.1:6379", tmp_path)
+    with pytest.raises(ResourceError, match=r"cannot be joined at 127.0.0.1:1.*export RAY_AUTH_MODE=token"):
+        cluster_.start_ray("127.0.0.1:1", tmp_path)
 
 
 def test_auto_is_what_ray_start_has_started_here_and_no_sweep_of_somebody(monkeypatch, tmp_path):
@@ -122,7 +128,7 @@ def test_gpus_that_processors_limit_are_said(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(cluster_, "start_ray", lambda address, folder, **_: asked.append(address))
     node = {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 8.0}}
-    monkeypatch.setattr(cluster_.ray, "nodes", lambda: [node])
+    monkeypatch.setattr(cluster_.watchdog, "nodes", lambda: [node])
     with pytest.warns(Remark, match=r"the GPUs hold 8 cells, .* the cluster has 2: 2 cells at once"):
         cluster_.connect(tmp_path, address="10.0.0.1:6379", jobs=None, gpus_per_cell=None)
     assert asked == ["10.0.0.1:6379"]
@@ -156,10 +162,35 @@ def test_a_part_that_ceases_to_answer_ends_the_wait(watchdog):
     stuck.set()
 
 
+def test_a_start_that_waits_for_what_has_died_is_given_up(watchdog, tmp_path, monkeypatch):
+    raylet, over, stuck = tmp_path / "raylet", threading.Event(), threading.Event()
+    raylet.symlink_to("/bin/sleep")
+    monkeypatch.setattr(watchdog, "GRACE_S", 0.1)
+
+    def start():
+        subprocess.Popen([raylet, "0.3"])
+        stuck.wait()
+
+    with pytest.raises(RayDiedError, match=r"the node of this process \(raylet\) of Ray has died"):
+        watchdog.started(start, over)
+    stuck.set()
+    over.set()
+
+
+def test_what_is_started_lives_as_long_as_it_is_wanted(watchdog):
+    """The kernel ends the processes of Ray with the thread that has started them."""
+    over, before = threading.Event(), threading.enumerate()
+    watchdog.started(lambda: None, over)
+    (thread,) = (one for one in threading.enumerate() if one not in before)
+    over.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_work_that_ends_or_fails_does_so_at_once(watchdog):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         places = {"the head": listening.getsockname()}
-        watchdog.supervised(lambda: None, places)
+        assert watchdog.supervised(lambda: 7, places) == 7
         with pytest.raises(ZeroDivisionError):
             watchdog.supervised(lambda: 1 // 0, places)
     with pytest.raises(RayDiedError):

@@ -1,8 +1,9 @@
 """A plug-in whose cells sleep and leave outputs of true size, and a sweep of them that ends as the command line does.
 
-``standin.py RESULTS JOBS CELLS SECONDS``: the message of an error and its exit code, or 0.
+``standin.py RESULTS JOBS CELLS SECONDS [ADDRESS]``: the message of an error and its exit code, or 0.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mmda_bench.cli import console
 from mmda_bench.cli.signals import termination_interrupts
-from mmda_bench.errors import MessageError
+from mmda_bench.errors import MessageError, RayDiedError
 from mmda_bench.metrics import scores
 from mmda_bench.protocol import Cell, Protocol, name_hash
 from mmda_bench.registry import register_method
@@ -75,10 +77,14 @@ def main() -> int:
             store.probe()
             scheduler.run(
                 store.missing(cells(count, seconds)), store=store, root=None, cache=results / "cache", jobs=jobs,
-                gpus_per_cell=0, plugins=[__file__], runner=RUNNER,
+                gpus_per_cell=0, plugins=[__file__], runner=RUNNER, address=(sys.argv[5:] or [None])[0],
             )  # fmt: skip
     except KeyboardInterrupt:
         return 130
+    except RayDiedError as error:
+        stored = count - len(store.missing(cells(count, seconds)))
+        print(f"mmda-bench: {console.after_death(str(error), stored, count)}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
     except MessageError as error:
         print(f"mmda-bench: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,6 +1,7 @@
 """The long runs of this folder, as short as they still say something."""
 
 import shutil
+import subprocess
 import time
 
 import numpy as np
@@ -13,9 +14,9 @@ from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import tally
 from mmda_bench.errors import MessageError
 from mmda_bench.registry import DATASETS
-from mmda_bench.store import weighted_f1
+from mmda_bench.store import Store
 from mmda_bench.store.arrays import disagreement
-from tests.system import fuzz, inputs, kills, scale, standin, trees
+from tests.system import fuzz, inputs, kills, scale, standin, trees, victims
 
 REFUSED_WHOLE = {"old.pth", "a.yaml"}  # these bring code
 
@@ -107,32 +108,68 @@ def test_parts_of_a_sweep_are_told_by_what_they_run(monkeypatch):
         1: "python standin.py",
         2: "/x/ray/core/src/ray/raylet/raylet --a",
         3: "/x/gcs_server --b",
-        4: "ray::IDLE",
+        4: "ray::ResourceTrainable.train",
+        5: "ray::IDLE",
+        6: "python -c from multiprocessing.forkserver import main; main()",
+        7: "python -c from multiprocessing.forkserver import main; main()",
     }
     monkeypatch.setattr(kills, "processes", lambda tag: running)
-    assert kills.parts_of("x", 1) == {"driver": [1], "raylet": [2], "gcs": [3], "worker": [4]}
+    monkeypatch.setattr(kills.victims, "children", lambda of: {7} if of == 6 else set())
+    found = {"driver": [1], "raylet": [2], "gcs": [3], "worker": [4], "server": [6], "forked": [7]}
+    assert kills.parts_of("x", 1) == found
 
 
-def test_a_stand_in_has_the_scores_that_a_record_of_it_has(tmp_path):
-    sweep = kills.standins(tmp_path, fuzz.random.Random(0))
-    (cell, *_), store = standin.cells(12, float(sweep.command[-1])), sweep.store
-    outcome = standin.run_cell(cell, root=None, cache=tmp_path)
-    store.write(cell, outcome.record, outcome.outputs)
-    assert weighted_f1(store.read(cell)) == sweep.expected[cell.hash]
-    assert disagreement(store.read(cell), store.predictions(store.read(cell))) == ""
+def test_the_worker_that_writes_is_told_by_its_draft(tmp_path):
+    sweep = kills.Sweep(["none"], tmp_path, {})
+    folder = sweep.store.runs / "none" / "A" / "standin" / "seed0-0a1b2c3d4e"
+    folder.mkdir(parents=True)
+    look = kills.moment_of("worker", "writing", sweep, "x", 1)
+    assert look() == []
+    (folder / ".tmp-a-host-77-0a1b2c3d").touch()
+    assert look() == [77]
+
+
+def test_the_essence_of_a_cell_is_that_of_any_run_of_it_and_of_no_other(tmp_path):
+    (cell, another), store = standin.cells(2, 0.0), Store(tmp_path)
+    found = []
+    for _ in range(2):
+        for one in (cell, another):
+            outcome = standin.run_cell(one, root=None, cache=tmp_path)
+            outcome.record["times"] = {"train_s": float(len(found)), "total_s": 1.0}
+            store.write(one, outcome.record, outcome.outputs, replace=True)
+            assert disagreement(store.read(one), store.predictions(store.read(one))) == ""
+            found.append(victims.essence(store, store.read(one)))
+    assert found[:2] == found[2:]
+    assert len(set(found)) == 2
+    np.savez(
+        store.folder(cell) / "outputs.npz",
+        **{name: array + 1 for name, array in outcome.outputs.items() if "z_" in name},
+    )
+    assert victims.essence(store, store.read(cell)) != found[0]
+
+
+def test_a_command_that_fails_must_say_what_is_stored_and_how_to_go_on(tmp_path):
+    sweep = kills.Sweep(["x"], tmp_path, {"a": "", "b": ""})
+    said = "mmda-bench: Ray died; {} of 2 cells stored. The same command runs the others:\n  mmda-bench run\n"
+    for text, fine in ((said.format(0), True), (said.format(1), False), ("RaySystemError", False), (said * 2, False)):
+        (tmp_path / "output").write_text(text)
+        faults: dict[str, str] = {}
+        kills._await(subprocess.Popen(["false"]), sweep, faults, killed=False, moment="cells")
+        assert ("wordless" not in faults) == fine
 
 
 def test_what_did_not_hold_is_counted_and_told():
     tally = kills.Tally()
     tally.add("0/1", {"lost": "a record", "hung": "for long"})
-    tally.add("0/2", {})
-    assert "| raylet | 2 | 1 | 1 | 0 | 1 | 0 | 0 |" in kills.table({"raylet": tally})
+    tally.add("0/2", {}, real=True)
+    assert "| raylet in cells | 2 | 1 | 1 | 1 | 0 | 1 | 0 | 0 |" in kills.table({"raylet:cells": tally})
     assert tally.remarks == ["0/1: lost: a record", "0/1: hung: for long"]
 
 
 @pytest.mark.deep
 @pytest.mark.system
-def test_a_sweep_whose_driver_is_killed_loses_nothing(tmp_path):
-    tallies = kills.run(1, seed=3, folder=tmp_path, real=0, parts=("driver",))
-    assert tallies["driver"].remarks == []
-    assert tallies["driver"].counts["tried"] == 1
+@pytest.mark.parametrize("kind", ["driver:writing", "raylet:start"])
+def test_a_sweep_whose_part_is_killed_loses_nothing(kind, tmp_path):
+    tallies = kills.run(1, seed=3, folder=tmp_path, kinds=(kind,))
+    assert tallies[kind].remarks == []
+    assert tallies[kind].counts["tried"] == 1
