@@ -100,11 +100,14 @@ def drafts(sweep: Sweep) -> list[str]:
 
 
 def moment_of(part: str, moment: str, sweep: Sweep, tag: str, driver: int) -> Callable[[], list[int]]:
-    """Gives the processes to be killed as soon as the moment has come, until then none."""
+    """Gives the processes to be killed as soon as the moment has come, until then none. ``part``: or the number of the
+    raylet of a node; ``tag``: of what Ray has started."""
 
     def there(*names: str) -> list[int]:
         found = parts_of(tag, driver)
-        return found.get(part, []) if all(name in found for name in names) else []
+        if not all(name in found for name in names):
+            return []
+        return sorted({int(part), *victims.children(int(part))}) if part.isdecimal() else found.get(part, [])
 
     def start() -> list[int]:
         return there("gcs")
@@ -126,19 +129,16 @@ def moment_of(part: str, moment: str, sweep: Sweep, tag: str, driver: int) -> Ca
     return {"start": start, "preparation": preparation, "cells": cells, "writing": writing}[moment]
 
 
-def attempt(sweep: Sweep, part: str, moment: str, rng: random.Random, tag: str, node: int = 0) -> dict[str, str] | None:
-    """Kill ``part``, or the second node of the cluster of the sweep, whose raylet is ``node``; what did not hold. None
-    where the moment did not come."""
+def attempt(sweep: Sweep, part: str, moment: str, rng: random.Random, tag: str, ray_tag: str) -> dict[str, str] | None:
+    """Kill ``part``, or the node whose raylet has this number; what did not hold. None where the moment did not come."""
     faults: dict[str, str] = {}
     process = sweep.start(tag)
-    targets = _await_moment(process, moment_of(part, moment, sweep, tag, process.pid), moment, rng)
-    if node and process.poll() is None:
-        targets = sorted({node, *victims.children(node)})
+    targets = _await_moment(process, moment_of(part, moment, sweep, ray_tag, process.pid), moment, rng)
     if not targets or process.poll() is not None:
         process.wait()
         return None
     before = sweep.records()
-    for number in targets if node else [rng.choice(targets)]:
+    for number in targets if part.isdecimal() else [rng.choice(targets)]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
     drivers = [process.pid]
@@ -226,15 +226,15 @@ def one(kind: str, number: int, rng: random.Random, place: Path, shared: Path) -
     real = moment == "preparation" or (moment == "cells" and number // len(KINDS) % 2 == 0)
     tag, outer = uuid.uuid4().hex, uuid.uuid4().hex
     with contextlib.ExitStack() as stack:
-        address, raylet = "", 0
+        address = ""
         if part == "node":
-            address, raylet = stack.enter_context(victims.cluster(place / "cluster", outer))
+            address, part = stack.enter_context(victims.cluster(place / "cluster", outer))
         if real:
             sweep = victims.real_cells(place, shared, address=address, prepared=moment != "preparation")
         else:
             sweep = victims.standins(place, shared, address=address)
         try:
-            faults = attempt(sweep, part, moment, rng, tag, node=raylet)
+            faults = attempt(sweep, part, moment, rng, tag, outer if address else tag)
         finally:
             for left in processes(tag):
                 with contextlib.suppress(ProcessLookupError):

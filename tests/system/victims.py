@@ -110,8 +110,8 @@ def real_cells(folder: Path, shared: Path, *, address: str = "", prepared: bool)
 
 
 @contextlib.contextmanager
-def cluster(temporary: Path, tag: str) -> Iterator[tuple[str, int]]:
-    """The address of a cluster of two nodes of one processor each, and the raylet of the second."""
+def cluster(temporary: Path, tag: str) -> Iterator[tuple[str, str]]:
+    """The address of a cluster of two nodes of one processor each, and the number of the raylet of the second."""
     temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, __file__], env=environment(temporary, tag), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -121,7 +121,7 @@ def cluster(temporary: Path, tag: str) -> Iterator[tuple[str, int]]:
     assert process.stdout is not None
     try:
         address, raylet = process.stdout.readline().split()
-        yield address, int(raylet)
+        yield address, raylet
     finally:
         process.stdin.close()
         process.wait(60)
