@@ -130,7 +130,7 @@ def moment_of(part: str, moment: str, sweep: Sweep, tag: str, driver: int) -> Ca
 
 
 def attempt(sweep: Sweep, part: str, moment: str, rng: random.Random, tag: str, ray_tag: str) -> dict[str, str] | None:
-    """Kill ``part``, or the node whose raylet has this number; what did not hold. None where the moment did not come."""
+    """Kill ``part``, or a node by the number of its raylet; what did not hold. None where the moment did not come."""
     faults: dict[str, str] = {}
     process = sweep.start(tag)
     targets = _await_moment(process, moment_of(part, moment, sweep, ray_tag, process.pid), moment, rng)
