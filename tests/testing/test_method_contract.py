@@ -10,19 +10,23 @@ import torch
 from mmda_bench import registry
 from mmda_bench.errors import UsageError
 from mmda_bench.machine.as_before import PutBackWarning
+from mmda_bench.machine.pool import process_pool
 from mmda_bench.registry import METHODS, load_plugin
-from mmda_bench.testing.method_contract import CHECKS, check_method
+from mmda_bench.testing.checks import run_check
+from mmda_bench.testing.method_contract import CHECKS, check_method, rehearsed
+from mmda_bench.testing.process_contract import LEFT, USED, check_left, one_thread
 from mmda_bench.testing.scaffold import new_method
 
 ROOT = Path(__file__).resolve().parents[2]
-Planter = Callable[[str], dict[str, str]]
+Planter = Callable[[str], str]
+Finder = Callable[[str, str], str]
 
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Planter:
-    """Register a method whose class body is given; return the titles and details of the checks that it fails."""
+    """Register a method whose class body is given; return its name."""
 
-    def write(body: str, name: str = "planted") -> dict[str, str]:
+    def write(body: str) -> str:
         lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
         path = tmp_path / "planted.py"
         path.write_text(
@@ -30,12 +34,30 @@ def plant(tmp_path: Path) -> Planter:
             "from mmda_bench import Choice, LogUniform, Method, Uniform, register_method\n"
             "from mmda_bench.functional import domain_loss, grad_reverse\n"
             "from mmda_bench.modules import Discriminator\n\n\n"
-            f'@register_method("{name}", title="Planted", paper="none")\nclass Planted(Method):\n{lines}\n'
+            f'@register_method("planted", title="Planted", paper="none")\nclass Planted(Method):\n{lines}\n'
         )
         load_plugin(path)
-        return {check.title: check.detail for check in check_method(name) if not check.passed}
+        return "planted"
 
     return write
+
+
+@pytest.fixture
+def fault(plant: Planter) -> Finder:
+    """What the one check whose title has a word finds wrong with a planted method; no other check is run."""
+
+    def find(body: str, word: str) -> str:
+        ((title, check),) = [(title, check) for title, check in CHECKS.items() if word in title]
+        found = run_check(title, check, METHODS.entry(plant(body)))
+        assert not found.passed
+        return found.detail
+
+    return find
+
+
+def failures(name: str) -> dict[str, str]:
+    """Titles and details of the checks that a method fails."""
+    return {check.title: check.detail for check in check_method(name) if not check.passed}
 
 
 HONEST = """
@@ -51,6 +73,7 @@ def loss(self, source, target, progress):
 """
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", METHODS.names())
 def test_every_built_in_method_keeps_the_contract(name: str) -> None:
     report = check_method(name)
@@ -58,14 +81,34 @@ def test_every_built_in_method_keeps_the_contract(name: str) -> None:
     assert [(check.title, check.detail) for check in report if not check.passed] == []
 
 
-def test_an_honest_plugin_passes(plant: Planter) -> None:
-    assert plant(HONEST.format(line="pass")) == {}
+@pytest.mark.parametrize("name", METHODS.names())
+def test_every_built_in_method_keeps_what_is_checked_in_one_process(name: str) -> None:
+    entry, others = (
+        METHODS.entry(name),
+        {LEFT, USED, next(title for title in CHECKS if title.startswith("terms beside"))},
+    )
+    report = [run_check(title, check, entry) for title, check in CHECKS.items() if title not in others]
+    assert [(check.title, check.detail) for check in report if not check.passed] == []
 
 
-def only(failures: dict[str, str], word: str) -> str:
-    """The detail of the one failed check whose title has ``word``; others may fail along with it."""
-    (detail,) = [detail for title, detail in failures.items() if word in title]
-    return detail
+def test_built_in_methods_leave_the_process_as_it_was_and_keep_nothing_in_it() -> None:
+    """As the two checks of this do, here for all methods in one used process and one fresh one."""
+    check_left(METHODS.entry("dt"), lambda: [rehearsed(name, 1) for name in METHODS.names()])
+    with process_pool(1) as pool:
+        fresh = [pool.submit(one_thread, rehearsed, name, 2) for name in METHODS.names()]
+        for name, there in zip(METHODS.names(), fresh, strict=True):
+            assert one_thread(rehearsed, name, 2) == there.result(), name
+
+
+def test_an_honest_plugin_passes_and_the_random_state_is_left_alone(plant: Planter) -> None:
+    name = plant(HONEST.format(line="pass"))
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    report = check_method(name)
+    assert torch.equal(torch.rand(3), expected)
+    assert [check.title for check in report] == list(CHECKS)
+    assert [(check.title, check.detail) for check in report if not check.passed] == []
 
 
 def loss(line: str) -> str:
@@ -85,58 +128,53 @@ def loss(line: str) -> str:
         ("{'a': z.mean() + self.nothing}", "AttributeError.*planted.py, line"),
     ],
 )
-def test_terms_must_be_finite_named_scalars(plant: Planter, line: str, words: str) -> None:
-    assert re.search(words, only(plant(loss(line)), "finite scalar terms"))
+def test_terms_must_be_finite_named_scalars(fault: Finder, line: str, words: str) -> None:
+    assert re.search(words, fault(loss(line), "finite scalar terms"))
 
 
-def test_a_method_that_ends_the_program_fails(plant: Planter) -> None:
-    failures = plant(HONEST.format(line="raise SystemExit(0)"))
-    assert failures
-    assert any("SystemExit: 0 (planted.py, line" in detail for detail in failures.values())
+def test_a_method_that_ends_the_program_fails(fault: Finder) -> None:
+    assert "SystemExit: 0 (planted.py, line" in fault(HONEST.format(line="raise SystemExit(0)"), "finite scalar terms")
 
 
-def test_a_detached_loss_is_found(plant: Planter) -> None:
-    failures = plant(HONEST.format(line="pass").replace('x.z["joint"]', 'x.z["joint"].detach()'))
-    assert "detached by mistake" in only(failures, "gradients reach")
+def test_a_detached_loss_is_found(fault: Finder) -> None:
+    body = HONEST.format(line="pass").replace('x.z["joint"]', 'x.z["joint"].detach()')
+    assert "detached by mistake" in fault(body, "gradients reach")
 
 
-def test_a_parameter_that_nothing_trains_is_named(plant: Planter) -> None:
-    failures = plant(
-        HONEST.format(line="pass").replace("self.weight = weight", "self.idle = nn.Linear(2, 2)\n    self.weight = 1.0")
-    )
-    assert "idle.weight, idle.bias" in only(failures, "own parameters")
+def test_a_parameter_that_nothing_trains_is_named(fault: Finder) -> None:
+    idle = "self.idle = nn.Linear(2, 2)\n    self.weight = 1.0"
+    body = HONEST.format(line="pass").replace("self.weight = weight", idle)
+    assert "idle.weight, idle.bias" in fault(body, "own parameters are trained")
 
 
-def test_touching_the_logits_against_the_declaration_is_found(plant: Planter) -> None:
-    failures = plant("logits_untouched = True\n" + loss("{'a': z.mean() + target.logits['joint'].square().mean()}"))
-    assert "detach the predictions" in only(failures, "logits untouched")
+def test_touching_the_logits_against_the_declaration_is_found(fault: Finder) -> None:
+    body = "logits_untouched = True\n" + loss("{'a': z.mean() + target.logits['joint'].square().mean()}")
+    assert "detach the predictions" in fault(body, "logits untouched")
 
 
 @pytest.mark.parametrize("line", ["target.labels", "getattr(target, 'labels', None)", "hasattr(target, 'y')"])
-def test_asking_for_target_labels_is_found(plant: Planter, line: str) -> None:
-    detail = only(plant(HONEST.format(line=line)), "target label")
+def test_asking_for_target_labels_is_found(fault: Finder, line: str) -> None:
+    detail = fault(HONEST.format(line=line), "target label")
     assert "labels" in detail or "for y;" in detail
 
 
-def test_changing_the_batch_is_found(plant: Planter) -> None:
-    failures = plant(HONEST.format(line="source.z['A'].detach().mul_(2.0)"))
-    assert "in place" in only(failures, "left as it was")
+def test_changing_the_batch_is_found(fault: Finder) -> None:
+    assert "in place" in fault(HONEST.format(line="source.z['A'].detach().mul_(2.0)"), "batch is left as it was")
 
 
-def test_hidden_randomness_is_found(plant: Planter) -> None:
-    failures = plant(loss("{'a': z.mean() * np.random.default_rng().uniform(1, 2)}"))
-    assert "ctx.generator" in only(failures, "one seed")
+def test_hidden_randomness_is_found(fault: Finder) -> None:
+    assert "ctx.generator" in fault(loss("{'a': z.mean() * np.random.default_rng().uniform(1, 2)}"), "one seed")
 
 
-def test_memory_outside_buffers_is_found(plant: Planter) -> None:
+def test_memory_outside_buffers_is_found(fault: Finder) -> None:
     body = HONEST.format(line="self.calls = getattr(self, 'calls', 0) + 1").replace("self.weight * ", "self.calls * ")
-    assert "buffers" in only(plant(body), "state_dict")
+    assert "buffers" in fault(body, "state_dict")
 
 
-def test_what_is_kept_on_the_class_is_found(plant: Planter) -> None:
+def test_what_is_kept_on_the_class_is_found(fault: Finder) -> None:
     line = "centre = self.kept.setdefault(source.z['joint'].shape, source.z['joint'].detach())"
     body = HONEST.format(line=line).replace("self.weight * ", "(centre - source.z['joint']).mean() + ")
-    assert "keep nothing in class attributes" in only(plant("kept = {}\n" + body), "a used process")
+    assert "keep nothing in class attributes" in fault("kept = {}\n" + body, "a used process")
 
 
 @pytest.mark.parametrize(
@@ -147,35 +185,35 @@ def test_what_is_kept_on_the_class_is_found(plant: Planter) -> None:
         ("torch.nn.functional.gelu = torch.nn.functional.relu", "torch.nn.functional.gelu"),
     ],
 )
-def test_what_a_method_changes_in_the_process_is_found(plant: Planter, line: str, name: str) -> None:
-    assert f"it changes {name}" in only(plant(HONEST.format(line=line)), "leaves the process")
+def test_what_a_method_changes_in_the_process_is_found(fault: Finder, line: str, name: str) -> None:
+    assert f"it changes {name}" in fault(HONEST.format(line=line), "leaves the process")
 
 
 def test_what_a_plug_in_changes_when_it_is_loaded_is_found(plant: Planter) -> None:
     with pytest.warns(PutBackWarning):
-        failures = plant("torch.set_default_dtype(torch.float64)\n" + HONEST.format(line="pass"))
-    assert "the default dtype" in only(failures, "leaves the process")
-    assert len(failures) == 1, "the other checks ran in a process as it should be"
+        name = plant("torch.set_default_dtype(torch.float64)\n" + HONEST.format(line="pass"))
+    found = failures(name)
+    assert list(found) == [LEFT], "the other checks ran in a process as it should be"
+    assert "the default dtype" in found[LEFT]
 
 
-def test_a_fixed_number_of_classes_is_found(plant: Planter) -> None:
-    failures = plant(loss("{'a': z.mean() * target.logits['joint'][:, 2].mean()}"))
-    assert "with classes 2" in only(failures, "few and many classes")
+def test_a_fixed_number_of_classes_is_found(fault: Finder) -> None:
+    body = loss("{'a': z.mean() * target.logits['joint'][:, 2].mean()}")
+    assert "with classes 2" in fault(body, "few and many classes")
 
 
-def test_a_logarithm_of_zero_is_found(plant: Planter) -> None:
-    failures = plant(loss("{'a': z.mean() * target.logits['joint'].softmax(1).log().mean()}"))
-    assert "with confident predictions" in only(failures, "degenerate")
+def test_a_logarithm_of_zero_is_found(fault: Finder) -> None:
+    body = loss("{'a': z.mean() * target.logits['joint'].softmax(1).log().mean()}")
+    assert "with confident predictions" in fault(body, "degenerate")
 
 
-def test_a_root_at_zero_is_found_in_the_gradient(plant: Planter) -> None:
-    failures = plant(loss("{'a': (z[0] - z[1]).square().sum().sqrt()}"))
-    assert "guard divisions, roots" in only(failures, "degenerate")
+def test_a_root_at_zero_is_found_in_the_gradient(fault: Finder) -> None:
+    assert "guard divisions, roots" in fault(loss("{'a': (z[0] - z[1]).square().sum().sqrt()}"), "degenerate")
 
 
-def test_predictions_must_be_probabilities(plant: Planter) -> None:
-    failures = plant("def predict(self, logits):\n    return logits['joint']\n" + HONEST.format(line="pass"))
-    assert "softmax missing" in only(failures, "predict")
+def test_predictions_must_be_probabilities(fault: Finder) -> None:
+    body = "def predict(self, logits):\n    return logits['joint']\n" + HONEST.format(line="pass")
+    assert "softmax missing" in fault(body, "predict gives")
 
 
 @pytest.mark.parametrize(
@@ -189,22 +227,20 @@ def test_predictions_must_be_probabilities(plant: Planter) -> None:
         ("{f'p{i}': Uniform(0, 1) for i in range(6)}", "6 ranges; at most 5"),
     ],
 )
-def test_search_spaces_are_checked(plant: Planter, space: str, words: str) -> None:
-    assert re.search(words, only(plant(f"search_space = {space}\n" + HONEST.format(line="pass")), "search space"))
+def test_search_spaces_are_checked(fault: Finder, space: str, words: str) -> None:
+    assert re.search(words, fault(f"search_space = {space}\n" + HONEST.format(line="pass"), "search space"))
 
 
 def test_what_cannot_be_built_ends_the_report(plant: Planter) -> None:
-    failures = plant(
-        "def __init__(self, ctx, *, weight: float = 1.0):\n    super().__init__(ctx)\n    raise KeyError('x')"
-    )
-    assert list(failures) == ["builds with its defaults"]
-    assert "KeyError: 'x' (planted.py, line" in failures["builds with its defaults"]
-    assert len(check_method("planted")) == 1
+    init = "def __init__(self, ctx, *, weight: float = 1.0):\n    super().__init__(ctx)\n    raise KeyError('x')"
+    (report,) = check_method(plant(init))
+    assert (report.title, report.passed) == ("builds with its defaults", False)
+    assert "KeyError: 'x' (planted.py, line" in report.detail
 
 
-def test_a_component_that_cannot_be_off_is_found(plant: Planter) -> None:
-    failures = plant("components = ('part',)\n" + HONEST.format(line="assert 'part' in self.ctx.components"))
-    assert "with part off" in only(failures, "components")
+def test_a_component_that_cannot_be_off_is_found(fault: Finder) -> None:
+    body = "components = ('part',)\n" + HONEST.format(line="assert 'part' in self.ctx.components")
+    assert "with part off" in fault(body, "components")
 
 
 def test_unknown_names_are_refused_with_a_suggestion() -> None:
@@ -212,19 +248,10 @@ def test_unknown_names_are_refused_with_a_suggestion() -> None:
         check_method("danns")
 
 
-def test_checking_leaves_the_random_state_alone() -> None:
-    torch.manual_seed(4)
-    expected = torch.rand(3)
-    torch.manual_seed(4)
-    check_method("dt")
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_a_new_method_passes_as_it_is(tmp_path: Path) -> None:
+def test_a_new_method_has_a_range_and_is_short(tmp_path: Path) -> None:
     paths = new_method("my-method", tmp_path / "plugins")
     assert [path.name for path in paths] == ["my_method.py", "test_my_method.py"]
     load_plugin(paths[0])
-    assert all(check.passed for check in check_method("my-method"))
     assert METHODS.entry("my-method").search_space == {"weight": registry.LogUniform(0.1, 10.0)}
     assert len(paths[0].read_text().splitlines()) <= 40
 
