@@ -22,7 +22,7 @@ def patched(*arguments, **named):
     raise AssertionError("nobody is to call this any more")
 
 
-CHANGES = {
+SETTINGS = {
     "default dtype": lambda: torch.set_default_dtype(torch.float64),
     "default device": lambda: torch.set_default_device("meta"),
     "set_grad_enabled": lambda: torch.set_grad_enabled(False),
@@ -40,28 +40,48 @@ CHANGES = {
     "environment": lambda: os.environ.update(MMDA_BENCH_EXAMPLE="1"),
     "sys.path": lambda: sys.path.insert(0, "/nowhere"),
     "recursion": lambda: sys.setrecursionlimit(5000),
-    "function of torch": lambda: setattr(F, "cross_entropy", patched),
-    "method of torch": lambda: setattr(nn.Linear, "forward", patched),
-    "new method of torch": lambda: setattr(torch.Tensor, "wasserstein", patched),
-    "state on a class of torch": lambda: setattr(nn.Linear, "prototypes", {}),
-    "hook of torch": lambda: nn.modules.module.register_module_forward_hook(patched),
-    "function of numpy": lambda: setattr(np, "mean", patched),
-    "function of Python": lambda: setattr(random, "shuffle", patched),
-    "function of ours": lambda: setattr(functional, "domain_loss", patched),
-    "constant of ours": lambda: setattr(trainer, "EVALUATION_BATCH", 7),
+}
+REPLACED = {
+    "torch.nn.functional.cross_entropy": lambda: setattr(F, "cross_entropy", patched),
+    "torch.nn.modules.linear.Linear.forward": lambda: setattr(nn.Linear, "forward", patched),
+    "torch.Tensor.wasserstein": lambda: setattr(torch.Tensor, "wasserstein", patched),
+    "torch.nn.modules.linear.Linear.prototypes": lambda: setattr(nn.Linear, "prototypes", {}),
+    "torch.nn.modules.module._global_forward_hooks": (lambda: nn.modules.module.register_module_forward_hook(patched)),
+    "numpy.mean": lambda: setattr(np, "mean", patched),
+    "random.shuffle": lambda: setattr(random, "shuffle", patched),
+    "mmda_bench.functional.domain_loss": lambda: setattr(functional, "domain_loss", patched),
+    "mmda_bench.training.trainer.EVALUATION_BATCH": lambda: setattr(trainer, "EVALUATION_BATCH", 7),
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_change_is_named_and_put_back(change):
-    before, function = names(), F.cross_entropy
-    with as_before() as outside, as_before() as changes:
+@pytest.mark.parametrize("change", SETTINGS.values(), ids=SETTINGS)
+def test_a_changed_setting_is_named_and_put_back(change):
+    with as_before(libraries=False) as outside, as_before(libraries=False) as changes:
         change()
     of_libraries = ("the environment (TORCH", "the filters of")  # of torch, which imports more of itself for some
     assert (
-        len([name for name in changes.put_back if change is CHANGES["warnings"] or not name.startswith(of_libraries)])
+        len([name for name in changes.put_back if change is SETTINGS["warnings"] or not name.startswith(of_libraries)])
         == 1
     )
+    assert changes.lasting == []
+    assert outside.all == [], "nothing was left to put back"
+
+
+def test_settings_that_were_put_back_are_not_named_among_what_libraries_hold():
+    before = names()
+    for change in SETTINGS.values():
+        with as_before(libraries=False):
+            change()
+    assert list(before.differences()) == []
+
+
+def test_what_is_replaced_in_libraries_is_named_and_put_back():
+    """Looking at all libraries takes long, so all of it is replaced at once."""
+    before, function = names(), F.cross_entropy
+    with as_before() as outside, as_before() as changes:
+        for change in REPLACED.values():
+            change()
+    assert sorted(changes.put_back) == sorted(REPLACED)
     assert changes.lasting == []
     assert outside.all == [], "nothing was left to put back"
     assert list(before.differences()) == []
