@@ -7,7 +7,15 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 from mmda_bench.machine.as_before import Changes, as_before, silent
-from mmda_bench.registry.plugins import HELPERS, Plugin, changes_of, forget, is_plugin_module, load_plugin
+from mmda_bench.registry.plugins import (
+    HELPERS,
+    Plugin,
+    changes_of,
+    forget,
+    is_plugin_module,
+    load_plugin,
+    plugin_modules,
+)
 from mmda_bench.registry.registry import REGISTRIES, SESSION
 from mmda_bench.registry.session import register, unpickled
 
@@ -28,21 +36,17 @@ def isolated() -> Iterator[None]:
     >>> "dann" in METHODS.names()
     True
     """
-    modules, helpers = _plugin_modules(), dict(HELPERS.found)
+    modules, helpers = plugin_modules(), dict(HELPERS.found)
     with ExitStack() as registries:
         for registry in REGISTRIES:
             registries.enter_context(registry.isolated())
         try:
             yield
         finally:
-            for name in _plugin_modules():
+            for name in plugin_modules():
                 del sys.modules[name]
             HELPERS.found = helpers
             sys.modules.update(modules)
-
-
-def _plugin_modules() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if is_plugin_module(name)}
 
 
 @contextmanager

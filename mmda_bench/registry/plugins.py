@@ -266,6 +266,12 @@ def is_plugin_module(name: str) -> bool:
     return name.startswith(PLUGIN_MODULE) or name in HELPERS.found
 
 
+def plugin_modules() -> dict[str, ModuleType]:
+    """Plug-in files and helpers that are imported now."""
+    names = [name for name in sys.modules if name.startswith(PLUGIN_MODULE)] + list(HELPERS.found)
+    return {name: sys.modules[name] for name in names if name in sys.modules}
+
+
 def needed(plugins: Iterable[Plugin], names: Mapping[str, str]) -> tuple[Plugin, ...]:
     """Those of ``plugins`` that register one of ``names``, which are given by kind, such as methods; of several of one
     kind the others by that and something behind a colon."""
