@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 multiprocessing.get_context("forkserver").set_forkserver_preload(["mmda_bench.testing.process_contract"])
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+settings.register_profile("few", max_examples=30)  # every run of CI draws others
+settings.load_profile("few")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,6 +34,17 @@ def registries_as_before(registries_as_before_the_file):
     from mmda_bench import registry
 
     with registry.isolated():
+        yield
+
+
+@pytest.fixture(scope="module")
+def unwatched():
+    """Nobody takes down what the names of libraries stand for, which costs every cell, file and shard of a plug-in a
+    third of a second in this process; settings are looked at as ever."""
+    from mmda_bench.machine import replaced
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaced, "names", lambda: None)
         yield
 
 

@@ -12,6 +12,8 @@ from mmda_bench.backbone.tiny import WIDTH
 from mmda_bench.cli.main import app
 from mmda_bench.features import prepare
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 @pytest.fixture
 def call(tmp_path):

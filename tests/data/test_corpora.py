@@ -13,6 +13,8 @@ from mmda_bench.data.verify import as_text, verify
 from mmda_bench.errors import UsageError
 from mmda_bench.registry import load_plugin
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 LEFT_RIGHT = "worlds[left]--worlds[right]"
 
 

@@ -20,6 +20,8 @@ from mmda_bench.datasets.iemocap import reader
 from mmda_bench.errors import ClipError, DataError, ResourceError, UsageError
 from mmda_bench.registry import DATASETS, load_plugin
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 SIZE = spoiled_corpus.SIZE
 
 

@@ -13,6 +13,8 @@ from mmda_bench.machine.disk import Disk, free_bytes
 from mmda_bench.protocol import Protocol
 from mmda_bench.units import in_units
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 PROTOCOL = Protocol(backbone="tiny")
 
 

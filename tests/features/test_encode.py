@@ -13,6 +13,8 @@ from mmda_bench.features import encode
 from mmda_bench.features.shards import Ragged, read_index
 from mmda_bench.registry import load_plugin
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 @pytest.fixture
 def shard(tmp_path):

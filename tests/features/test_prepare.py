@@ -20,7 +20,8 @@ from mmda_bench.registry import load_plugin
 from mmda_bench.shifts import effective_shift
 
 PROTOCOL = Protocol(backbone="tiny")
-SIZE = 140  # utterances of noise: two shards a modality
+pytestmark = pytest.mark.usefixtures("small_shards")
+SIZE = 40  # utterances of noise: two shards a modality
 
 
 def prepare(root, cache, *, protocol=PROTOCOL, jobs=1, progress=None):
@@ -32,7 +33,7 @@ def prepare(root, cache, *, protocol=PROTOCOL, jobs=1, progress=None):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(small_shards, tmp_path_factory):
     """A root, and a cache that nothing disturbed."""
     root = noise.lay_out(tmp_path_factory.mktemp("noise"), SIZE)
     cache = tmp_path_factory.mktemp("whole")
@@ -148,7 +149,7 @@ def test_a_damaged_shard_is_made_again_and_no_other(whole, tmp_path, damage, cap
     root, cache, _ = whole
     corpus = prepare(root, tmp_path)
     before = noise.shards(tmp_path)
-    path = corpus.folder / "V-000128" / "values.bin"
+    path = corpus.folder / "V-000032" / "values.bin"
     content = path.read_bytes()
     if damage == "flip":
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -174,7 +175,7 @@ def test_a_damaged_index_is_written_again_without_encoding(whole, name):
 
 
 def interrupt(stage, done, total):
-    if stage == "noise: lexical features" and done >= 132:
+    if stage == "noise: lexical features" and done >= 34:
         raise KeyboardInterrupt
 
 
@@ -184,7 +185,7 @@ def test_ctrl_c_keeps_the_finished_shards_and_the_next_call_makes_the_others(who
     with pytest.raises(KeyboardInterrupt):
         prepare(root, tmp_path, jobs=jobs, progress=interrupt)
     kept = noise.shards(tmp_path)
-    assert {"A-000000", "A-000128"} <= {path.name for path in kept}
+    assert {"A-000000", "A-000032"} <= {path.name for path in kept}
     assert not any("V-" in path.name for path in kept)
     assert not list(tmp_path.glob("prefix/*/.tmp-*"))
     assert not list(tmp_path.glob("prefix/*/corpus.json")), "no cell may take it for prepared"
@@ -221,10 +222,12 @@ def test_a_cell_finds_the_corpus_and_prepares_it_where_it_is_not(whole, tmp_path
 
 
 def test_what_is_left_out_and_what_was_silent_is_named(tmp_path):
-    root = noise.lay_out(tmp_path / "root", 60, unreadable=[1, 4], silent=[7], unusable=[["table line 9", "2 columns"]])
+    root = noise.lay_out(
+        tmp_path / "root", SIZE, unreadable=[1, 4], silent=[7], unusable=[["table line 9", "2 columns"]]
+    )
     corpus = prepare(root, tmp_path)
     assert corpus.skipped == [["table line 9", "2 columns"], ["n_1", "1.wav is empty"], ["n_4", "4.wav is empty"]]
     assert corpus.substituted == [["n_7", "acoustic: silent or missing sound"]]
     everybody = {p for part in corpus.parts.values() for p in part}
-    assert everybody == set(range(60)) - {1, 4}
+    assert everybody == set(range(SIZE)) - {1, 4}
     assert corpus.batch(sorted(everybody)[:3])["A"].mask.any(1).all()

@@ -14,7 +14,8 @@ from mmda_bench.features import prepare as prefix
 from mmda_bench.features import shards
 from mmda_bench.protocol import Protocol
 
-SIZE = 140  # utterances of noise: two shards a modality
+pytestmark = pytest.mark.usefixtures("small_shards")
+SIZE = 40  # utterances of noise: two shards a modality
 
 
 def prepare(root, cache):
@@ -23,7 +24,7 @@ def prepare(root, cache):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(small_shards, tmp_path_factory):
     """A root, and a cache that nothing disturbed."""
     root = noise.lay_out(tmp_path_factory.mktemp("noise"), SIZE)
     cache = tmp_path_factory.mktemp("whole")
@@ -31,7 +32,7 @@ def whole(tmp_path_factory):
 
 
 def full_disk(self, position, row):
-    if position >= 128:
+    if position >= 32:
         raise OSError(28, "No space left on device")
     return write_row(self, position, row)
 
@@ -113,30 +114,30 @@ def test_a_lock_that_fails_for_another_reason_is_said(whole, monkeypatch):
 
 
 def test_a_corpus_that_is_mostly_unreadable_is_refused_and_read_anew_when_repaired(tmp_path):
-    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(35)))
-    with pytest.raises(DataError, match=r"35 of 140 utterances of noise cannot be read: 0\.wav is empty"):
+    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=list(range(10)))
+    with pytest.raises(DataError, match=r"10 of 40 utterances of noise cannot be read: 0\.wav is empty"):
         prepare(root, tmp_path)
     kept = noise.shards(tmp_path)
-    assert {path.name for path in kept} == {"A-000128"}
+    assert {path.name for path in kept} == {"A-000032"}
     corpus = prepare(noise.lay_out(root, SIZE), tmp_path)
     assert corpus.skipped == []
     assert noise.shards(tmp_path).items() >= kept.items()
 
 
 def test_a_loader_that_fails_costs_its_clip_alone(tmp_path):
-    corpus = prepare(noise.lay_out(tmp_path / "root", 60, failing=[3]), tmp_path)
+    corpus = prepare(noise.lay_out(tmp_path / "root", SIZE, failing=[3]), tmp_path)
     assert corpus.skipped == [["n_3", "KeyError: '3.wav'"]]
 
 
 def test_what_a_loader_substitutes_is_named(tmp_path):
-    corpus = prepare(noise.lay_out(tmp_path / "root", 60, resampled=[2, 5], still=[5]), tmp_path)
+    corpus = prepare(noise.lay_out(tmp_path / "root", SIZE, resampled=[2, 5], still=[5]), tmp_path)
     resampled = "acoustic: resampled from 8000 Hz"
     assert corpus.substituted == [["n_2", resampled], ["n_5", f"{resampled}; visual: one picture stands for all"]]
 
 
 def test_a_value_that_is_no_waveform_refuses_the_corpus_and_what_was_left_out_is_read_anew(tmp_path):
-    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=[5], stereo=[135])
-    with pytest.raises(DataError, match=r"waveform\(\) of utterance n_135"):
+    root = noise.lay_out(tmp_path / "root", SIZE, unreadable=[5], stereo=[35])
+    with pytest.raises(DataError, match=r"waveform\(\) of utterance n_35"):
         prepare(root, tmp_path)
     assert prepare(noise.lay_out(root, SIZE), tmp_path).skipped == []
 

@@ -18,6 +18,7 @@ from mmda_bench.features.prepare import prepare
 from mmda_bench.protocol import Protocol
 from mmda_bench.registry import load_plugin
 
+pytestmark = pytest.mark.usefixtures("unwatched")
 PROTOCOL = Protocol(backbone="tiny")
 
 
@@ -36,7 +37,7 @@ def ended(process_id, *, seconds=30):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.deep), 2])
 def test_after_kill_9_the_same_command_computes_only_the_rest_and_no_process_is_left(tmp_path, jobs):
     root, cache = noise.lay_out(tmp_path / "root", 140), tmp_path / "cache"
     command = [sys.executable, noise.__file__, str(root), str(cache), str(jobs), "132"]
