@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import tried
-from sklearn.metrics import f1_score
+from slow_f1 import weighted_f1
 
 from mmda_bench import training
 from mmda_bench.config import RunConfig, Workspace
@@ -49,7 +49,9 @@ def test_the_page_has_the_regret_that_one_counts_by_hand_and_names_the_best_cand
     for choice in tuning.choose(planned.store):
         cells = choice.scenario.trial_cells()
         values = {
-            i: f1_score(tried.truth("target_test"), tried.answers("target_test", cell).argmax(1), average="weighted")
+            i: weighted_f1(
+                tried.truth("target_test"), tried.answers("target_test", cell).argmax(1), classes=tried.CLASSES
+            )
             for i, cell in enumerate(cells)
             if choice.trials[i]["status"] == "ok"
         }

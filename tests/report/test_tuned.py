@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from statistics import mean
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import tried
 from scipy.stats import spearmanr
-from sklearn.metrics import f1_score
+from slow_f1 import weighted_f1
 
 import mmda_bench as mb
 from mmda_bench import training
@@ -52,21 +53,33 @@ def stored(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def board(stored):
-    return load_boards(stored)[0][0]
+def boards(stored):
+    return load_boards(stored)[0]
 
 
-def hand(stored, method, anchor, study=0):
-    """By hand: F1 of the trials in percent (None of failed ones), source F1, scores by validator, and the choice."""
-    choice = next(
+@pytest.fixture(scope="module")
+def board(boards):
+    return boards[0]
+
+
+@cache
+def choice_of(stored, method, anchor, study):
+    """The stored choice of a scenario; tests with other folders have another store."""
+    return next(
         c
         for c in read_choices(stored)[0]
         if (c.scenario.method, c.scenario.anchor, c.scenario.protocol.study) == (method, anchor, study)
     )
+
+
+@cache
+def hand(stored, method, anchor, study=0):
+    """By hand: F1 of the trials in percent (None of failed ones), source F1, scores by validator, and the choice."""
+    choice = choice_of(stored, method, anchor, study)
     labels, values = tried.truth("target_test"), []
     for cell, one in zip(choice.scenario.trial_cells(), choice.trials, strict=True):
         predicted = tried.answers("target_test", cell).argmax(1)
-        values.append(100 * f1_score(labels, predicted, average="weighted") if one["status"] == "ok" else None)
+        values.append(100 * weighted_f1(labels, predicted, classes=tried.CLASSES) if one["status"] == "ok" else None)
     return SimpleNamespace(values=values, source=choice.source_f1(), scores=choice.table(), chosen=choice.chosen)
 
 
@@ -82,11 +95,7 @@ def test_a_tuned_board_has_a_row_a_method_whose_settings_differ_by_anchor(stored
     for row in board.rows:
         params = {r["key"]["anchor"]: r["key"].get("rates") for r in row.records}
         for anchor, rates in params.items():
-            one = next(
-                c
-                for c in read_choices(stored)[0]
-                if (c.scenario.method, c.scenario.anchor, c.scenario.protocol.study) == (row.label, anchor, 0)
-            )
+            one = choice_of(stored, row.label, anchor, 0)
             assert rates in ((None,) if one.chosen == 0 else (one.trials[one.chosen]["rates"],))
     assert "|select:bnm|trials:5|" in board.signature
     assert {row.label for row in board.references} >= {"dt"}
@@ -117,20 +126,14 @@ def test_published_tuned_and_oracle_stand_side_by_side_with_regret_and_range(sto
 def test_the_interval_of_the_regret_is_that_of_resampled_utterances(stored, board):
     one = max(board.tuning.methods, key=lambda one: one.regret["V"].mean)
     by_hand = hand(stored, one.label, "V")
-    choice = next(
-        c for c in read_choices(stored)[0]
-        if (c.scenario.method, c.scenario.anchor, c.scenario.protocol.study) == (one.label, "V", 0)
-    )  # fmt: skip
-    cells, labels = choice.scenario.trial_cells(), tried.truth("target_test")
+    cells, labels = choice_of(stored, one.label, "V", 0).scenario.trial_cells(), tried.truth("target_test")
     best = int(np.argmax([-1 if value is None else value for value in by_hand.values]))
     first, second = (tried.answers("target_test", cells[i]).argmax(1) for i in (best, by_hand.chosen))
     rng, drawn = np.random.default_rng(1), []
     for _ in range(300):
         rows = rng.integers(0, len(labels), len(labels))
-        drawn.append(
-            f1_score(labels[rows], first[rows], average="weighted")
-            - f1_score(labels[rows], second[rows], average="weighted")
-        )
+        of_best, of_chosen = (weighted_f1(labels[rows], x[rows], classes=tried.CLASSES) for x in (first, second))
+        drawn.append(of_best - of_chosen)
     half = (one.regret["V"].high - one.regret["V"].low) / 2
     assert half == pytest.approx(100 * 2.02 * np.std(drawn), rel=0.2)
 
@@ -181,8 +184,7 @@ def test_the_table_of_validators_is_remade_from_the_records(stored, board):
     assert "ensv, all methods" in verdicts
 
 
-def test_studies_are_boards_of_their_own_and_their_median_is_shown(stored, board):
-    boards = load_boards(stored)[0]
+def test_studies_are_boards_of_their_own_and_their_median_is_shown(boards, board):
     assert [b.protocol.study for b in boards] == [0, 1]
     table = next(table for table in tables(board) if table.name == "study")
     for row, method in zip(table.rows, METHODS, strict=True):
