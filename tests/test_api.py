@@ -68,8 +68,15 @@ print(json.dumps({
 """
 
 
+@pytest.fixture(scope="module")
+def published():
+    return mb.results(RESULTS)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [0, 1], ids=["in this process", "on Ray"])
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(0, id="in this process"), pytest.param(1, id="on Ray", marks=pytest.mark.deep)]
+)
 def test_a_run_leaves_no_trace_and_takes_a_class_from_a_notebook_cell(tmp_path, jobs):
     command = [sys.executable, "-c", NO_TRACE, str(tmp_path / "results"), str(jobs)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -118,10 +125,9 @@ def test_the_command_line_takes_a_file_and_what_is_typed_wins(tmp_path, capsys):
         assert json.loads(capsys.readouterr().out)["cells"] == expected
 
 
-def test_every_stored_record_can_be_turned_back_into_a_configuration():
-    records = mb.results(RESULTS).records
-    assert records
-    for record in records:
+def test_every_stored_record_can_be_turned_back_into_a_configuration(published):
+    assert published.records
+    for record in published.records:
         card = CARD if record["key"]["version"] == CARD.version else _versioned(record["key"]["version"])
         assert [cell.hash for cell in RunConfig.from_record(record).cells(card)].count(record["hash"]) == 1
 
@@ -157,12 +163,13 @@ def test_a_file_that_is_none_is_refused(tmp_path, name, text):
         RunConfig.from_file(tmp_path / "absent.yaml")
 
 
-def test_frames_have_the_numbers_of_the_written_tables(tmp_path):
-    board = mb.leaderboard(RESULTS, signature=_signature())
+def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
+    signature = str(published.frame["signature"].mode()[0])
+    board = mb.leaderboard(RESULTS, signature=signature)
     board.store.results = tmp_path  # nothing is drawn beside the records
     frame = board.frame
     written = json.loads((RESULTS / "leaderboard.json").read_text())["boards"]
-    table = next(one for one in written if one["signature"].split("|seeds")[0] == _signature().split("|metric")[0])
+    table = next(one for one in written if one["signature"].split("|seeds")[0] == signature.split("|metric")[0])
     for row in table["table1"]:
         mine = frame[(frame["method"] == row["method"]) & (frame["table"] == "main")].set_index("column")
         assert mine["mean"].to_dict() == {column: score["mean"] for column, score in row["scores"].items()}
@@ -170,14 +177,8 @@ def test_frames_have_the_numbers_of_the_written_tables(tmp_path):
     assert "<table" in board._repr_html_()
 
 
-def _signature() -> str:
-    records = mb.results(RESULTS).frame
-    return str(records["signature"].mode()[0])
-
-
-def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores():
-    found = mb.results(RESULTS)
-    frame = found.frame
+def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores(published):
+    found, frame = published, published.frame
     columns = {"hash", "dataset", "version", "method", "anchor", "seed", "status", "weighted_f1", "accuracy"}
     assert columns | {"source_f1", "train_s", "memory_mb", "signature", "backbone", "epochs"} <= set(frame.columns)
     assert len(frame) == len(found) == len(found.records)
