@@ -12,7 +12,7 @@ from torch import Tensor
 from mmda_bench import functional as mm
 
 seeds, sizes, classes = st.integers(0, 10_000), st.integers(2, 8), st.integers(2, 30)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=10, deadline=None)
 
 
 def draw(seed: int, *shape: int) -> Tensor:

@@ -45,7 +45,7 @@ def linear_program(cost: Tensor, a: np.ndarray, b: np.ndarray) -> float:
 
 
 @given(size=st.integers(1, 24), seed=st.integers(0, 10_000), kind=st.sampled_from(sorted(COSTS)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_value_of_the_linear_program_with_uniform_marginals(size: int, seed: int, kind: str) -> None:
     cost = COSTS[kind](size, size, seed)
     uniform = np.full(size, 1 / size)
@@ -82,7 +82,7 @@ def test_rectangular_costs_have_uniform_marginals_by_default() -> None:
 
 
 @given(size=st.integers(1, 20), seed=st.integers(0, 10_000), kind=st.sampled_from(sorted(COSTS)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_uniform_plan_is_a_permutation_over_p(size: int, seed: int, kind: str) -> None:
     plan = mm.transport_plan(COSTS[kind](size, size, seed))
     assert (plan > 0).sum(0).tolist() == (plan > 0).sum(1).tolist() == [1] * size
@@ -113,7 +113,7 @@ def test_extreme_costs_are_solved_exactly_too(cost: Tensor) -> None:
 
 
 @given(n=st.integers(1, 8), m=st.integers(1, 8), seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_plan_has_its_marginals(n: int, m: int, seed: int) -> None:
     a, b = random_cost(1, n, seed)[0] + 0.01, random_cost(1, m, seed + 1)[0] + 0.01
     b = b * a.sum() / b.sum()  # of any total mass, not of 1 only
@@ -124,7 +124,7 @@ def test_any_plan_has_its_marginals(n: int, m: int, seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000), size=st.integers(2, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_permuting_rows_and_columns_permutes_the_plan(seed: int, size: int) -> None:
     cost = random_cost(size, size, seed)
     rows, columns = (torch.randperm(size, generator=torch.Generator().manual_seed(seed + i)) for i in range(2))

@@ -62,7 +62,7 @@ def test_the_accuracy_of_the_probe_is_that_of_gradient_descent_on_the_same_halve
     assert heads.domain_accuracy(source, target) == pytest.approx(np.mean(right), abs=0.01)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(some.integers(0, 1000), some.integers(3, 40), some.integers(3, 40))
 def test_domains_of_unequal_size_are_cut_to_the_smaller(seed, first, second):
     rng = np.random.default_rng(seed)

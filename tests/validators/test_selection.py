@@ -34,7 +34,7 @@ from mmda_bench.selection import (
     trials,
 )
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=15, deadline=None)
 numbers = st.floats(0, 1).map(lambda x: round(x, 2))  # coarse, so that there are equals
 maybe = st.one_of(st.none(), numbers)
 runs = st.lists(st.tuples(maybe, maybe), min_size=1, max_size=7).map(

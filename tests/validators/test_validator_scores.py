@@ -19,7 +19,7 @@ from mmda_bench.validators.mcc import class_confusion
 
 NAMES = ["anchor", "bnm", "class-ami", "corr-c", "dev", "ensv", "entropy", "im", "mano", "mcc", "snd", "source"]
 seeds, sizes, classes = st.integers(0, 10_000), st.integers(2, 12), st.integers(2, 5)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=10, deadline=None)
 
 
 def draw(seed, n=8, K=4, *, scale=2.0):
