@@ -140,7 +140,7 @@ def word_index(word: str, vocabulary: dict[str, int]) -> int:
     return vocabulary.get(plain, len(vocabulary) + zlib.crc32(plain.encode()) % BUCKETS)
 
 
-@register_backbone("tiny", title="Tiny transformers, embedded")
+@register_backbone("tiny", title="Tiny transformers, embedded", embedded=True)
 class Tiny(Backbone):
     """Three tiny pretrained transformers with the shape of WavLM, BERT and APViT."""
 

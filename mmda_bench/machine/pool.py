@@ -6,26 +6,31 @@ Its workers leave Ctrl-C to the driver and die with it, even where that was kill
 import multiprocessing
 import multiprocessing.util
 import os
+import shutil
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from mmda_bench.errors import ResourceError
+from mmda_bench.machine import others
 from mmda_bench.machine.process import environment
 
 SOCKET_CHARACTERS = 107  # of a name, on Linux
+MARK = "mmda-bench-"
 CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @contextmanager
 def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
     """A pool of ``jobs`` processes, each of which calls ``start(*arguments)`` first; nothing is left waiting in it."""
-    _short_temporary_folder()
+    clear_leftovers()
+    _own_temporary_folder()
     pool = ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=_start, initargs=(start, arguments))
     try:
         with environment({"PYTHONSAFEPATH": "1"}):  # or the server would take libraries from the present folder
@@ -34,16 +39,26 @@ def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments
         pool.shutdown(cancel_futures=True)
 
 
-def _short_temporary_folder() -> None:
-    """Let the sockets of multiprocessing lie in /tmp where their names in TMPDIR would be too long for the system."""
+def clear_leftovers() -> None:
+    """Remove the folders for sockets of multiprocessing that killed processes of ours have left."""
+    for base in {tempfile.gettempdir(), "/tmp"}:
+        for mark in Path(base).glob(f"pymp-*/{MARK}*"):
+            if others.gone(mark.name.removeprefix(MARK)):
+                shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def _own_temporary_folder() -> None:
+    """Say whose the folder for sockets of multiprocessing is. It lies in /tmp where their names in TMPDIR would be too
+    long for the system."""
     given = tempfile.gettempdir()
-    if len(given) <= SOCKET_CHARACTERS - len("/pymp-12345678/listener-12345678"):
-        return
-    tempfile.tempdir = "/tmp"
+    if len(given) > SOCKET_CHARACTERS - len("/pymp-12345678/listener-12345678"):
+        tempfile.tempdir = "/tmp"
     try:
-        multiprocessing.util.get_temp_dir()  # it remembers its answer
+        folder = multiprocessing.util.get_temp_dir()  # it remembers its answer
     finally:
         tempfile.tempdir = given
+    with suppress(OSError):
+        Path(folder, f"{MARK}{others.own_name()}").touch()
 
 
 @contextmanager

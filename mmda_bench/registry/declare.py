@@ -165,9 +165,10 @@ def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable
     return _register("datasets", name, {"title": title, "layout": layout})
 
 
-def register_backbone(name: str, *, title: str) -> Callable[[Declared], Declared]:
-    """Register a :class:`~mmda_bench.backbone.base.Backbone` under ``name``."""
-    return _register("backbones", name, {"title": title})
+def register_backbone(name: str, *, title: str, embedded: bool = False) -> Callable[[Declared], Declared]:
+    """Register a :class:`~mmda_bench.backbone.base.Backbone` under ``name``. ``embedded``: it has no
+    ``default_weights``, so that protocols are known without importing it."""
+    return _register("backbones", name, {"title": title, "embedded": embedded})
 
 
 def register_validator(

@@ -19,7 +19,7 @@ import ray
 
 import mmda_bench
 from mmda_bench.errors import RayDiedError, Remark, ResourceError
-from mmda_bench.machine import others
+from mmda_bench.machine import others, pool
 from mmda_bench.machine.devices import cpu_count, gpu_count
 from mmda_bench.machine.foreign import no_handler_of_ray
 from mmda_bench.machine.process import signals_wait
@@ -149,6 +149,7 @@ def temporary_folder() -> Iterator[Path]:
     longest = SOCKET_CHARACTERS - len(SOCKET.format(pid=os.getpid()))
     base = base if len(str(base)) <= longest else Path("/tmp")
     host = socket.gethostname()
+    pool.clear_leftovers()
     for left in base.glob(f"{TEMPORARY}*"):
         owner = left.name.removeprefix(TEMPORARY).split("-")[0]
         if owner.isdecimal() and not others.exists(int(owner)):

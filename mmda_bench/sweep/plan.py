@@ -94,13 +94,14 @@ def protocol_for(
 
     ``weights``: locations of pretrained weights by modality; they are read, since their digest is part of the protocol.
     """
-    name = BACKBONES.entry(backbone or card.backbone).name
+    entry = BACKBONES.entry(backbone or card.backbone)
     check_values(shift=shift, severity=severity, epochs=epochs, batch=batch, beta=beta, split=split, heads=heads)
     lacking = conditions.missing_modalities(missing, where=missing_in, rate=missing_rate)
     told = conditions.told_anchor(told_anchor)
-    digest = BACKBONES.get(name)(weights).weights_digest()
+    known = entry.facts.get("embedded") and not weights
+    digest = "" if known else BACKBONES.get(entry.name)(weights).weights_digest()
     return Protocol(
-        backbone=name,
+        backbone=entry.name,
         shift=shift_on(card, _settled(shift)),
         severity=float(severity),
         batch=batch,

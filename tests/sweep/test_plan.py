@@ -8,7 +8,7 @@ from hand_made import make_cell, make_record
 from mmda_bench.config import RunConfig
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import SUPERVISED, Protocol
-from mmda_bench.registry import METHODS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS
 from mmda_bench.registry import spec as spec_
 from mmda_bench.sweep import plan
 
@@ -146,8 +146,6 @@ def test_another_method_in_the_sweep_changes_no_cell():
 
 
 def test_a_protocol_that_makes_no_sense_is_refused():
-    from mmda_bench.registry import DATASETS
-
     card = DATASETS.get("avatars").card
     assert plan.protocol_for(card) == Protocol(backbone=card.backbone)
     for wrong in ({"shift": "papper"}, {"severity": -1.0}, {"epochs": 0}, {"backbone": "tinny"}):
@@ -186,3 +184,13 @@ def test_names_may_be_written_in_any_case_and_anchors_in_words():
     assert (named.dataset, named.backbone, plan.parse_anchors(named.anchors)) == ("avatars", "tiny", ["A", "V"])
     assert labels(named.methods) == labels("dann,a3d2[gamma1=5],all,-pcl")
     assert plan.parse_weights(["V=/nowhere", "Lexical=some/name"]) == {"visual": "/nowhere", "lexical": "some/name"}
+
+
+def test_nobody_imports_an_embedded_backbone_to_know_a_protocol(monkeypatch):
+    """torch takes longer to import than everything else that a look with nothing to do does."""
+    embedded = [name for name, entry in BACKBONES.entries().items() if entry.facts.get("embedded")]
+    assert embedded == ["tiny"]
+    assert all(BACKBONES.get(name)().weights_digest() == "" for name in embedded)
+    card = DATASETS.get("avatars").card
+    monkeypatch.setattr(BACKBONES, "get", lambda name: pytest.fail("imported"))
+    assert plan.protocol_for(card) == Protocol(backbone=card.backbone)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -74,6 +75,28 @@ def in_process(arguments, folder):
     started = time.process_time()
     done = CliRunner().invoke(app, list(arguments))
     return scale.Cost(time.process_time() - started, 0.0, 0.0, done.exit_code, done.output)
+
+
+POOL = """
+import sys; sys.path.insert(0, {root!r})
+import resource
+from pathlib import Path
+from tests.system import scale
+Path("mmda_bench.py").write_text({program!r})
+scale.stores.ROOT = Path.cwd()
+print(scale.measured([], Path.cwd()).processor_s)
+"""
+PROGRAM = """
+import subprocess, sys
+burn = "import time\\nwhile time.process_time() < 1: pass"
+subprocess.Popen([sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"])
+"""
+
+
+def test_processes_that_a_command_does_not_wait_for_are_counted(tmp_path):
+    program = POOL.format(root=str(scale.stores.ROOT), program=PROGRAM)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert float(done.stdout) > 1, done.stderr
 
 
 @pytest.mark.deep
