@@ -39,7 +39,11 @@ class ResourceError(MessageError):
     exit_code = 5
 
 
-class RayDiedError(ResourceError):
+class DiedError(ResourceError):
+    """A process that a command needs was killed; what was finished before is kept."""
+
+
+class RayDiedError(DiedError):
     """Ray does not start, or a part of it has died under a sweep; the cells that have ended are stored."""
 
 

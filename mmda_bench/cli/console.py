@@ -104,7 +104,7 @@ def show_interrupted(store: Store, stored: int, total: int, *, again: int | None
 
 
 def after_death(what: str, stored: int, total: int) -> str:
-    """The message when Ray has died: what is stored, and how to go on."""
+    """The message when Ray or a process of the preparation has died: what is stored, and how to go on."""
     return f"{what}; {stored} of {count(total, 'cell')} stored. {how_to_go_on(_command(sys.argv[1:]))}"
 
 

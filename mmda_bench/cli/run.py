@@ -48,7 +48,7 @@ from mmda_bench.cli.options import (
     typed,
 )
 from mmda_bench.cli.output import hint, say
-from mmda_bench.errors import RayDiedError
+from mmda_bench.errors import DiedError
 from mmda_bench.protocol import TRIALS
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.units import count
@@ -181,9 +181,9 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
         try:
             with progress:
                 ran = api.execute(planned, progress)
-        except RayDiedError as error:
+        except DiedError as error:
             stored = len(cells) - len(store.missing(cells))
-            raise RayDiedError(console.after_death(str(error), stored, len(cells))) from None
+            raise type(error)(console.after_death(str(error), stored, len(cells))) from None
         except KeyboardInterrupt:
             again = progress.finished_cells if planned.config.rerun else None
             console.show_interrupted(store, len(cells) - len(store.missing(cells)), len(cells), again=again)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.errors import ResourceError
+from mmda_bench.errors import DiedError
 from mmda_bench.machine import others
 from mmda_bench.machine.process import environment
 
@@ -63,11 +63,11 @@ def _own_temporary_folder() -> None:
 
 @contextmanager
 def deaths_explained(what: str, *, left: str = "what is finished is kept") -> Iterator[None]:
-    """A worker that is killed in the body becomes a :class:`ResourceError`. ``what``: "a process that decodes"."""
+    """A worker that is killed in the body becomes a :class:`DiedError`. ``what``: "a process that decodes"."""
     try:
         yield
     except BrokenProcessPool as error:
-        raise ResourceError(
+        raise DiedError(
             f"{what} was killed: for want of memory, or by a clip that the decoder does not survive; {left}: "
             "repeat the command with fewer --jobs"
         ) from error

@@ -16,6 +16,7 @@ import mmda_bench
 from mmda_bench import report, training
 from mmda_bench.cli import console
 from mmda_bench.cli.main import app
+from mmda_bench.errors import DiedError, RayDiedError
 from mmda_bench.features import prepare
 from mmda_bench.store import Store
 from mmda_bench.store.provenance import source_digest
@@ -229,3 +230,36 @@ def test_records_of_an_edited_plug_in_are_told_from_its_own(results, plugin):
     assert "3 records of changing: made by another version of its file; --rerun all" in answer.output
     cell = next(iter(Store(results).records()[0]))
     assert cell["method_source"] != source_digest("changing")
+
+
+@pytest.mark.parametrize("error", [DiedError("a process that encodes was killed"), RayDiedError("the head has died")])
+def test_what_has_died_under_a_run_is_told_with_what_is_stored_and_the_command_that_goes_on(
+    error, tmp_path, monkeypatch
+):
+    ended = []
+
+    def execute(planned, listener):
+        raise error
+
+    monkeypatch.setattr("mmda_bench.api.execute", execute)
+    monkeypatch.setattr(os, "_exit", lambda code: ended.append(code))
+    arguments = [
+        "run",
+        "--methods",
+        "dt",
+        "--anchors",
+        "A,V",
+        "--seeds",
+        "1",
+        "--no-bounds",
+        "--results",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr(sys, "argv", ["mmda-bench", *arguments])
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == error.exit_code
+    message = (
+        f"mmda-bench: {error}; 0 of 2 cells stored. The same command runs the others:\n  mmda-bench run --methods dt"
+    )
+    assert message in done.stderr
+    assert ended == ([error.exit_code] if isinstance(error, RayDiedError) else [])
