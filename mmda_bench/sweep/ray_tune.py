@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -95,14 +96,16 @@ def check_gpus() -> None:
 class Report(tune.Callback):
     """Hears from Tune what became of each cell.
 
-    ``lost``: cells whose record cannot be seen from here. ``failure``: why the whole sweep cannot go on. ``mute``: why
-    whoever is told of the cells heard no more; Tune would take that for a failure of the cell.
+    ``lost``: cells whose record cannot be seen from here. ``cut_off``: cells whose node died or went out of reach,
+    which is no fault of theirs; None where such a one is to fail. ``failure``: why the whole sweep cannot go on.
+    ``mute``: why whoever is told of the cells heard no more; Tune would take that for a failure of the cell.
     """
 
     def __init__(self, work: Work, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]) -> None:
         self.work, self.store = work, Store(work.results)
         self.on_start, self.on_result = on_start, on_result
         self.lost: list[Cell] = []
+        self.cut_off: list[Cell] | None = []
         self.failure: Exception | None = None
         self.mute: Exception | None = None
 
@@ -141,6 +144,9 @@ class Report(tune.Callback):
             self.failure = ResourceError(f"workers cannot start: {line}; --jobs 0 runs without them")
         if self.failure is not None:
             raise self.failure  # Tune wraps it; the original is kept
+        if self.cut_off is not None and out_of_reach(error):
+            self.cut_off.append(cell)
+            return
         died = isinstance(error, ray.exceptions.RayActorError)
         status: Status = "out-of-memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "failed"
         reason = "its worker died twice (killed, crashed, or out of memory)" if died else "its worker failed twice"
@@ -171,10 +177,14 @@ def last_error(trial: Any) -> Exception | None:
         return None
 
 
+def _fit(cells: Sequence[Cell], work: Work, report: Report, folder: Path, jobs: int, gpus_per_cell: float) -> None:
+    tuner(cells, work, report, folder, jobs=jobs, gpus_per_cell=gpus_per_cell).fit()
+
+
 def tuner(
-    cells: Sequence[Cell], work: Work, report: Report, folder: Path, *, jobs: int | None, gpus_per_cell: float
+    cells: Sequence[Cell], work: Work, report: Report, folder: Path, *, jobs: int, gpus_per_cell: float
 ) -> tune.Tuner:
-    """A trial a cell; what Tune writes lies in ``folder``."""
+    """A trial a cell; what Tune writes lies in a folder of its own in ``folder``."""
     return tune.Tuner(
         tune.with_resources(CellTrainable, partial(resources, gpus_per_cell)),
         param_space={"cell": tune.grid_search([cell.key() for cell in together(cells, work)]), "work": work},
@@ -186,13 +196,19 @@ def tuner(
         ),
         run_config=tune.RunConfig(
             name="sweep",
-            storage_path=str(folder / "tune"),
+            storage_path=tempfile.mkdtemp(prefix="tune-", dir=folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=1),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[report],
         ),
     )
+
+
+def out_of_reach(error: Exception | None) -> bool:
+    """Whether a worker went with its node, or nobody knows what became of it."""
+    gone = isinstance(error, ray.exceptions.RayActorError) and "node has died" in str(error)
+    return gone or isinstance(error, ray.exceptions.ActorUnavailableError | ray.exceptions.NodeDiedError)
 
 
 def run(
@@ -213,7 +229,11 @@ def run(
             gpus_per_cell, jobs = connect(folder, address=address, jobs=jobs, gpus_per_cell=gpus_per_cell)
             work = changed(work, device="cpu" if gpus_per_cell == 0 else None)
             places = parts()
-            supervised(lambda: tuner(cells, work, report, folder, jobs=jobs, gpus_per_cell=gpus_per_cell).fit(), places)
+            for last in (False, False, True):
+                report.cut_off = None if last else []
+                supervised(partial(_fit, cells, work, report, folder, jobs, gpus_per_cell), places)
+                if not (cells := report.cut_off or []):
+                    break
         except BaseException as error:
             died = isinstance(error, RayDiedError) or bool(lost(places))
             if isinstance(error, Exception) and not isinstance(error, RayDiedError) and report.failure is not None:

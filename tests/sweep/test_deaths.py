@@ -20,6 +20,7 @@ from mmda_bench.machine.process import signals_wait
 from mmda_bench.store import Store
 from mmda_bench.sweep import cluster as cluster_
 from mmda_bench.sweep import placement, scheduler
+from mmda_bench.sweep.worker import Work
 
 LIBRARIES = ("random.py", "numpy.py", "torch.py", "json.py", "datasets.py", "ray.py")
 
@@ -142,6 +143,35 @@ def test_gpus_that_are_declared_and_not_there_are_refused(monkeypatch):
     with pytest.raises(ResourceError, match=r"declares GPUs .* but torch finds none there"):
         ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device=None, started_in=".")})
     ray_tune.CellTrainable.setup(SimpleNamespace(), {"work": SimpleNamespace(device="cpu", started_in=".")})
+
+
+def test_a_cell_whose_node_is_gone_runs_again_and_fails_only_where_that_happens_thrice(tmp_path, monkeypatch):
+    from ray import cloudpickle
+    from ray.exceptions import ActorUnavailableError
+
+    from mmda_bench.sweep import ray_tune
+
+    error, rounds, told = tmp_path / "error", [], []
+    error.write_bytes(cloudpickle.dumps(ActorUnavailableError("RPC error", None)))
+    whole, cut = cheap.make_cells(2)
+    store = Store(tmp_path / "results")
+
+    def tuner(cells, work, report, folder, **_):
+        rounds.append(list(cells))
+        trial = SimpleNamespace(config={"cell": cut.key()}, pickled_error_file=str(error))
+        return SimpleNamespace(fit=lambda: report.on_trial_error(0, [], trial))
+
+    monkeypatch.setattr(ray_tune, "tuner", tuner)
+    monkeypatch.setattr(ray_tune, "connect", lambda folder, **_: (0.0, 1))
+    monkeypatch.setattr(ray_tune, "parts", dict)
+    work = Work(results=store.results, root=None, cache=tmp_path)
+    ray_tune.run(
+        [whole, cut], work, jobs=1, gpus_per_cell=0, address=None, on_start=print,
+        on_result=lambda cell, record: told.append((cell, record["status"])),
+    )  # fmt: skip
+    assert rounds == [[whole, cut], [cut], [cut]]
+    assert told == [(cut, "failed")]
+    assert not ray_tune.out_of_reach(None)
 
 
 @pytest.fixture
