@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from functools import cache as memoize
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypedDict
-
-import torch
+from typing import TYPE_CHECKING, TypedDict
 
 from mmda_bench.registry import METHODS, Entry
 from mmda_bench.registry.plugins import loaded, plugin_of
 from mmda_bench.registry.registry import REGISTRIES
 from mmda_bench.store.record import Hardware
 from mmda_bench.version import __version__
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Origin(TypedDict):
@@ -30,7 +31,7 @@ class Origin(TypedDict):
     commit: str | None
 
 
-def origin(device: torch.device) -> Origin:
+def origin(device: "torch.device") -> Origin:
     """Of a record that is made now, in this process, on ``device``."""
     return {"device": device.type, "hardware": _hardware(device), "versions": dict(_versions()), "commit": _commit()}
 
@@ -71,7 +72,9 @@ def plugins_for(names: Mapping[str, str]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-def _hardware(device: torch.device) -> Hardware:
+def _hardware(device: "torch.device") -> Hardware:
+    import torch
+
     gpu = None
     if device.type == "cuda":
         with contextlib.suppress(RuntimeError, AssertionError):  # the cell will say why

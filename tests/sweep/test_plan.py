@@ -1,5 +1,7 @@
 """What the user types becomes cells, or a message that says what to type."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -194,3 +196,5 @@ def test_nobody_imports_an_embedded_backbone_to_know_a_protocol(monkeypatch):
     card = DATASETS.get("avatars").card
     monkeypatch.setattr(BACKBONES, "get", lambda name: pytest.fail("imported"))
     assert plan.protocol_for(card) == Protocol(backbone=card.backbone)
+    code = "import sys, mmda_bench.cli.run, mmda_bench.store.provenance; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
