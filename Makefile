@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: bench test test-fast test-deep coverage check benchmark install clean
+.PHONY: bench test test-fast test-deep coverage check benchmark axe install clean
 
 bench: $(READY)  ## the main job: every method on the embedded corpus, then the leaderboard
 	$(BIN)/mmda-bench run --methods all --dataset avatars --results $(RESULTS)
@@ -39,6 +39,15 @@ benchmark: $(READY)  ## ratios measured side by side; not a test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".[benchmark]"
 	$(BIN)/python -m tests.benchmarks
 
+# What holds the page to the rules of accessibility (MPL-2.0): fetched, and no part of this repository.
+AXE := axe-core-4.14.1
+axe: .axe/axe.min.js  ## axe-core for the tests of the page, by npm
+
+.axe/axe.min.js:
+	mkdir -p $(@D)
+	cd $(@D) && npm pack --silent $(subst core-,core@,$(AXE)) >/dev/null && tar -xzf $(AXE).tgz --strip-components=1
+	rm $(@D)/$(AXE).tgz
+
 install: $(READY)  ## set-up alone
 
 # An older Python is told so before pip reports what conflicts with it: in words that Python 2 can read, too.
@@ -56,4 +65,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .axe build dist *.egg-info

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmda_bench.cli import completion
+from mmda_bench.cli import completion, output
 from mmda_bench.cli.options import (
     DATA,
     AsJson,
@@ -23,6 +23,7 @@ from mmda_bench.cli.options import (
     load,
     place,
 )
+from mmda_bench.cli.output import hint
 from mmda_bench.errors import UsageError
 from mmda_bench.machine import devices
 from mmda_bench.registry import DATASETS
@@ -67,7 +68,7 @@ def export(
 
     or: mmda-bench data export avatars --task avatars-V --anchor V
     """
-    from mmda_bench.cli import output
+    hint(f"Writing {dataset} as {'a task' if task else layout} ...")
     from mmda_bench.config import RunConfig, Workspace
     from mmda_bench.data import export as exporting
     from mmda_bench.sweep.plan import parse_weights
@@ -104,7 +105,6 @@ def _export_task(
 ) -> None:
     """What ``data export --task`` does and says."""
     from mmda_bench import api
-    from mmda_bench.cli import output
 
     dataset, counter = config.dataset, output.counter(f"{config.dataset} written")
     made = api.export_task(dataset, anchor, out, workspace=workspace, config=config, jobs=jobs, progress=counter)
@@ -138,6 +138,7 @@ def prepare_(
 
     Example: mmda-bench data prepare mintrec --data-root MIntRec
     """
+    hint(f"Preparing {dataset} ...")
     from mmda_bench.config import RunConfig, Workspace
     from mmda_bench.sweep.plan import parse_weights
 
@@ -167,8 +168,8 @@ def verify_(
 
     Example: mmda-bench data verify mintrec --data-root MIntRec
     """
+    hint(f"Looking through {dataset} ...")
     from mmda_bench import api
-    from mmda_bench.cli import output
     from mmda_bench.config import Workspace
     from mmda_bench.data.verify import as_text
     from mmda_bench.sweep.plan import parse_weights

@@ -25,7 +25,7 @@ from mmda_bench.cli.options import (
     load,
     place,
 )
-from mmda_bench.cli.output import hint, say, writable
+from mmda_bench.cli.output import hint, say, tell, writable
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.cli.show import showing
@@ -97,7 +97,7 @@ def list_(
     load(plugin)
     registry = {one.kind: one for one in (METHODS, DATASETS, BACKBONES, VALIDATORS)}[kind.value]
     show = catalogue.as_json if as_json else {"text": catalogue.as_text, "md": catalogue.as_markdown}[form.value]
-    say(show(registry))
+    (say if as_json or form is Listing.md else tell)(show(registry))
 
 
 @app.command()
@@ -139,7 +139,7 @@ def doctor(
         typer.echo(json.dumps({"usable": usable, "checks": [vars(check) for check in checks]}, indent=1))
     else:
         for check in checks:
-            say(str(check))
+            tell(str(check), hang=9)
     if not usable:
         raise typer.Exit(ENVIRONMENT)
 
@@ -177,7 +177,9 @@ def check(
         typer.echo(json.dumps([vars(one) for one in checks], indent=1))
     else:
         for one in checks:
-            say(f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}")
+            tell(
+                f"{'ok    ' if one.passed else 'FAILED'}  {one.title}{f': {one.detail}' if one.detail else ''}", hang=8
+            )
     if not all(one.passed for one in checks):
         raise typer.Exit(HOLES)
 

@@ -154,7 +154,7 @@ class Verbs(TyperGroup):
     """Turns what can go wrong into one message and an exit code; ``--debug`` shows the traceback instead."""
 
     def invoke(self, ctx: Any) -> Any:
-        from mmda_bench.cli.output import say, silence, unread
+        from mmda_bench.cli.output import silence, tell, unread
         from mmda_bench.errors import MessageError, RayDiedError
 
         try:
@@ -173,7 +173,7 @@ class Verbs(TyperGroup):
             code = error.exit_code if isinstance(error, MessageError) else INTERNAL
             name = type(error).__name__
             hint = f"internal error ({name}), for a traceback: mmda-bench --debug ...: " if code == INTERNAL else ""
-            say(f"mmda-bench: {hint}{error}", error=True)
+            tell(f"mmda-bench: {hint}{error}", error=True)
             if isinstance(error, RayDiedError):
                 sys.stderr.flush()
                 os._exit(code)  # the end of Python would wait for what has died
@@ -183,20 +183,20 @@ class Verbs(TyperGroup):
 @contextlib.contextmanager
 def remarks_told() -> Iterator[None]:
     """A :class:`~mmda_bench.errors.Remark` is one line of this program, once, and no warning of Python's form."""
-    from mmda_bench.cli.output import say
+    from mmda_bench.cli.output import tell
     from mmda_bench.errors import Remark
 
     with warnings.catch_warnings():
         warnings.simplefilter("once", Remark)
         show = warnings.showwarning
 
-        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        def show_remark(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, Remark):
-                say(f"mmda-bench: {message}", error=True)
+                tell(f"mmda-bench: {message}", error=True)
             else:
                 show(message, category, *place, **more)
 
-        warnings.showwarning = tell
+        warnings.showwarning = show_remark
         yield
 
 

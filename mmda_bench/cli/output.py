@@ -5,7 +5,9 @@ import errno
 import io
 import os
 import select
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -24,6 +26,32 @@ def say(text: str, *, error: bool = False) -> None:
         if failure.errno not in GONE:
             raise
         silence(stream)
+
+
+def tell(text: str, *, error: bool = False, hang: int = 2) -> None:
+    """Prose for a person: :func:`say`, its lines broken between words where a terminal would break them anywhere.
+    ``hang``: by how much the rest of a line is indented."""
+    if is_terminal(sys.stderr if error else sys.stdout):
+        columns = shutil.get_terminal_size().columns
+        text = "\n".join(folded(line, columns, hang=hang) for line in text.split("\n"))
+    say(text, error=error)
+
+
+def folded(line: str, columns: int, *, hang: int = 2) -> str:
+    """``line`` in lines of at most so many columns. Signatures and paths stay whole, as do lines that are a command:
+    they are there to be copied.
+
+    >>> print(folded("  ours: the loss acts on the joint representation", 28))
+      ours: the loss acts on the
+        joint representation
+    """
+    bare = line.lstrip()
+    if len(line) <= columns or bare.startswith("mmda-bench "):
+        return line
+    rest = " " * (len(line) - len(bare) + hang)
+    return textwrap.fill(
+        line, columns, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
 
 
 def writable() -> None:
@@ -57,7 +85,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 def hint(text: str) -> None:
     """A line for the person who waits, before what takes more than a second; in no pipe and no file."""
     if is_terminal(sys.stderr):
-        say(text, error=True)
+        tell(text, error=True)
 
 
 def counter(stage: str) -> Callable[[int, int], None]:

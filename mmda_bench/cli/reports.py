@@ -11,7 +11,7 @@ import typer
 
 from mmda_bench.cli import completion
 from mmda_bench.cli.options import HOLES, AsJson, Plugins, Results, load, place, place_argument
-from mmda_bench.cli.output import hint, is_terminal, say
+from mmda_bench.cli.output import hint, is_terminal, say, tell
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def leaderboard(
     load(plugin)
     store = existing_store(results)
     if table or methods or columns or form or dataset or signature:
+        hint(f"Reading the records in {store.results} ...")
         from mmda_bench.report import choice
 
         found = choice.choose(
@@ -92,11 +93,11 @@ def compare(
 
     Example: mmda-bench compare luhp daln
     """
+    hint(f"Comparing {first} and {second} in {results} ...")
     from mmda_bench import api
     from mmda_bench.report import compare as comparing
 
     load(plugin)
-    hint(f"Comparing {first} and {second} in {results} ...")
     comparisons = api.compare(first, second, results, dataset=dataset).comparisons
     say(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
@@ -137,6 +138,7 @@ def submit(
 
     or: mmda-bench submit theirs.csv --dataset avatars --anchor V --name theirs
     """
+    hint(f"Scoring {file} ...")
     from mmda_bench import api
     from mmda_bench.store import weighted_f1
 
@@ -157,6 +159,7 @@ def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
 
     Example: mmda-bench status --results results/local
     """
+    hint(f"Reading the records in {results} ...")
     from mmda_bench.cli import console
 
     console.show_status(existing_store(results), as_json=as_json)
@@ -181,7 +184,7 @@ def write_and_print(
         typer.echo(next(path for path in paths if path.suffix == ".json").read_text("utf-8"), nl=False)
         return
     show_boards(boards, signatures=signatures)
-    say(f"Leaderboards: {', '.join(str(path) for path in paths)}")
+    tell(f"Leaderboards: {', '.join(str(path) for path in paths)}")
 
 
 def show_boards(boards: "Sequence[Board]", *, signatures: Sequence[str | None] = (None,)) -> None:

@@ -47,7 +47,7 @@ from mmda_bench.cli.options import (
     load,
     typed,
 )
-from mmda_bench.cli.output import hint, say
+from mmda_bench.cli.output import hint, say, tell
 from mmda_bench.errors import DiedError
 from mmda_bench.protocol import TRIALS
 from mmda_bench.store import DEFAULT_RESULTS
@@ -102,10 +102,10 @@ def run(
 
     Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 0-4
     """
+    _say_at_once(str(config or f"{methods} on {dataset}"), as_json=as_json)
     config_, workspace = settings(ctx)
     load(workspace.plugins)
     config_.check()  # before anything heavy is imported
-    hint(f"{config_.methods} on {config_.dataset}: looking at the corpus and at what is stored ...")
     from mmda_bench import api
 
     planned = api.plan(config_, workspace)
@@ -120,6 +120,11 @@ def run(
         console.show_results(planned)
     if not complete:
         raise typer.Exit(HOLES)
+
+
+def _say_at_once(what: str, *, as_json: bool) -> None:
+    """Before the imports, which take seconds on a busy machine."""
+    (hint if as_json else tell)(f"Looking at what {what} needs and at what is stored ...")
 
 
 def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":

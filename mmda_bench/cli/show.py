@@ -10,7 +10,7 @@ import typer
 
 from mmda_bench.cli import completion
 from mmda_bench.cli.options import AsJson, DataRoot, Plugins, Results, load
-from mmda_bench.cli.output import say
+from mmda_bench.cli.output import hint, say, tell
 from mmda_bench.dataset import modality
 from mmda_bench.errors import UsageError
 from mmda_bench.machine import others
@@ -50,6 +50,7 @@ def show(
 
     Example: mmda-bench show dann --anchor V --sheet worst.png
     """
+    hint(f"Looking at {what} in {results} ...")
     load(plugin)
     store, where = existing_store(results), None if anchor is None else modality(anchor)
     if watch:
@@ -64,7 +65,7 @@ def show(
     if as_json:
         typer.echo(json.dumps({**values(shown, utterances=utterances), "sheet": sheet and str(sheet)}, indent=1))
         return
-    say(as_text(shown, utterances=utterances))
+    tell(as_text(shown, utterances=utterances))
     logs = [path for r in shown.records if (path := log.path_of(store, identity(r))).is_file()]
     if logs:
         say("\nLogs:\n" + "\n".join(f"  {path}" for path in logs))

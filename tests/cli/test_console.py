@@ -12,14 +12,19 @@ import pytest
 from hand_made import make_cell, make_record
 from rich.console import Console
 
-from mmda_bench.cli import console, terminal
-from mmda_bench.cli.output import counter
+from mmda_bench.cli import app, console, terminal
+from mmda_bench.cli.output import counter, tell
 from mmda_bench.cli.progress import Progress
 from mmda_bench.cli.reports import show_boards
 from mmda_bench.report.boards import make_boards
 from mmda_bench.report.rows import AVERAGE
 from mmda_bench.store import Store
 from mmda_bench.units import duration
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,31 @@ def test_no_row_of_a_table_is_wider_than_the_terminal(width):
     assert all(f"{row.scores[AVERAGE].mean:.2f} ± {row.scores[AVERAGE].sd:.2f}" in rows[0] for row in board.rows)
     assert ("No room here for" in screen.file.getvalue()) == (width < 100)
     assert "Avatars" in screen.file.getvalue()
+
+
+def test_prose_is_broken_between_words_on_a_terminal_and_nowhere_else(monkeypatch):
+    """Names and commands stay whole, as they are there to be copied."""
+    text = (
+        "  ours: the loss acts on one/long/path/of/more/than/thirty/characters\n  mmda-bench run --methods dt,dann,mine"
+    )
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys, "stdout", Screen())
+    tell(text, hang=4)
+    lines = ["  ours: the loss acts on", "      one/long/path/of/more/than/thirty/characters", text.splitlines()[1]]
+    assert sys.stdout.getvalue().splitlines() == lines
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    tell(text)
+    assert sys.stdout.getvalue() == f"{text}\n"
+
+
+@pytest.mark.parametrize("words", [["list", "methods"], ["run", "--methods", "danns,dann,dt", "--epochs", "0"]])
+def test_no_line_of_a_verb_is_wider_than_the_terminal(words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys, "stdout", Screen())
+    monkeypatch.setattr(sys, "stderr", sys.stdout)
+    with pytest.raises(SystemExit):
+        app(words)
+    assert max(map(len, sys.stdout.getvalue().splitlines())) <= 60
 
 
 def test_elsewhere_the_same_table_is_markdown(capsys):

@@ -34,9 +34,10 @@ def test_what_is_drawn_is_the_gradient_of_each_term_over_that_of_the_objective()
     figure = balance.term_balance("balance", {"A3D2": measured, "DANN": balance.balance(records()[4:5])})
     first = figure.axes[0]
     drawn = {line.get_label(): line for line in first.lines if not line.get_label().startswith("_")}
-    np.testing.assert_allclose(drawn["aa_L"].get_ydata(), [0.5, 4.0, 2.0])
-    np.testing.assert_allclose(drawn["add_L"].get_ydata(), [0.005] * 3)
+    np.testing.assert_allclose(drawn["domain (AA), lexical"].get_ydata(), [0.5, 4.0, 2.0])
+    np.testing.assert_allclose(drawn["anchor drag (ADD), lexical"].get_ydata(), [0.005] * 3)
     assert first.get_yscale() == "log"
+    assert figure.get_supylabel() == "gradient of a term over that of the source objective"
     (domain,) = [line for line in figure.axes[2].lines if line.get_label() == "domain"]
     np.testing.assert_allclose(domain.get_xdata(), [1, 3], err_msg="an epoch that was not recorded is left out")
     ElementTree.fromstring(style.svg(figure))
@@ -45,7 +46,7 @@ def test_what_is_drawn_is_the_gradient_of_each_term_over_that_of_the_objective()
 def test_the_band_is_the_range_of_the_seeds_and_the_line_their_geometric_mean():
     runs = [record("a3d2", "A", seed, {"aa_L": [2.0 * x] * 3}) for seed, x in enumerate((0.25, 4.0))]
     figure = balance.term_balance("balance", {"A3D2": balance.balance(runs)})
-    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "aa_L"]
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "domain (AA), lexical"]
     np.testing.assert_allclose(line.get_ydata(), [1.0] * 3)
     band = figure.axes[0].collections[-1].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((0.25, 4.0))

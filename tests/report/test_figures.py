@@ -10,6 +10,7 @@ from hand_made import make_cell, make_record
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from pages import full_record
 
 from mmda_bench.protocol import Protocol
@@ -110,6 +111,11 @@ def test_cost_leaves_out_what_has_no_time_and_names_the_others_without_overlap()
     figure = scores.f1_against_cost("cost", lines(), "ave.")
     names = [text for text in figure.axes[0].texts if text.get_text()]
     assert [name.get_text() for name in names] == ["DT", "$DANN_1$ <b>"]
+    FigureCanvasAgg(figure).draw()
+    for name in names:  # its line ends left of it, where it crosses no other name
+        box, (x, y) = Text.get_window_extent(name), name.arrow_patch.get_path().vertices[0]
+        assert x <= box.x0
+        assert box.y0 < y < box.y1
 
 
 @given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 10))

@@ -11,6 +11,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(chromium.find() is None, reason="no chromium on this machine: apt-get install chromium"),
 ]
+needs_axe = pytest.mark.skipif(not chromium.AXE.is_file(), reason="no axe-core here: make axe, which needs npm")
 TABLE = "#avatars-main"
 ROWS = (
     f"[...document.querySelectorAll('{TABLE} tbody:first-of-type tr')].filter(r => !r.hidden)"
@@ -172,16 +173,15 @@ def test_the_signature_is_copied_by_a_button(page):
 
 
 def test_on_paper_everything_is_shown_in_light_colours(browser, path):
-    browser.show(theme="dark")
-    browser.send(
-        "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
-    )
+    browser.show(theme="dark", media="print")
     browser.open(path)
     shown = "[...document.querySelectorAll('#avatars-runs tbody tr')].every(r => r.checkVisibility())"
     assert browser.evaluate(shown)
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
-    browser.send("Emulation.setEmulatedMedia", media="")
+    look = "getComputedStyle(document.querySelector('#avatars-main {}')).{}"
+    assert browser.evaluate(look.format(".range", "printColorAdjust")) == "exact", "an interval is a background"
+    assert browser.evaluate(look.format("th button", "display")) == "contents", "else a second page has no heads"
 
 
 @pytest.mark.parametrize("width", [390, 800])
@@ -193,6 +193,20 @@ def test_the_names_and_their_head_stay_in_sight_when_a_table_is_moved(browser, p
         box = f"document.querySelector('{cell}').getBoundingClientRect()"
         left = browser.evaluate(f"document.querySelector('{TABLE}').closest('.scroll').getBoundingClientRect().left")
         assert browser.evaluate(f"{box}.left") == pytest.approx(left, abs=1)
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_the_facts_of_a_cell_stay_beside_its_name(browser, path, width):
+    browser.show(width=width, height=900)
+    browser.open(path)
+    browser.evaluate("document.querySelector('#avatars-runs').closest('details').open = true")
+    browser.evaluate("document.querySelector('#avatars-runs tbody details').open = true")
+    row = "document.querySelector('#avatars-runs tbody tr')"
+    assert browser.evaluate(f"getComputedStyle({row}.cells[0]).verticalAlign") == "top"
+    one_line = "parseFloat(getComputedStyle(dt).lineHeight) * 1.5"
+    heights = f"[...{row}.querySelectorAll('dt')].filter(dt => dt.getBoundingClientRect().height > {one_line}).length"
+    assert browser.evaluate(heights) == 0
+    assert browser.evaluate(f"{row}.querySelector('dd').getBoundingClientRect().width") > 150
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -234,6 +248,35 @@ def test_a_screen_reader_gets_a_name_for_all_that_can_be_used(page):
     assert all(found[role] for role in used)
     assert all(name for names in found.values() for name in names)
     assert len(set(found["region"])) == len(found["region"])
+
+
+@pytest.fixture
+def all_open(browser, path):
+    """Shows the page with all that opens open; of the cards of methods, which are made alike, the first three."""
+
+    def show(**how):
+        browser.show(**how)
+        browser.open(path)
+        browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        browser.evaluate("document.querySelectorAll('article:nth-child(n+4)').forEach(card => card.remove())")
+        return browser
+
+    return show
+
+
+@needs_axe
+@pytest.mark.parametrize("width", [1400, 800, 390])
+@pytest.mark.parametrize("how", [{}, {"theme": "dark"}, {"media": "print"}], ids=["light", "dark", "print"])
+def test_axe_finds_nothing(all_open, how, width):
+    assert all_open(width=width, height=900, **how).violations() == []
+
+
+@needs_axe
+def test_axe_finds_what_is_wrong(all_open):
+    page = all_open()
+    page.evaluate("document.querySelector('img').removeAttribute('alt')")
+    (found,) = page.violations()
+    assert found.startswith("image-alt: <img")
 
 
 def test_nothing_is_fetched_and_nothing_is_complained_about(page):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LIMIT_S = 60.0
+AXE = Path(__file__).resolve().parents[2] / ".axe" / "axe.min.js"  # `make axe` fetches it
 
 
 def find() -> str | None:
@@ -103,6 +104,16 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", "the expression failed"))
         return answer["result"].get("value")
 
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page as it is shown, each with where; and that it has looked."""
+        script = (
+            "axe.run(document, {rules: {'target-size': {enabled: true}}}).then(({passes, violations}) => ({"
+            "looked: passes.length, found: violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html}`))}))"
+        )
+        answer = self.evaluate(f"{AXE.read_text('utf-8')};{script}")
+        assert answer["looked"] > 20
+        return answer["found"]
+
     def wait(self, condition: str) -> None:
         """Until a JavaScript condition holds; an error after :data:`LIMIT_S`."""
         look = f"const look = () => (({condition}) ? resolve(1) : setTimeout(look, 10)); look();"
@@ -126,14 +137,14 @@ class Browser:
     def type(self, text: str) -> None:
         self.send("Input.insertText", text=text)
 
-    def show(self, *, width: int = 1280, height: int = 800, theme: str = "light") -> None:
-        """Screen size in CSS pixels, and the reader's theme."""
+    def show(self, *, width: int = 1280, height: int = 800, theme: str = "light", media: str = "") -> None:
+        """Screen size in CSS pixels, the reader's theme, and the medium where it is not the screen."""
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
         wanted = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}  # what is clicked stands still
         features = [{"name": name, "value": value} for name, value in wanted.items()]
-        self.send("Emulation.setEmulatedMedia", features=features)
+        self.send("Emulation.setEmulatedMedia", media=media, features=features)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A PNG of what is on the screen, or of the whole page."""

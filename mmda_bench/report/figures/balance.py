@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmda_bench.metrics.term_balance import DOMINATES, HARDLY, ratios, verdicts
-from mmda_bench.report.figures.diagnostics import TERM_COLOURS, TERM_STYLES
+from mmda_bench.report.figures.diagnostics import TERM_COLOURS, TERM_STYLES, term_name
 from mmda_bench.report.figures.scores import column_title
 from mmda_bench.report.figures.style import MUTED, RULE, LackingError, frame_line, head, panels, short, styled
 from mmda_bench.store import Record
@@ -73,6 +73,7 @@ def term_balance(title: str, measured: Mapping[str, Balance]) -> "Figure":
                 ax.set_title(column_title(anchor), loc="left")
         frame_line(line, method)
     figure.supxlabel("epoch", fontsize=8.5)
+    figure.supylabel("gradient of a term over that of the source objective", fontsize=8.5)
     head(figure, title)
     return figure
 
@@ -94,7 +95,7 @@ def _ratio(ax: "Axes", values: np.ndarray | None, number: int, term: str) -> Non
     drawn = np.maximum(values[:, known], LOWEST)
     epochs = np.arange(1, values.shape[1] + 1)[known]
     colour, style = TERM_COLOURS[number % len(TERM_COLOURS)], TERM_STYLES[number % len(TERM_STYLES)]
-    ax.plot(epochs, np.exp(np.nanmean(np.log(drawn), 0)), color=colour, ls=style, lw=1.3, label=short(term))
+    ax.plot(epochs, np.exp(np.nanmean(np.log(drawn), 0)), color=colour, ls=style, lw=1.3, label=short(term_name(term)))
     if len(values) > 1:
         ax.fill_between(epochs, np.nanmin(drawn, 0), np.nanmax(drawn, 0), color=colour, alpha=0.15, lw=0)
 

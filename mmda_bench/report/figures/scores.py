@@ -197,5 +197,5 @@ def _name_in_margin(ax: "Axes", points: Sequence[tuple[float, float, str, str]])
     for (x, y, name, colour), at in zip(points, names, strict=True):
         ax.annotate(
             name, (x, y), xytext=(1.03, at), textcoords=ax.get_yaxis_transform(), va="center", color=INK, fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.7, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "alpha": 0.7, "shrinkB": 4, "relpos": (0, 0.5)},
         )  # fmt: skip
