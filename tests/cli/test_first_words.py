@@ -52,6 +52,6 @@ def test_something_is_on_the_screen_before_anything_heavy_is_imported(line, word
     command = [sys.executable, "-c", LEAVE_AT_FIRST_WORDS, *line.split()]
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True).stdout
     text, heavy, spent = json.loads(said)
-    assert text.startswith(words)
+    assert " ".join(text.split()).startswith(words.strip())
     assert heavy == []
     assert spent < AT_ONCE_S
