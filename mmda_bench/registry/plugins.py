@@ -110,8 +110,9 @@ def _beside(folder: Path, top: str) -> Iterator[tuple[str, Path]]:
 
 
 def _is_library(top: str, folder: Path) -> bool:
-    if top in sys.stdlib_module_names or top in HELPERS.found:
-        return top in sys.stdlib_module_names
+    ours = top == __name__.partition(".")[0]  # also where a plug-in lies beside it, in a clone of this repository
+    if ours or top in sys.stdlib_module_names or top in HELPERS.found:
+        return ours or top in sys.stdlib_module_names
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import mmda_bench
 from mmda_bench.errors import UsageError
 from mmda_bench.machine.as_before import PutBackWarning
 from mmda_bench.registry import METHODS, by_value, isolated, load_plugin, register, register_method
@@ -55,6 +56,12 @@ def test_helpers_beside_a_plug_in_are_imported_now_and_later_packages_too(plug):
     load_plugin(file)
     assert value() == (1, 2, 3)
     assert sys.path == path
+
+
+def test_this_package_is_no_helper_of_a_plug_in_that_lies_beside_it_in_a_clone(plug, monkeypatch):
+    file = plug(mmda_bench__in____init__="raise SystemExit")
+    monkeypatch.setattr(mmda_bench.__spec__, "origin", str(file.parent / "mmda_bench" / "__init__.py"))
+    assert read_plugin(file).helpers == {}
 
 
 def test_the_content_of_helpers_counts_and_a_plug_in_alone_has_the_digest_of_its_file(plug):
