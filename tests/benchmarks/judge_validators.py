@@ -124,7 +124,7 @@ def text(seen: Judged, planned: api.Plan) -> str:
         f"`python -m tests.benchmarks.judge_validators --methods {config.methods} --trials {config.trials} "
         f"--studies {config.studies}` on the development draw `{config.dataset}`, {planned.card.version}: "
         f"{len(methods)} methods, {config.trials} trials each, anchors {', '.join(seen.anchors)}, "
-        f"{config.studies} tuning seeds, {config.epochs} epochs."
+        f"{config.studies} tuning {'seed' if config.studies == 1 else 'seeds'}, {config.epochs} epochs."
     )
     note = (
         "Regret: weighted F1 on the target test set of the best trial minus that of the trial that the validator takes "
