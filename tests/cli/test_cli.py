@@ -234,4 +234,5 @@ def test_help_and_list_are_instant_and_import_neither_torch_nor_ray(arguments):
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     after = os.times()
     assert answer.stderr.strip() == "[]"
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
+    spent = sum(after[2:4]) - sum(before[2:4])
+    assert spent < 1.0, "processor seconds; torch alone takes two"
