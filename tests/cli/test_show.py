@@ -201,7 +201,7 @@ def test_a_running_cell_is_watched_until_it_ends(store, capsys):
 def test_a_cell_whose_process_has_gone_is_watched_no_longer(store, capsys, monkeypatch):
     context = begin(store, make_cell("luhp", "V"))
     context.__exit__(None, None, None)
-    monkeypatch.setattr(showing.heartbeat, "exists", lambda pid: False)
+    monkeypatch.setattr(showing.others, "exists", lambda pid: False)
     showing.follow(store, "luhp", anchor=None, seed=None, sleep=lambda seconds: pytest.fail("nothing to wait for"))
     assert "its process has gone" in capsys.readouterr().out
 
