@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmda_bench.report.figures.style import Style, head, look, panels, short, styled
+from mmda_bench.report.figures.style import MUTED, Style, head, look, panels, short, styled
 from mmda_bench.report.rows import Board
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 COLUMNS = 4  # panels side by side
@@ -47,9 +48,11 @@ def budgets(board: Board) -> tuple["Figure", str, str]:
 @styled
 def expected_scores(title: str, curves: Sequence[Curve]) -> "Figure":
     """A panel per method, all on one scale."""
+    from matplotlib.lines import Line2D
+
     columns = min(COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
-    figure, axes = panels(rows, columns, width=10, height=0.8 + 1.9 * rows, sharex=True, sharey=True)
+    figure, axes = panels(rows, columns, width=10, height=1.1 + 1.9 * rows, sharex=True, sharey=True)
     for ax, curve in zip(axes, curves, strict=False):
         budget = range(1, len(curve.expected) + 1)
         ax.plot(budget, curve.expected, "-", color=curve.look.colour, lw=1.8)
@@ -64,5 +67,8 @@ def expected_scores(title: str, curves: Sequence[Curve]) -> "Figure":
         ax.tick_params(labelbottom=True)
     for ax in axes[::columns]:
         ax.set_ylabel("weighted F1, percent")
+    kinds = {"chosen without target labels": "-", "the best of them (oracle)": "--"}
+    handles: list[Artist] = [Line2D([], [], color=MUTED, ls=line, lw=1.5, label=name) for name, line in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     head(figure, title)
     return figure
