@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import mmda_bench as mb
 from mmda_bench.config import RunConfig, Workspace
 from mmda_bench.dataset import Card, Shift
 from mmda_bench.errors import UsageError
+from mmda_bench.protocol import LAST
+from mmda_bench.store.record import is_trial
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FACTS = dict.fromkeys(("title", "licence", "citation", "obtain"), "")
@@ -128,6 +131,10 @@ def test_the_command_line_takes_a_file_and_what_is_typed_wins(tmp_path, capsys):
 def test_every_stored_record_can_be_turned_back_into_a_configuration(published):
     assert published.records
     for record in published.records:
+        if record["key"]["protocol"].get("select", LAST) != LAST:  # a trial runs with others, a winner after them
+            with pytest.raises(UsageError, match="is a trial") if is_trial(record) else nullcontext():
+                assert RunConfig.from_record(record).protocol == "tuned"
+            continue
         card = CARD if record["key"]["version"] == CARD.version else _versioned(record["key"]["version"])
         assert [cell.hash for cell in RunConfig.from_record(record).cells(card)].count(record["hash"]) == 1
 
