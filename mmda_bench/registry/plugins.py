@@ -111,8 +111,10 @@ def _beside(folder: Path, top: str) -> Iterator[tuple[str, Path]]:
 
 def _is_library(top: str, folder: Path) -> bool:
     ours = top == __name__.partition(".")[0]  # also where a plug-in lies beside it, in a clone of this repository
-    if ours or top in sys.stdlib_module_names or top in HELPERS.found:
-        return ours or top in sys.stdlib_module_names
+    if ours or top in sys.stdlib_module_names:
+        return True
+    if top in HELPERS.found:
+        return False
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
@@ -269,7 +271,7 @@ def is_plugin_module(name: str) -> bool:
 
 def plugin_modules() -> dict[str, ModuleType]:
     """Plug-in files and helpers that are imported now."""
-    names = [name for name in sys.modules if name.startswith(PLUGIN_MODULE)] + list(HELPERS.found)
+    names = [name for name in list(sys.modules) if name.startswith(PLUGIN_MODULE)] + list(HELPERS.found)
     return {name: sys.modules[name] for name in names if name in sys.modules}
 
 
@@ -287,8 +289,7 @@ def of_corpus(plugins: Iterable[Plugin], names: Mapping[str, str]) -> tuple[Plug
 
 def loaded() -> list[Plugin]:
     """The plug-in files that are loaded in this process."""
-    found = (plugin_of(name) for name in list(sys.modules) if name.startswith(PLUGIN_MODULE))
-    return [plugin for plugin in found if plugin is not None]
+    return [plugin for name in plugin_modules() if (plugin := plugin_of(name)) is not None]
 
 
 def changes_of(module: str) -> Changes:

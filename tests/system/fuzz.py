@@ -22,7 +22,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     ROOT = Path(__file__).resolve().parents[2]
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+    sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("support", "oracles"))]
 
 from mmda_bench import registry
 from mmda_bench.errors import MessageError
