@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmda_bench.api import Listener
 from mmda_bench.cli.output import GONE, is_terminal, say, silence
+from mmda_bench.machine.last_words import LastWords
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
 from mmda_bench.store import Record, weighted_f1
@@ -33,11 +34,12 @@ def cell_name(cell: Cell) -> str:
 class Progress(Listener):
     """Shows a run to a person, and tells ``status`` of it. ``done``: cells that had a record before the run began.
     ``results``: the folder in which ``status`` looks, if any. ``records``: what is stored, and ``at_once``: how many
-    cells run at the same time; the time that is left is estimated from both."""
+    cells run at the same time; the time that is left is estimated from both. ``last_words``: said if this process is
+    ended before its first cell."""
 
     def __init__(
         self, cells: Sequence[Cell], *, done: int = 0, terminal: bool | None = None, results: Path | None = None,
-        records: Iterable[Record] = (), at_once: int | None = None,
+        records: Iterable[Record] = (), at_once: int | None = None, last_words: str = "",
     ) -> None:  # fmt: skip
         self.total, self.before = len(cells), done
         self.running: dict[str, str] = {}
@@ -51,6 +53,8 @@ class Progress(Listener):
         self.start = time.monotonic()
         self.terminal = is_terminal(sys.stdout) if terminal is None else terminal
         self.live: Any = None
+        self.last_words = last_words
+        self.words: LastWords | None = None
         self.heartbeat: heartbeat.Heartbeat | None = None
         if results is not None and cells:
             command = shlex.join(["mmda-bench", *sys.argv[1:]])
@@ -61,6 +65,8 @@ class Progress(Listener):
     def __enter__(self) -> "Progress":
         already = f", {self.before} {'is' if self.before == 1 else 'are'} stored already" if self.before else ""
         say(f"{count(self.total, 'cell')} to run{already}. Corpus: {self.corpus}.")
+        if self.last_words:
+            self.words = LastWords(self.last_words)
         if self.heartbeat is not None:
             self.heartbeat.__enter__()
         if self.terminal:
@@ -73,6 +79,7 @@ class Progress(Listener):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._unsay()
         if self.live is not None:
             self._display(self.live.stop)
         if self.heartbeat is not None:
@@ -80,6 +87,10 @@ class Progress(Listener):
         if kind is None:
             spent = duration(time.monotonic() - self.start)
             say(f"{count(self.finished_cells, 'cell')} run in {spent}, {self.failed or 'none'} failed.")
+
+    def _unsay(self) -> None:
+        if self.words is not None:
+            self.words.unsay()
 
     def _display(self, act: Callable[[], object]) -> None:
         """Do something to the live display. Where the terminal has gone, the sweep goes on without one."""
@@ -118,6 +129,7 @@ class Progress(Listener):
         self.start = time.monotonic()
 
     def on_start(self, cell: Cell) -> None:
+        self._unsay()
         self.running[cell.hash] = cell_name(cell)
         self.forecast.started(cell, time.monotonic())
         self._tell()

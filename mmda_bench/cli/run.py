@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 running = typer.Typer(rich_markup_mode=None)
 
+ENDED = "this process was ended before its first cell, by Ray that died or from outside"
+
 
 @running.command()
 def run(
@@ -182,6 +184,7 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
         progress = Progress(
             todo, done=len(cells) - len(todo), results=store.results, records=store.records()[0],
             at_once=None if config.address else placement.cells_at_once(config.jobs, config.gpus_per_cell),
+            last_words="mmda-bench: " + console.after_death(ENDED, len(cells) - len(store.missing(cells)), len(cells)),
         )  # fmt: skip
         try:
             with progress:

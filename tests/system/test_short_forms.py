@@ -191,7 +191,7 @@ def test_what_did_not_hold_is_counted_and_told():
 
 @pytest.mark.deep
 @pytest.mark.system
-@pytest.mark.parametrize("kind", ["driver:writing"])
+@pytest.mark.parametrize("kind", ["driver:writing", "raylet:start"])
 def test_a_sweep_whose_part_is_killed_loses_nothing(kind, tmp_path):
     tallies = kills.run(1, seed=3, folder=tmp_path, kinds=(kind,))
     assert tallies[kind].remarks == []
