@@ -170,6 +170,7 @@ def test_a_file_that_is_none_is_refused(tmp_path, name, text):
         RunConfig.from_file(tmp_path / "absent.yaml")
 
 
+@pytest.mark.slow
 def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
     signature = str(published.frame["signature"].mode()[0])
     board = mb.leaderboard(RESULTS, signature=signature)
@@ -204,6 +205,7 @@ def test_an_empty_folder_gives_an_empty_frame_with_its_columns_and_none_an_error
             door(tmp_path / "absent")
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_frame_with_a_row_a_scenario():
     frame = mb.compare("luhp", "daln", RESULTS).frame
     one = frame[frame["signature"] == frame["signature"].iloc[0]].set_index("column")
@@ -236,6 +238,7 @@ def test_a_class_that_is_not_decorated_is_refused_and_one_is_replaced_by_a_later
         mb.register(register_method("dt", title="mine", paper="nobody")(type("Mine", (mb.Method,), {})))
 
 
+@pytest.mark.slow
 def test_an_edited_plug_in_file_is_loaded_anew(tmp_path):
     from mmda_bench.registry import METHODS, load_plugin
 

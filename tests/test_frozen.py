@@ -136,6 +136,7 @@ def test_every_stored_record_has_the_hash_and_signature_it_had(frozen, store):
     assert {name: now.get(name) for name in frozen["hashes"][store]} == frozen["hashes"][store]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", STORES)
 def test_the_boards_have_the_scores_they_had(frozen, store):
     now = boards(STORES[store])

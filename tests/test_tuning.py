@@ -21,7 +21,7 @@ from mmda_bench.selection.choices import make_choice, read_choices
 from mmda_bench.store import Store
 from mmda_bench.validators import score
 
-pytestmark = pytest.mark.usefixtures("figureless")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figureless")]
 WHAT = {"methods": "dt,dann", "anchors": "A,V", "seeds": 2, "trials": 4, "bounds": False, "protocol": "tuned"}
 
 

@@ -72,14 +72,15 @@ def _marked(text: bytes, entry: bytes) -> Iterator[int]:
                 yield pid
 
 
-def children() -> dict[int, str]:
-    """The processes that this one has started and that have not ended: names by number."""
+def children() -> dict[int, tuple[str, bool]]:
+    """The processes that this one has started, by number: the name, and whether it still runs. One that has ended is
+    among them until it is collected."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError):
             state, parent, *_ = _state(int(folder.name))
-            if int(parent) == os.getpid() and state not in ENDED:
-                found[int(folder.name)] = (folder / "comm").read_text().strip()
+            if int(parent) == os.getpid():
+                found[int(folder.name)] = ((folder / "comm").read_text().strip(), state not in ENDED)
     return found
 
 

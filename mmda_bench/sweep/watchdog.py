@@ -91,9 +91,10 @@ def started(start: Callable[[], object], over: threading.Event) -> None:
 
     def look() -> None:
         there = others.children()
-        seen.update({number: name for number, name in there.items() if name in STARTED})
+        seen.update({number: name for number, (name, _) in there.items() if name in STARTED})
         _check(ended)
-        ended.extend(STARTED[name] for number, name in seen.items() if number not in there)
+        running = {number for number, (_, runs) in there.items() if runs}
+        ended.extend(STARTED[name] for number, name in seen.items() if number not in running)
 
     _attended(start, look, lives=over)
 

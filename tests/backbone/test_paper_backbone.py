@@ -87,6 +87,7 @@ def assert_same_outputs_and_gradients(encoder, inputs, whole, layers, output):
 # --- Prefix and suffix equal the network that was never cut
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_wavlm_equals_transformers_own(weights, dtype):
     encoder, whole = load_wavlm(weights["acoustic"], trainable=3).to(dtype), checkpoints.wavlm().to(dtype)

@@ -61,6 +61,7 @@ def as_bin(folder, rename=lambda name: name, **extra):
     torch.save(tensors, folder / "pytorch_model.bin")
 
 
+@pytest.mark.slow
 def test_the_same_weights_have_the_same_digest_from_any_format(weights, tmp_path):
     from safetensors.torch import save_file
 
@@ -102,6 +103,7 @@ def test_embedded_weights_have_no_digest():
     assert Tiny().weights_digest() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "location", "download"),
     [
@@ -251,6 +253,7 @@ def test_a_user_adds_a_backbone_in_a_plugin_file(weights, tmp_path):
     assert len(backbone.weights_digest()) == 8
 
 
+@pytest.mark.slow
 def test_both_are_listed_and_importing_them_imports_no_library_of_models():
     assert {"paper", "paper-released", "tiny"} <= set(registry.BACKBONES.entries())
     code = "import sys, mmda_bench.backbone.paper; sys.exit(bool({'transformers', 'timm'} & set(sys.modules)))"

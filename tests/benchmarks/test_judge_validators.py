@@ -37,6 +37,7 @@ CONFIG = RunConfig(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_page_has_the_regret_that_one_counts_by_hand_and_names_the_best_candidate(tmp_path, ran):
     planned, tuning = judge_validators.run_trials(CONFIG, Workspace(results=tmp_path))
     assert len(ran) == 3 * 2 * 2 * 5

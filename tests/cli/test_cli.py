@@ -178,6 +178,7 @@ def test_list_tells_the_card_of_every_method(call):
     assert "tiny" in call("list", "backbones").output
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_fails_is_an_answer(call, tmp_path):
     (tmp_path / "broken.py").write_text("import nothing_of_the_kind")
     answer = call("list", "--plugin", str(tmp_path / "broken.py"))

@@ -21,7 +21,7 @@ from mmda_bench.features import prepare
 from mmda_bench.store import Store
 from mmda_bench.store.provenance import source_digest
 
-pytestmark = pytest.mark.usefixtures("figureless")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figureless")]
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from mmda_bench.cli.main import app
 from mmda_bench.data.export import export
 from mmda_bench.datasets.avatars.corpus import Avatars
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def answer(tmp_path):

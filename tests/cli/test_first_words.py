@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE_S = 0.8  # of a processor
 LEAVE_AT_FIRST_WORDS = """
 import io, json, os, sys, time

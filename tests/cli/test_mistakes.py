@@ -93,6 +93,7 @@ def test_a_mistake_is_told_with_what_was_expected(line, code, message, places, t
     assert "internal error" not in told
 
 
+@pytest.mark.slow
 def test_wrong_names_are_told_at_once_and_without_torch(places):
     script = (
         "import json, sys, time\n"

@@ -16,6 +16,8 @@ from mmda_bench.report.formats import markdown
 from mmda_bench.report.formats.latex import tex
 from mmda_bench.units import shown
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 POOLED = """
 from mmda_bench.machine.pool import process_pool

@@ -16,6 +16,8 @@ from mmda_bench.datasets.iemocap.reader import IEMOCAP
 from mmda_bench.datasets.mintrec.reader import MIntRec
 from mmda_bench.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
 ENLARGED = {MIntRec: Image.Resampling.NEAREST, IEMOCAP: Image.Resampling.BILINEAR}
 CORPORA = {"mintrec": (AvatarsIntent, MIntRec), "iemocap": (Avatars, IEMOCAP)}

@@ -79,6 +79,7 @@ def test_names_that_corpora_have_are_kept(tmp_path, name):
     assert read_utterances(Mine(name), CARD, None)[0].id == name
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_whatever_is_let_through_stays_in_its_folder(name):
     if id_fault(name) == "":

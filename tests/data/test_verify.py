@@ -230,6 +230,7 @@ def test_the_command_answers_with_4_when_a_corpus_cannot_be_used(small, tmp_path
     assert "is not a folder" in nowhere.stdout
 
 
+@pytest.mark.slow
 def test_damaged_clips_of_mintrec_are_counted_by_what_is_wrong(tmp_path):
     out = export(AvatarsIntent(), "mintrec", tmp_path / "corpus", limit=12).out
     clips = sorted(out.glob("raw_data/*/*/*.mp4"), key=lambda path: int(path.stem))

@@ -35,6 +35,7 @@ def test_it_is_registered_and_needs_no_files():
     assert sum(card.fractions) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_corpus_has_its_4800_utterances_once_each(everybody):
     assert len(everybody) == corpus.Avatars.card.expected["utterances"] == 4_800
     assert len({u.id for u in everybody}) == 4_800

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from mmda_bench.data.corpora import reader_of
 from mmda_bench.datasets.avatars import corpus, scenes, words
@@ -59,6 +60,7 @@ def test_the_street_has_the_band_of_a_telephone_and_the_light_of_a_lamp():
     assert blue < 0.8 * red < 0.8 * 255
 
 
+@pytest.mark.slow
 def test_the_pair_runs_embedded_on_the_four_emotions():
     pair = reader_of("avatars-scenes[studio]--avatars-scenes[street]")
     card = pair.describe(None)

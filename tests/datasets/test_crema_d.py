@@ -12,6 +12,8 @@ from mmda_bench.datasets.crema_d.reader import BROKEN, CREMAD, EMOTIONS, SENTENC
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.registry import DATASETS
 
+pytestmark = pytest.mark.slow
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 51234\n"
 
 

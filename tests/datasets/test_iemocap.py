@@ -236,6 +236,7 @@ def expected(number: int, left: bool) -> np.ndarray:
     return np.asarray(Image.fromarray(half).resize((112, 112), Image.Resampling.BILINEAR)).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [True, False])
 @pytest.mark.parametrize(("first", "count"), [(0, 30), (7, 95), (119, 12), (421, 150), (580, 20)])
 def test_the_speakers_half_is_cut_out_at_the_pictures_of_the_turn(video, first, count, left):
@@ -249,6 +250,7 @@ def test_the_speakers_half_is_cut_out_at_the_pictures_of_the_turn(video, first, 
         assert difference < min(np.abs(picture - expected(number + d, left)).mean() for d in (-1, 1))
 
 
+@pytest.mark.slow
 def test_seeking_gives_what_reading_from_the_start_gives(video):
     with av.open(str(video)) as container:
         everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -14,6 +14,8 @@ from mmda_bench.datasets.meld.reader import BROKEN, COLUMNS, MELD, PARTS
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.registry import DATASETS
 
+pytestmark = pytest.mark.slow
+
 COUNTS = {  # neutral, joy, surprise, anger, sadness, disgust, fear, as published
     "train": (4_710, 1_743, 1_205, 1_109, 683, 271, 268),
     "dev": (470, 163, 150, 153, 111, 22, 40),

@@ -13,6 +13,8 @@ from mmda_bench.datasets.mintrec2.reader import COLUMNS, SERIES, MIntRec2
 from mmda_bench.errors import DataError
 from mmda_bench.registry import DATASETS
 
+pytestmark = pytest.mark.slow
+
 ROWS = {"train.tsv": 6_165, "dev.tsv": 1_106, "test.tsv": 2_033}  # as published
 OF_SERIES = {"superstore": 5_382, "friends": 2_097, "bigbang": 1_825}
 GOOD = ["0", "3", 'he said "no', "Oppose", "00:00:02,035", "00:00:03,100", "Friends", "Ross"]

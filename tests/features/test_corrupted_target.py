@@ -19,6 +19,8 @@ from mmda_bench.shifts.corruptions import CORRUPTIONS
 from mmda_bench.shifts.corruptions.base import Surroundings
 from mmda_bench.sweep import plan
 
+pytestmark = pytest.mark.slow
+
 
 def protocol(shift: str) -> Protocol:
     return Protocol(backbone="tiny", shift=shift)
@@ -123,7 +125,6 @@ def test_a_corruption_is_refused_where_it_makes_no_sense(small_corpus):
     assert "|shift:corrupt:jpeg@1|" in cells[0].signature
 
 
-@pytest.mark.slow
 def test_a_run_under_a_corruption_has_a_leaderboard_of_its_own(small_corpus, tmp_path):
     command = [
         "run",

@@ -12,6 +12,8 @@ from mmda_bench.features.prepare import open_corpus, prepare
 from mmda_bench.protocol import SPLITS, Protocol
 from mmda_bench.shifts import lacking, normalise_frames
 
+pytestmark = pytest.mark.slow
+
 PROTOCOL = Protocol(backbone="tiny")
 
 

@@ -40,6 +40,7 @@ OF_PREDICTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_PREDICTIONS)
 @given(seed=seeds, n=sizes, c=classes)
 @few

@@ -13,6 +13,8 @@ from mmda_bench.machine.arithmetic import exact_float32, precision_of
 from mmda_bench.store import faults
 from mmda_bench.training import run_cell
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

@@ -75,6 +75,7 @@ def test_settings_that_were_put_back_are_not_named_among_what_libraries_hold():
     assert list(before.differences()) == []
 
 
+@pytest.mark.slow
 def test_what_is_replaced_in_libraries_is_named_and_put_back():
     """Looking at all libraries takes long, so all of it is replaced at once."""
     before, function = names(), F.cross_entropy
@@ -124,6 +125,7 @@ def test_settings_alone_are_looked_at_where_that_is_asked(monkeypatch):
     assert changes.put_back == ["what numpy does on errors (divide, invalid, over, under)"]
 
 
+@pytest.mark.slow
 def test_a_library_that_is_imported_in_the_body_is_no_change():
     sys.modules.pop("this", None)
     with as_before() as changes:

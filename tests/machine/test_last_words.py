@@ -12,8 +12,8 @@ words = LastWords("mmda-bench: ended; 2 of 3 cells' records, \\"100 %\\" $HOME")
 {end}
 """
 ENDS = {
-    "os.kill(os.getpid(), signal.SIGKILL)": "mmda-bench: ended; 2 of 3 cells' records, \"100 %\" $HOME\n",
-    "os._exit(1)": "mmda-bench: ended; 2 of 3 cells' records, \"100 %\" $HOME\n",
+    "os.kill(os.getpid(), signal.SIGKILL)": 'mmda-bench: ended; 2 of 3 cells\' records, "100 %" $HOME\n',
+    "os._exit(1)": 'mmda-bench: ended; 2 of 3 cells\' records, "100 %" $HOME\n',
     "os.killpg(0, signal.SIGINT)": "Traceback",
     "words.unsay(); words.unsay(); os._exit(1)": "",
 }

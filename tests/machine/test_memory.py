@@ -30,6 +30,7 @@ print(memory.peak_memory_mb(cpu))
 """
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_cell_is_its_own_and_not_its_predecessors():
     """In a process of its own: in this one, what earlier tests left may be given back in between."""
     output = subprocess.run([sys.executable, "-c", OWN_PEAK], check=True, capture_output=True, text=True).stdout

@@ -239,6 +239,7 @@ def covariances_apart(x: Tensor, y: Tensor) -> Tensor:
     return (torch.cov(x.T) - torch.cov(y.T)).square().sum()
 
 
+@pytest.mark.slow
 def test_moments() -> None:
     plain = {
         "dan": slow.multi_kernel_mmd,

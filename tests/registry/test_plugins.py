@@ -16,6 +16,8 @@ from mmda_bench.registry.plugins import needed, read_plugin
 from mmda_bench.registry.session import unpickled
 from mmda_bench.store.provenance import source_digest
 
+pytestmark = pytest.mark.slow
+
 MINE = """
 from mmda_bench import Method, register_method
 {imports}

@@ -302,6 +302,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_leaderboards_are_up_to_date_by_what_they_were_made_from_and_not_by_time(tmp_path, undrawn, change):
     store = Store(tmp_path)

@@ -72,6 +72,7 @@ def test_what_is_not_there_is_said(store, asked, message):
         choice.choose(store, **asked)
 
 
+@pytest.mark.slow
 def test_the_formats_hold_the_same_numbers(store):
     def ask(*words):
         answer = CliRunner().invoke(

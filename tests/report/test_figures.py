@@ -73,6 +73,7 @@ def drawn():
     return [(style.svg(figure), style.png(figure)) for figure in all_figures()]
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_bytes_whatever_the_machines_own_settings(drawn):
     with mpl.rc_context({"font.size": 30, "axes.grid": True, "lines.linewidth": 9, "svg.hashsalt": "other"}):
         settings = dict(mpl.rcParams)
@@ -331,6 +332,7 @@ def test_the_severity_axis_begins_where_nothing_is_shifted_and_every_method_is_t
     assert set(lines.values()) == {1, 2}, "a method with one severity is a point"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", ["f1", "cost", "severity", "distance"])
 def test_no_label_lies_over_another(figure):
     scored = [dict.fromkeys(COLUMNS, Estimate(60 + 0.2 * i, 50.0, 70.0, (58.0, 62.0))) for i in range(12)]

@@ -11,6 +11,8 @@ from mmda_bench.report import Kept, findings, load, write
 from mmda_bench.report.figures import gallery
 from mmda_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("dt", "dann", "a3d2")
 
 

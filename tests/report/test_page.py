@@ -75,6 +75,7 @@ def outline(text):
     return Outline(text)
 
 
+@pytest.mark.slow
 def test_the_markup_is_sound(outline):
     assert outline.errors == []
     ids = Counter(attributes["id"] for _, attributes, _ in outline.elements if "id" in attributes)
@@ -170,6 +171,7 @@ def test_the_command_line_makes_the_statistics_once(tmp_path, figureless, monkey
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_bytes(tmp_path):
     store = Store(tmp_path)
     cell = make_cell("dt", "A", 0)
@@ -244,6 +246,7 @@ def test_the_page_stays_small(text):
     assert len(text) < 1_000_000, "three methods; a full board is about 1.4 MB"
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_records_stays_below_three_megabytes(tmp_path):
     methods = [name for name in METHODS.names() if name != "target-supervised"][:25]
     records = [

@@ -108,6 +108,7 @@ def answers(label, anchor, seed):
     }[label]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", REFERENCES)
 def test_scores_intervals_and_gains_equal_a_computation_from_the_heads(board, label):
     row = reference(board, label)

@@ -13,6 +13,8 @@ from mmda_bench.registry.spec import label
 from mmda_bench.report import write_leaderboards
 from mmda_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 ANCHORS = ("A", "L", "V")
 
@@ -77,6 +79,7 @@ def without_pictures(text):
     return re.sub(r'<div class="scroll"[^>]*>\s*<img [^>]*>\s*</div>|<p>Not in this page[^<]*</p>', "", text)
 
 
+@pytest.mark.deep
 def test_the_leaderboard_is_a_function_of_the_records(tmp_path, undrawn):
     for path in write_leaderboards(Store(RESULTS), tmp_path):
         made, stored = (file.read_text("utf-8") for file in (path, RESULTS / path.name))

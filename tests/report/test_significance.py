@@ -14,6 +14,8 @@ from mmda_bench.report.formats.tables import MOST_PAIRED
 from mmda_bench.report.significance import with_tests
 from mmda_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 SIZE = 200
 LABELS = np.random.default_rng(0).integers(0, 4, SIZE)
 ACCURACY = {"dt": 0.5, "dann": 0.8, "cdan": 0.82}

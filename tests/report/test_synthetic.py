@@ -19,6 +19,8 @@ from mmda_bench.report.frames import leaderboard_frame, results_frame
 from mmda_bench.store import Store
 from mmda_bench.store.record import titles_of
 
+pytestmark = pytest.mark.slow
+
 TITLE = "Avatars, 20 intents (synthetic) in the layout of MIntRec"
 
 

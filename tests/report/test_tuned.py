@@ -29,6 +29,8 @@ from mmda_bench.selection import Setting
 from mmda_bench.selection.choices import read_choices
 from mmda_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("dt", "dann", "bnm")
 
 

@@ -403,6 +403,7 @@ def test_a_corruption_of_a_plug_in_is_named_with_the_digest_of_its_file(tmp_path
         settled(name)
 
 
+@pytest.mark.slow
 def test_a_plug_in_may_not_take_the_name_of_another(tmp_path):
     with isolated():
         (tmp_path / "dusk.py").write_text(HUM.replace('"hum"', '"dark"'))

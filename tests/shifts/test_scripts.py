@@ -182,6 +182,7 @@ def test_verify_run_and_record_say_what_is_not_changed_and_not_known(tmp_path):
     assert soundness.fault(record) == "", "as in records from before"
 
 
+@pytest.mark.slow
 def test_a_cache_from_before_says_nothing(tmp_path):
     load_plugin(noise.__file__)
     options = {"root": noise.lay_out(tmp_path / "root", 40), "cache": tmp_path / "cache"}

@@ -210,6 +210,7 @@ def test_the_record_of_a_cell_that_never_finished_has_nulls_and_is_sound(store):
     assert store.read(diverged)["status"] == "diverged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "text"), [(TARGET, "7"), ("reason", "5"), ("hardware", '"x"'), ("key.off", "[1]")])
 def test_every_verb_goes_on_and_names_the_file(store, where, text):
     path = store.relative(store.folder(damage(store, where, text)) / "record.json")

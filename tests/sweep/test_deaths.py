@@ -192,14 +192,17 @@ def test_a_part_that_ceases_to_answer_ends_the_wait(watchdog):
     stuck.set()
 
 
-def test_a_start_that_waits_for_what_has_died_is_given_up(watchdog, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds", ["0", "0.3"], ids=["before the first look", "after it"])
+def test_a_start_that_waits_for_what_has_died_is_given_up(watchdog, tmp_path, monkeypatch, seconds):
     raylet, over, stuck = tmp_path / "raylet", threading.Event(), threading.Event()
     raylet.symlink_to("/bin/sleep")
     monkeypatch.setattr(watchdog, "GRACE_S", 0.1)
+    monkeypatch.setattr(watchdog, "EVERY_S", 0.15)
 
     def start():
-        subprocess.Popen([raylet, "0.3"])
-        stuck.wait()
+        process = subprocess.Popen([raylet, seconds])
+        stuck.wait(20)
+        process.wait()
 
     with pytest.raises(RayDiedError, match=r"the node of this process \(raylet\) of Ray has died"):
         watchdog.started(start, over)

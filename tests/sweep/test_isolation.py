@@ -15,6 +15,8 @@ from mmda_bench.registry import load_plugin
 from mmda_bench.store import Store
 from mmda_bench.sweep import scheduler, worker
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import random
 import numpy as np

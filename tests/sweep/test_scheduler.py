@@ -23,7 +23,7 @@ from mmda_bench.sweep import cluster as cluster_
 from mmda_bench.sweep import placement, scheduler
 from mmda_bench.sweep import worker as worker_
 
-pytestmark = pytest.mark.usefixtures("unwatched")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unwatched")]
 
 
 def start(results, *, jobs, count, seconds, address=None, ignored=()):

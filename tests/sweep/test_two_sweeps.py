@@ -48,6 +48,7 @@ def test_a_record_that_came_while_a_writer_looked_stands(tmp_path, cell, monkeyp
     assert [path.name for path in store.folder(cell).iterdir()] == ["record.json"]
 
 
+@pytest.mark.slow
 def test_the_cell_of_the_later_sweep_answers_with_the_record_that_stands(tmp_path, cell, monkeypatch):
     between_two_looks(monkeypatch, lambda: Store(tmp_path).write(cell, make_record(cell, 0.7), None))
     ((_, record),) = cheap.sweep([cell], tmp_path, jobs=0)

@@ -19,6 +19,8 @@ from mmda_bench.store import Store
 from mmda_bench.store.arrays import disagreement
 from tests.system import fuzz, inputs, kills, scale, standin, trees, victims
 
+pytestmark = pytest.mark.slow
+
 REFUSED_WHOLE = {"old.pth", "a.yaml"}  # these bring code
 
 

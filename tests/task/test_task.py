@@ -21,6 +21,8 @@ from mmda_bench.registry import BACKBONES, DATASETS
 from mmda_bench.store import Store
 from mmda_bench.task.key import read_key
 
+pytestmark = pytest.mark.slow
+
 ALONE = "import runpy, sys; sys.modules['mmda_bench'] = None; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"  # noqa: E501
 
 

@@ -57,6 +57,7 @@ def test_the_bounds_are_angles_of_the_sum():
     assert math.degrees(math.asin(1 / 2)) == pytest.approx(30)
 
 
+@pytest.mark.slow
 def test_check_says_of_a3d2_as_printed_what_is_wrong_with_it():
     (found,) = [check for check in check_method("a3d2") if check.title.startswith("terms beside L_IB")]
     assert found.passed

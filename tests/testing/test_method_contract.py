@@ -17,6 +17,8 @@ from mmda_bench.testing.method_contract import CHECKS, check_method, rehearsed
 from mmda_bench.testing.process_contract import LEFT, USED, check_left, one_thread
 from mmda_bench.testing.scaffold import new_method
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 Planter = Callable[[str], str]
 Finder = Callable[[str, str], str]

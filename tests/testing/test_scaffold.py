@@ -20,6 +20,8 @@ from mmda_bench.testing import (
 )
 from mmda_bench.testing.scaffold import new_backbone, new_dataset, new_method
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("below", ["", "x", "x/y"])
 def test_a_file_in_the_way_of_the_folder_is_named(tmp_path, below):
@@ -61,7 +63,11 @@ class Outcomes:
 
 @pytest.mark.parametrize(
     ("new", "tests"),
-    [(new_method, len(method_contract.CHECKS) + 1), (new_dataset, 1), (new_backbone, len(backbone_contract.CHECKS))],
+    [
+        pytest.param(new_method, len(method_contract.CHECKS) + 1, marks=pytest.mark.deep),
+        (new_dataset, 1),
+        (new_backbone, len(backbone_contract.CHECKS)),
+    ],
 )
 def test_what_is_written_passes_its_own_test(tmp_path, new, tests):
     done = Outcomes(new("freshly-made", tmp_path)[1])

@@ -15,6 +15,8 @@ from mmda_bench.dataset import MODALITIES
 from mmda_bench.training import batches
 from tests.support import checkpoints
 
+pytestmark = pytest.mark.slow
+
 GPU = torch.device("cuda", 0)
 
 

@@ -22,6 +22,7 @@ def test_the_late_epochs_are_the_last_quarter_and_of_several_at_least_two(epochs
     assert list(Protocol(backbone="tiny", epochs=epochs).late_epochs) == late
 
 
+@pytest.mark.slow
 def test_the_record_has_the_score_after_each_of_the_last_epochs(small_corpus):
     cell = make_cell("dann", "A", 1, epochs=3)
     cell = replace(cell, version=VERSION, protocol=replace(cell.protocol, batch=16))

@@ -17,7 +17,7 @@ from mmda_bench.report.formats.tables import tables
 from mmda_bench.report.load import load_boards
 from mmda_bench.report.missing import run_command
 
-pytestmark = pytest.mark.usefixtures("unwatched")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unwatched")]
 
 PAIR = "worlds[left]--worlds[right]"
 

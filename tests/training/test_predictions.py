@@ -15,6 +15,8 @@ from mmda_bench.registry import register_method
 from mmda_bench.testing.method_contract import check_method
 from mmda_bench.training import run_cell
 
+pytestmark = pytest.mark.slow
+
 BAD = {
     "logits": (lambda logits: 9 * logits, "expected class probabilities: softmax missing?"),
     "hard labels": (lambda logits: logits.argmax(1), "(50,); expected (N, C) = (50, 4)"),

@@ -31,7 +31,12 @@ def trainer(small_corpus):
     return make
 
 
-@pytest.mark.parametrize("method", registry.METHODS.names())
+PAPER = registry.METHODS.names("all")
+OTHERS = [pytest.param(name, marks=pytest.mark.deep) for name in registry.METHODS.names() if name not in PAPER]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [*PAPER, *OTHERS])
 def test_a_step_waits_once_at_most(trainer, method):
     waits = of_each_step(trainer(method, batch=24))
     assert len(waits) == 4, "two in each epoch"
@@ -39,6 +44,7 @@ def test_a_step_waits_once_at_most(trainer, method):
     assert max(map(len, waits)) > 0, "nothing is ever read: then nothing would be found"
 
 
+@pytest.mark.slow
 def test_batches_that_are_cut_by_length_cost_no_wait(trainer, monkeypatch):
     monkeypatch.setattr(Tiny, "length_groups", 3)
     assert max(map(len, of_each_step(trainer("pcl")))) == 1

@@ -19,6 +19,8 @@ from mmda_bench.store.record import Curves as RecordedCurves
 from mmda_bench.training import Trainer, trainer
 from mmda_bench.training.curves import Curves, gradient_norms
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 EPOCHS = 3
 

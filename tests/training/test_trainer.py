@@ -25,6 +25,8 @@ from mmda_bench.training import Trainer
 from mmda_bench.training import trainer as training_cell
 from mmda_bench.training.batches import augmented
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 BATCH, EPOCHS = 16, 4
 FACTORS = (1.0, 1.0, 0.6, 0.2)  # of the learning rates, epoch by epoch: the released code's halves, stretched

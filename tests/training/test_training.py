@@ -19,6 +19,8 @@ from mmda_bench.protocol import SUPERVISED, Cell, Protocol
 from mmda_bench.registry import register_method
 from mmda_bench.training import run_cell
 
+pytestmark = pytest.mark.slow
+
 PROTOCOL = Protocol(backbone="tiny", epochs=1)
 VERSION = registry.DATASETS.get("avatars").card.version
 CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"

@@ -51,6 +51,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parameters", "message"), REFUSED)
 def test_whatever_else_a_function_asks_for_is_refused(plug, tmp_path, parameters, message):
     with pytest.raises(UsageError, match=rf"plug-in .*mine.py: .*{message}"):
@@ -92,6 +93,7 @@ def test_a_registered_function_is_still_the_function(plug):
     assert score("mine", {"target_probs": P}) == 4.0
 
 
+@pytest.mark.slow
 def test_an_installed_plug_in_is_found_and_a_broken_one_is_kept_with_its_reason(monkeypatch, plug):
     function = plug("*, target_probs").mine
 
