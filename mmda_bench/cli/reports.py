@@ -38,7 +38,9 @@ def leaderboard(
         str, typer.Option(autocompletion=completion.methods, help="Its rows, in this order: dt,dann,mine.")
     ] = "",
     columns: Annotated[str, typer.Option(help="Its columns, in this order: A,visual,ave.")] = "",
-    form: Annotated[Form | None, typer.Option("--format", help="How to print it.", show_default="md")] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="How to print it.", show_default="drawn on a terminal, else md")
+    ] = None,
     dataset: Annotated[
         str | None, typer.Option(autocompletion=completion.dataset, help="Only the table of this corpus.")
     ] = None,
@@ -63,6 +65,11 @@ def leaderboard(
             store, (table or "main").lower(), methods=methods, columns=columns, dataset=dataset and dataset.lower(),
             signature=signature,
         )  # fmt: skip
+        if form is None and not as_json and is_terminal(sys.stdout):
+            from mmda_bench.cli import terminal
+
+            terminal.show_chosen(found)
+            return
         wanted = json.dumps(choice.lines(found), indent=1) + "\n" if as_json else choice.written(found, form or Form.md)
         say(wanted.rstrip("\n"))
         return

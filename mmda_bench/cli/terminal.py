@@ -3,6 +3,7 @@ and the columns that do not fit, stand in the files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -14,8 +15,12 @@ from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.latex import legend
 from mmda_bench.report.formats.tables import references, table_1
 from mmda_bench.report.rows import AVERAGE, Board
+from mmda_bench.report.steadiness import MARK
 
-__all__ = ["TextCell", "fitting", "grid", "show"]
+if TYPE_CHECKING:
+    from mmda_bench.report.choice import Chosen
+
+__all__ = ["TextCell", "fitting", "grid", "show", "show_chosen"]
 
 LEAST_NAME = 12  # characters of the name of a row, before columns are left out
 BETWEEN = 2  # characters between two columns
@@ -37,10 +42,19 @@ def show(
         screen.print(Text(board.signature, style="dim"), soft_wrap=True)
 
 
+def show_chosen(found: "Sequence[Chosen]", *, console: Console | None = None) -> None:
+    """Print tables that were asked for by name."""
+    screen = console or Console(highlight=False)
+    for one in found:
+        screen.print(Text(f"\n{one.board.title}", style="bold"))
+        _draw(one.board, one.table, screen)
+        screen.print(Text(one.board.signature, style="dim"), soft_wrap=True)
+
+
 def _draw(board: Board, table: Table, screen: Console) -> None:
     shown = fitting(table, screen.width)
     screen.print(Text(table.title, style="italic", no_wrap=True, overflow="ellipsis"))
-    screen.print(grid(shown))
+    screen.print(grid(shown, screen.width))
     if words := legend(board, table):
         screen.print(Text(words, style="red" if not_comparable(board) else "dim"))
     if left_out := [name for name in table.header if name not in shown.header]:
@@ -68,13 +82,27 @@ def _widths(table: Table, columns: Sequence[int]) -> list[int]:
     return [min(wide[0], LEAST_NAME), *wide[1:]]
 
 
-def grid(table: Table) -> Grid:
-    """As rich draws it: bold as in the files, the names cut where the window is narrow."""
+def grid(table: Table, width: int) -> Grid:
+    """As rich draws it: bold as in the files, the names cut where the window is narrow, and nothing else."""
     drawn = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, BETWEEN - 1, 0, 0), show_edge=False)
     _, *least = _widths(table, range(len(table.header)))
-    drawn.add_column(table.header[0], no_wrap=True, overflow="ellipsis")
+    room = max(LEAST_NAME, width - sum(least) - BETWEEN * len(least))
+    drawn.add_column(table.header[0], no_wrap=True)
     for name, wide in zip(table.header[1:], least, strict=True):
         drawn.add_column(name, justify="right", no_wrap=True, min_width=wide)
-    for row in table.rows:
-        drawn.add_row(*(Text(cell.text, style="bold" if cell.bold else "") for cell in row))
+    for first, *cells in table.rows:
+        named = first._replace(text=cut(first.text, room))
+        drawn.add_row(*(Text(cell.text, style="bold" if cell.bold else "") for cell in (named, *cells)))
     return drawn
+
+
+def cut(name: str, room: int) -> str:
+    """``name`` in at most ``room`` characters; the sign of a row that is not steady stays.
+
+    >>> cut("A3D2[detach=True] †", 12), cut("DANN", 12)
+    ('A3D2[deta… †', 'DANN')
+    """
+    if len(name) <= room:
+        return name
+    sign = f" {MARK}" if name.endswith(MARK) else ""
+    return f"{name[: room - 1 - len(sign)]}…{sign}"

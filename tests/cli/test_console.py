@@ -17,6 +17,7 @@ from mmda_bench.cli.output import counter, tell
 from mmda_bench.cli.progress import Progress
 from mmda_bench.cli.reports import show_boards
 from mmda_bench.report.boards import make_boards
+from mmda_bench.report.formats.tables import table_1
 from mmda_bench.report.rows import AVERAGE
 from mmda_bench.store import Store
 from mmda_bench.units import duration
@@ -162,6 +163,31 @@ def test_no_row_of_a_table_is_wider_than_the_terminal(width):
     assert all(f"{row.scores[AVERAGE].mean:.2f} ± {row.scores[AVERAGE].sd:.2f}" in rows[0] for row in board.rows)
     assert ("No room here for" in screen.file.getvalue()) == (width < 100)
     assert "Avatars" in screen.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 90])
+def test_long_names_are_cut_and_no_number_is(width):
+    settings = [{}, {"gamma2": 0.0625}]
+    cells = [make_cell("a3d2", anchor, seed, **params) for params in settings for anchor in "ALV" for seed in range(2)]
+    shown = terminal.fitting(table_1(make_boards([make_record(cell) for cell in cells])[0]), width)
+    screen = Console(file=io.StringIO(), width=width)
+    screen.print(terminal.grid(shown, width))
+    lines = screen.file.getvalue().splitlines()
+    assert lines[0].split() == " ".join(shown.header).split()
+    assert [line.split()[-1] for line in lines[2:]] == [row[-1].text.split()[-1] for row in shown.rows]
+    assert any("…" in line for line in lines)
+
+
+def test_a_table_that_is_asked_for_is_drawn_on_a_terminal_unless_a_form_is_named(monkeypatch, tmp_path):
+    store = Store(tmp_path)
+    for anchor in "ALV":
+        cell = make_cell("dt", anchor)
+        store.write(cell, make_record(cell), None)
+    monkeypatch.setattr(sys, "stdout", Screen())
+    for options, sign in ([], "─────"), (["--format", "md"], "|:---"):
+        with pytest.raises(SystemExit):
+            app(["leaderboard", "--results", str(tmp_path), "--table", "main", *options])
+        assert sign in sys.stdout.getvalue()
 
 
 def test_prose_is_broken_between_words_on_a_terminal_and_nowhere_else(monkeypatch):
