@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmda_bench.cli.output import counter, say
+from mmda_bench.cli.output import counter, say, tell
 from mmda_bench.cli.progress import cell_name
 from mmda_bench.machine.disk import Disk
 from mmda_bench.protocol import TRIAL, Cell
@@ -51,7 +51,7 @@ def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None, as
         facts = {"dataset": config.dataset, "folder": str(corpus.folder), "utterances": len(corpus.ids), "bytes": size}
         print(json.dumps({**facts, "skipped": corpus.skipped, "substituted": corpus.substituted}, indent=1))
         return
-    say(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {in_units(size)}: {corpus.folder}")
+    tell(f"{len(corpus.ids)} utterances of {config.dataset} are prepared, {in_units(size)}: {corpus.folder}")
 
 
 def show_plan(planned: "Plan", minutes: float | None, *, disk: Disk | None = None, as_json: bool) -> None:
@@ -73,9 +73,9 @@ def show_plan(planned: "Plan", minutes: float | None, *, disk: Disk | None = Non
         _show_tuning(planned.tuning, todo)
     cost = "unknown until a first cell has run" if minutes is None else f"about {duration(60 * minutes)}"
     done = len(cells) - len(todo)
-    say(f"{count(len(cells), 'cell')}, {done} done, {len(todo)} to run; time: {cost if todo else 'none'}")
+    tell(f"{count(len(cells), 'cell')}, {done} done, {len(todo)} to run; time: {cost if todo else 'none'}")
     if disk is not None:
-        say(f"disk for the cached prefixes: {disk}")
+        tell(f"disk for the cached prefixes: {disk}")
 
 
 def _show_tuning(tuning: "Tuning", todo: Sequence[Cell]) -> None:
@@ -89,7 +89,7 @@ def _show_tuning(tuning: "Tuning", todo: Sequence[Cell]) -> None:
         trials = f"{count(scenario.protocol.trials, 'trial')} ({open_trials} to run)"
         winner = f"winner by {scenario.validator} on {count(len(tuning.seeds), 'seed')} ({open_cells} to run)"
         study = f" study={scenario.protocol.study}" if scenario.protocol.study else ""
-        say(f"  {name} anchor={scenario.anchor}{study}: {trials}, {winner}")
+        tell(f"  {name} anchor={scenario.anchor}{study}: {trials}, {winner}")
     for cell in tuning.bounds:
         if cell.hash in hashes:
             say(f"  {cell_name(cell)}")
@@ -205,11 +205,11 @@ def show_status(store: Store, *, as_json: bool) -> None:
     if not records:
         say(f"No record in {store.results}; mmda-bench run --dataset avatars makes the first.")
     for signature, counts in sorted(groups.items()):
-        say(f"{signature}\n  " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+        tell(f"{signature}\n  " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
     for cell, record in failures:
-        say(f"  {record['status']}: {cell.dataset} {cell_name(cell)}: {one_line(record['reason'])}")
+        tell(f"  {record['status']}: {cell.dataset} {cell_name(cell)}: {one_line(record['reason'])}")
     for one in damaged:
-        say(f"  unreadable: {one.path}: {one.reason}")
+        tell(f"  unreadable: {one.path}: {one.reason}")
 
 
 def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
@@ -217,11 +217,11 @@ def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
     done = f"{sweep.finished} of {count(sweep.total, 'cell')} run, {sweep.failed or 'none'} failed"
     if not sweep.alive:
         silent = duration(max(0.0, time.time() - sweep.heard))
-        say(f"A sweep died ({where}, last heard of {silent} ago): {done}. {how_to_go_on(sweep.command)}\n")
+        tell(f"A sweep died ({where}, last heard of {silent} ago): {done}. {how_to_go_on(sweep.command)}\n")
         return
     left = "time left unknown" if sweep.left_s is None else f"about {duration(sweep.left_s)} left"
     since = duration(max(0.0, time.time() - sweep.started))
-    say(f"A sweep is running ({where}, for {since}): {done}, {len(sweep.running)} running; {left}")
+    tell(f"A sweep is running ({where}, for {since}): {done}, {len(sweep.running)} running; {left}")
     for name in [sweep.stage] if sweep.stage else sweep.running:
         say(f"  {name}")
 

@@ -97,7 +97,7 @@ def export(
         document = {"dataset": dataset, "out": str(out), "utterances": done.utterances, "skipped": done.skipped}
         typer.echo(json.dumps({**document, "command": use}, indent=1))
         return
-    output.say(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
+    output.tell(f"{done.utterances} utterances of {dataset} are in {out}; to use them: {use}")
 
 
 def _export_task(
@@ -115,7 +115,7 @@ def _export_task(
         return
     for name, reason in made.skipped.items():
         output.say(f"left out {name}: {reason}", error=True)
-    output.say(
+    output.tell(
         f"{made.utterances} utterances are in {made.out}, with the rules in README.md. Licence of the corpus: "
         f"{made.licence}\nThe key is {made.key}; keep it. It scores what comes back:\n  {command}"
     )
@@ -177,6 +177,9 @@ def verify_(
     workspace = Workspace(data_root=data_root, weights=parse_weights(weights or ()), plugins=plugin or ())
     counter = output.counter(f"{dataset} decoded")
     found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter, backbone=backbone)
-    output.say(json.dumps(found.as_json(), indent=1) if as_json else as_text(found))
+    if as_json:
+        output.say(json.dumps(found.as_json(), indent=1))
+    else:
+        output.tell(as_text(found))
     if not found.usable:
         raise typer.Exit(DATA)

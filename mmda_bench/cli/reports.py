@@ -106,7 +106,10 @@ def compare(
 
     load(plugin)
     comparisons = api.compare(first, second, results, dataset=dataset).comparisons
-    say(comparing.as_json(comparisons) if as_json else comparing.as_text(comparisons))
+    if as_json:
+        say(comparing.as_json(comparisons))
+    else:
+        tell(comparing.as_text(comparisons))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
         raise typer.Exit(HOLES)
 

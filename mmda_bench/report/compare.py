@@ -137,9 +137,10 @@ def as_text(comparisons: Sequence[Comparison]) -> str:
         lines += [f"  hole: {hole.cells}: {hole.command}" for hole in comparison.holes]
         blocks.append("\n".join(lines))
     note = (
-        "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others. Paired t test on the\n"
-        f"mean over seeds: its variance is that of {DRAWS:,} bootstrap draws over the target test utterances plus\n"
-        f"that between seeds. With fewer than {LEAST_SEEDS} seeds it calls equal methods different too often."
+        "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others.\n"
+        f"Paired t test on the mean over seeds: its variance is that of {DRAWS:,} bootstrap draws over the target test "
+        "utterances plus that between seeds.\n"
+        f"With fewer than {LEAST_SEEDS} seeds it calls equal methods different too often."
     )
     return "\n\n".join([*blocks, note])
 
