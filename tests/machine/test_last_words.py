@@ -8,6 +8,7 @@ import pytest
 PROGRAM = """
 import os, signal
 from mmda_bench.machine.last_words import LastWords
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may ignore it
 words = LastWords("mmda-bench: ended; 2 of 3 cells' records, \\"100 %\\" $HOME")
 {end}
 """
