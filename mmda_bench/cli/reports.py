@@ -109,7 +109,9 @@ def compare(
     if as_json:
         say(comparing.as_json(comparisons))
     else:
-        tell(comparing.as_text(comparisons))
+        plugins = [word for one in plugin or () for word in ("--plugin", str(one))]
+        folder = [] if results == DEFAULT_RESULTS else ["--results", str(results)]
+        tell(comparing.as_text(comparisons, plugins + folder))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
         raise typer.Exit(HOLES)
 

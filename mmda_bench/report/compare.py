@@ -1,6 +1,7 @@
 """One method against another: the paired difference in every scenario and on average."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,8 +122,8 @@ def _unknown_spread(comparison: Comparison) -> list[str]:
     ]
 
 
-def as_text(comparisons: Sequence[Comparison]) -> str:
-    """For a terminal."""
+def as_text(comparisons: Sequence[Comparison], options: Sequence[str] = ()) -> str:
+    """For a terminal. ``options``: of the command that was typed, which the commands that fill holes need too."""
     blocks = []
     for comparison in comparisons:
         won, of = wins(comparison.first, comparison.second)
@@ -134,7 +135,8 @@ def as_text(comparisons: Sequence[Comparison]) -> str:
             lines.append(f"  {column:5} {answer if isinstance(answer, str) else difference_text(answer)}")
         lines += [f"  {line}" for line in _unknown_spread(comparison)]
         lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed), which are no independent trials")
-        lines += [f"  hole: {hole.cells}: {hole.command}" for hole in comparison.holes]
+        for hole in comparison.holes:
+            lines += [f"  hole: {hole.cells}", f"    {' '.join([hole.command, *map(shlex.quote, options)])}"]
         blocks.append("\n".join(lines))
     note = (
         "Points of weighted F1 with 95 % interval; p of one comparison, not adjusted for others.\n"

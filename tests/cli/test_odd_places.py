@@ -45,7 +45,8 @@ def test_a_tilde_that_no_shell_has_read_is_the_home_folder(tmp_path):
     done = command("new", "method", "mine", "--out=~/new", HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "new" / "mine.py").is_file()
-    assert "mine" in command("list", "--plugin", "~/new/mine.py", HOME=str(tmp_path)).stdout
+    missing = command("status", "--results", "~/nowhere", HOME=str(tmp_path))
+    assert str(tmp_path / "nowhere") in missing.stderr
     assert at_home([Path("~/a"), Path("b")]) == [Path.home() / "a", Path("b")]
 
 
