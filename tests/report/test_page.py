@@ -246,6 +246,18 @@ def test_the_page_stays_small(text):
     assert len(text) < 1_000_000, "three methods; a full board is about 1.4 MB"
 
 
+def test_figures_have_the_room_that_the_text_leaves(tmp_path, monkeypatch):
+    boards = make_boards([full_record(make_cell("dt", anchor), 0.5) for anchor in "ALV"])
+    plates = [
+        drawn.Plate(f"avatars-{i}", f"Figure {i}", "c", "seen", svg=b"<svg>%04000d%s</svg>" % (i, b"'" * 1000))
+        for i in range(9)
+    ]
+    for most in (100_000, 140_000):
+        monkeypatch.setattr(page, "LARGEST", most)
+        text = page.page(boards, [], {"avatars": plates}, Store(tmp_path))
+        assert most - 12_000 < len(text.encode()) < most
+
+
 @pytest.mark.slow
 def test_a_page_of_a_thousand_records_stays_below_three_megabytes(tmp_path):
     methods = [name for name in METHODS.names() if name != "target-supervised"][:25]

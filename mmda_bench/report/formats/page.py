@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -30,7 +31,8 @@ from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.store import Damaged, Store
 
-MOST_IMAGES = 2_000_000  # characters of all of them: a page is to stay below 3 MB
+LARGEST = 3_000_000  # bytes of a page; figures have what its text leaves
+AROUND = 500  # bytes beside the data of a figure
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
 
@@ -51,8 +53,8 @@ def page(
     script = _asset("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"coded": coded, "doi_link": doi_link, "mathml": mathml}
-    template = environment.from_string(_asset("page.html.j2"))
-    return template.render(
+    render = partial(
+        environment.from_string(_asset("page.html.j2")).render,
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -62,8 +64,9 @@ def page(
         ],
         damaged=damaged,
         methods=[_card(entry) for entry in catalogue.entries(METHODS)],
-        pictures=embedded([plate for mine in plates.values() for plate in mine]),
     )
+    text = render(pictures={})
+    return render(pictures=embedded([p for mine in plates.values() for p in mine], LARGEST - len(text.encode())))
 
 
 def _asset(name: str) -> str:
@@ -102,12 +105,12 @@ def by_average(table: Table, board: Board) -> Table:
     return replace(table, rows=order)
 
 
-def embedded(plates: Sequence[Plate]) -> dict[str, str]:
-    """The figures that the page carries as images, by name: the first ones, of :data:`MOST_IMAGES` characters."""
-    found, left = {}, MOST_IMAGES
+def embedded(plates: Sequence[Plate], room: int) -> dict[str, str]:
+    """The figures that the page carries as images, by name: the first ones that have ``room``, in bytes."""
+    found = {}
     for plate in plates:
-        if plate.svg and len(image := data_uri(plate.svg)) <= left:
-            found[plate.name], left = image, left - len(image)
+        if plate.svg and (size := len(image := data_uri(plate.svg)) + AROUND) <= room:
+            found[plate.name], room = image, room - size
     return found
 
 
@@ -214,7 +217,7 @@ def coded(text: str) -> Markup:
 def data_uri(svg: bytes) -> str:
     """An SVG as the source of an image: isolated from the page, it can run and load nothing."""
     text = for_both_themes(svg.decode()).replace('"', "'").replace("\n", " ")
-    return "data:image/svg+xml," + quote(text[text.index("<svg") :], safe="'()*+,-./:;=@_~!")
+    return "data:image/svg+xml," + quote(text[text.index("<svg") :], safe="()*+,-./:;=@_~!")
 
 
 def doi_link(doi: object) -> str | None:
