@@ -32,11 +32,11 @@ def prepare(config: "RunConfig", workspace: "Workspace", *, jobs: int | None, as
 
     counters: dict[str, Callable[[int, int], None]] = {}
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def count_on(stage: str, done: int, total: int) -> None:
         counters.setdefault(stage, counter(stage))(done, total)
 
     try:
-        corpus = api.prepare(config.dataset, workspace=workspace, config=config, jobs=jobs, progress=tell)
+        corpus = api.prepare(config.dataset, workspace=workspace, config=config, jobs=jobs, progress=count_on)
     except KeyboardInterrupt:
         command = shlex.join(["mmda-bench", *sys.argv[1:]])
         say(f"\nInterrupted; what is finished is kept. The same command goes on from there:\n  {command}", error=True)
