@@ -22,12 +22,12 @@ from mmda_bench.store import Store
 SEEDS = (0, 1)
 
 
-def records(f1, methods=("dt", "dann"), anchors="ALV", **conditions):
+def records(f1, methods=("dt", "dann"), anchors="ALV", seeds=SEEDS, **conditions):
     """A cell for each; ``f1``: of (method, anchor, seed), in [0, 1]."""
     made = []
     for method in methods:
         for anchor in anchors:
-            for seed in SEEDS:
+            for seed in seeds:
                 cell = make_cell(method, anchor, seed)
                 cell = replace(cell, protocol=replace(cell.protocol, **conditions))
                 made.append(make_record(cell, f1(method, anchor, seed)))
@@ -130,6 +130,13 @@ def test_what_knowledge_of_the_anchor_is_worth_and_what_its_error_costs():
     assert means["told − told wrongly"] == pytest.approx((15 + 20 + 10) / 3)
     assert "A is the anchor and L or V is told; L is the anchor and V is told" in suite.caption
     assert "it was the anchor in 5 of 6 cells" in suite.caption
+
+
+def test_columns_are_means_over_the_seeds_that_all_of_them_have():
+    (before,) = by_name(head_of(told_records())[0])["told"].lines
+    more = records(lowered(0.3), methods=("dt", "a3d2"), seeds=(2, 3))
+    (after,) = by_name(head_of(told_records() + more)[0])["told"].lines
+    assert after.scores == before.scores
 
 
 def corrupted_records():

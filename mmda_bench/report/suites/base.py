@@ -124,7 +124,18 @@ def lines_over(boards: Mapping[str, Board], anchors: Sequence[str]) -> list[Line
     return [line for line in made if any(score.seeds for score in line.scores.values())]
 
 
+def on_shared_seeds(line: Line) -> Line:
+    """The scores of a line over the seeds that all of them have, so that columns differ in their condition alone."""
+    filled = {name: score for name, score in line.scores.items() if score.seeds}
+    shared = set.intersection(*(set(score.seeds) for score in filled.values())) if filled else set()
+    if not shared:
+        return line
+    same = {name: {s: score.seeds[s] for s in sorted(shared)} for name, score in filled.items()}
+    cut = {name: replace(filled[name], seeds=seeds, expected=len(seeds)) for name, seeds in same.items()}
+    return replace(line, scores={**line.scores, **cut})
+
+
 def what_is_averaged(anchors: Sequence[str]) -> str:
     """The first sentence of a caption."""
     over = f"mean over the anchors {', '.join(anchors)}" if len(anchors) > 1 else f"anchor {''.join(anchors)}"
-    return f"Percent, {over}, ± standard deviation over seeds."
+    return f"Percent, {over}, ± standard deviation over the seeds that all columns have."
