@@ -212,13 +212,15 @@ class RunConfig:
             raise UsageError(f"{record['hash']} is a trial, which runs with others: --protocol tuned")
         if select != LAST and not supervised:
             typed = label(cell.method, METHODS.entry(cell.method).parameters, cell.off)
+        source, _, target = cell.dataset.partition(PAIR)
         chosen: dict[str, Any] = {}
         if select != LAST:
             trials, studies = cell.protocol.trials, cell.protocol.study + 1
             chosen = {"protocol": "tuned", "select": select, "trials": trials, "studies": studies}
         return cls(
             methods=typed,
-            dataset=cell.dataset,
+            dataset=source,
+            target=target,
             anchors=cell.anchor,
             seeds=f"{cell.seed}-{cell.seed}",
             bounds=supervised,
