@@ -68,11 +68,18 @@ def choose(
     tested = [with_trust(with_tests(cut[i], predictions), predictions) for i in full]
     if name in TUNED:
         tested = _tuned(tested, store, predictions)
+    unknown: UsageError | None = None
     for among, i in zip(tested, full, strict=True):
         for table in _named(among, name, rows[i]):
-            chosen = _columns(table, columns)
+            try:
+                chosen = _columns(table, columns)
+            except UsageError as error:  # a natural pair has no column V
+                unknown = error
+                continue
             asked = tuple(row.label for row in rows[i])
             found.append(Chosen(among, kept[i][1], chosen, asked, tuple(chosen.header[1:])))
+    if not found and unknown is not None:
+        raise unknown
     if not found:
         of = f" of {dataset}" if dataset else ""
         raise UsageError(f"--table {name}: no stored result{of} fills it; mmda-bench status says what is stored")

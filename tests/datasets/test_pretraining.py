@@ -16,7 +16,7 @@ def test_the_same_command_gives_the_same_file(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_pretraining_lowers_every_loss(tmp_path):
     short = pretraining.pretrain(tmp_path / "a.safetensors", utterances=60, steps=2)
     longer = pretraining.pretrain(tmp_path / "b.safetensors", utterances=60, steps=60)

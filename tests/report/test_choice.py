@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hand_made import erring, make_cell, make_outputs, scored_record
+from hand_made import erring, make_cell, make_outputs, make_record, scored_record
 from typer.testing import CliRunner
 
 from mmda_bench.cli.main import app
@@ -40,6 +40,16 @@ def test_rows_and_columns_stand_in_the_order_in_which_they_were_asked_for(store)
     (found,) = choice.choose(store, "main", methods="LUHP,dt", columns="visual,ave,A")
     assert found.table.header == ["method", "V", "ave.", "A"]
     assert [row[0] for row in texts(found)] == ["LUHP", "DT"]
+
+
+def test_a_board_without_the_columns_that_were_asked_for_is_left_out(tmp_path):
+    store = Store(tmp_path)
+    pair = replace(make_cell("dt", "none"), dataset="avatars-scenes[studio]--avatars-scenes[street]")
+    for cell in (*(make_cell("dt", anchor) for anchor in "ALV"), pair):
+        store.write(cell, make_record(cell), None)
+    assert len(choice.choose(store, "main")) == 2
+    (found,) = choice.choose(store, "main", columns="V")
+    assert found.board.dataset == "avatars"
 
 
 def test_what_is_left_out_is_no_competitor_for_the_bold_face(store):

@@ -73,7 +73,7 @@ def drawn():
     return [(style.svg(figure), style.png(figure)) for figure in all_figures()]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_the_same_data_give_the_same_bytes_whatever_the_machines_own_settings(drawn):
     with mpl.rc_context({"font.size": 30, "axes.grid": True, "lines.linewidth": 9, "svg.hashsalt": "other"}):
         settings = dict(mpl.rcParams)

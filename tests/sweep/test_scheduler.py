@@ -386,6 +386,7 @@ def test_control_c_ends_a_sweep_at_once_although_it_reaches_ray_too(tmp_path):
     ends_at_once(start(results, jobs=2, count=60, seconds=0.5), control_c, results)
 
 
+@pytest.mark.deep
 def test_two_runs_at_once_on_one_folder_corrupt_nothing(tmp_path):
     runs = [start(tmp_path / "shared", jobs=0, count=6, seconds=0.02) for _ in range(2)]
     assert [run.wait(timeout=60) for run in runs] == [0, 0]

@@ -109,7 +109,12 @@ def test_heads_and_what_the_method_trains_decay_and_the_encoders_do_not(trainer)
     assert mine.optimiser.decayed >= {*mine.method.parameters()}
 
 
-@pytest.mark.parametrize("method", [*registry.METHODS.names("all"), "a3d2-released", SUPERVISED])
+MORE = [
+    pytest.param(name, marks=pytest.mark.deep) for name in registry.METHODS.names("all") if name not in ("dt", "a3d2")
+]
+
+
+@pytest.mark.parametrize("method", ["dt", "a3d2", "a3d2-released", SUPERVISED, *MORE])
 def test_every_method_of_the_paper_trains_on_them(trainer, method):
     mine = trainer(method)
     mine.train()

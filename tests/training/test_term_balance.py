@@ -37,8 +37,10 @@ def make(small_corpus):
 
 @pytest.mark.parametrize(
     ("method", "params"),
-    [("dt", {}), (SUPERVISED, {}), ("pcl", {}), ("luhp", {}), ("a3d2", {}), ("a3d2-released", {"start": 0.3}),
-     ("dada", {"alternate": True}), ("mcd", {}), ("daln", {})],
+    [("pcl", {}), ("a3d2", {}), ("dada", {"alternate": True})] + [
+        pytest.param(*more, marks=pytest.mark.deep)
+        for more in (("dt", {}), (SUPERVISED, {}), ("luhp", {}), ("a3d2-released", {"start": 0.3}), ("mcd", {}), ("daln", {}))
+    ],
 )  # fmt: skip
 def test_training_has_the_same_bits_without_it(make, monkeypatch, method, params):
     watched = make(method, **params)
