@@ -37,11 +37,10 @@ def make(small_corpus):
 
 @pytest.mark.parametrize(
     ("method", "params"),
-    [("pcl", {}), ("a3d2", {}), ("dada", {"alternate": True})] + [
-        pytest.param(*more, marks=pytest.mark.deep)
-        for more in (("dt", {}), (SUPERVISED, {}), ("luhp", {}), ("a3d2-released", {"start": 0.3}), ("mcd", {}), ("daln", {}))
-    ],
-)  # fmt: skip
+    [("pcl", {}), ("a3d2", {}), ("dada", {"alternate": True})]
+    + [pytest.param(name, {}, marks=pytest.mark.deep) for name in ("dt", SUPERVISED, "luhp", "mcd", "daln")]
+    + [pytest.param("a3d2-released", {"start": 0.3}, marks=pytest.mark.deep)],
+)
 def test_training_has_the_same_bits_without_it(make, monkeypatch, method, params):
     watched = make(method, **params)
     watched.train()
