@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from mmda_bench.cli import console
+from mmda_bench.cli.run import ENDED
 from mmda_bench.cli.signals import termination_interrupts
 from mmda_bench.errors import MessageError, RayDiedError
+from mmda_bench.machine.last_words import LastWords
 from mmda_bench.metrics import scores
 from mmda_bench.protocol import Cell, Protocol, name_hash
 from mmda_bench.registry import register_method
@@ -72,22 +74,27 @@ def run_cell(cell: Cell, *, root: Path | None, cache: Path, device: str | None =
 def main() -> int:
     results, jobs, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     store = Store(results)
+    todo = store.missing(cells(count, seconds))
+    words = LastWords("mmda-bench: " + console.after_death(ENDED, count - len(todo), count))
     try:
         with termination_interrupts():
             store.probe()
             scheduler.run(
-                store.missing(cells(count, seconds)), store=store, root=None, cache=results / "cache", jobs=jobs,
-                gpus_per_cell=0, plugins=[__file__], runner=RUNNER, address=(sys.argv[5:] or [None])[0],
+                todo, store=store, root=None, cache=results / "cache", jobs=jobs, gpus_per_cell=0, plugins=[__file__],
+                runner=RUNNER, address=(sys.argv[5:] or [None])[0], on_start=lambda cell: words.unsay(),
             )  # fmt: skip
     except KeyboardInterrupt:
         return 130
     except RayDiedError as error:
+        words.unsay()
         stored = count - len(store.missing(cells(count, seconds)))
         print(f"mmda-bench: {console.after_death(str(error), stored, count)}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
     except MessageError as error:
         print(f"mmda-bench: {error}", file=sys.stderr)
         return error.exit_code
+    finally:
+        words.unsay()
     return 0
 
 
