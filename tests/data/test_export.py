@@ -19,6 +19,8 @@ from mmda_bench.datasets.avatars.corpus import Avatars, AvatarsIntent
 from mmda_bench.datasets.folder.reader import Folder
 from mmda_bench.errors import ClipError, DataError, ResourceError, UsageError
 
+pytestmark = pytest.mark.slow
+
 COUNT = 60
 
 

@@ -86,6 +86,7 @@ def test_an_installed_plug_in_that_fails_or_exits_is_listed_with_the_reason(monk
         methods.entry("theirs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("init", "message"),
     [
