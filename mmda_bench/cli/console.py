@@ -114,10 +114,14 @@ def all_stored(store: Store, plugins: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        options = [word for plugin in plugins for word in ("--plugin", str(plugin))]
-        command = _command(["leaderboard", "--results", str(store.results), *options])
+        command = _command(["leaderboard", "--results", str(store.results), *plugin_options(plugins)])
         say(f"\nInterrupted: every cell is stored; to write the tables:\n  {command}", error=True)
         raise
+
+
+def plugin_options(plugins: Sequence[Path]) -> list[str]:
+    """The words of a command line that load them."""
+    return [word for plugin in plugins for word in ("--plugin", str(plugin))]
 
 
 def how_to_go_on(command: str) -> str:

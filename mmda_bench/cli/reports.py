@@ -102,6 +102,7 @@ def compare(
     """
     hint(f"Comparing {first} and {second} in {results} ...")
     from mmda_bench import api
+    from mmda_bench.cli import console
     from mmda_bench.report import compare as comparing
 
     load(plugin)
@@ -109,9 +110,8 @@ def compare(
     if as_json:
         say(comparing.as_json(comparisons))
     else:
-        plugins = [word for one in plugin or () for word in ("--plugin", str(one))]
         folder = [] if results == DEFAULT_RESULTS else ["--results", str(results)]
-        tell(comparing.as_text(comparisons, plugins + folder))
+        tell(comparing.as_text(comparisons, console.plugin_options(plugin or ()) + folder))
     if any(isinstance(answer, str) for comparison in comparisons for answer in comparison.columns.values()):
         raise typer.Exit(HOLES)
 

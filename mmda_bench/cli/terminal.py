@@ -35,20 +35,21 @@ def show(
     if not wanted:
         screen.print("No record yet.")
     for board in wanted:
-        screen.print(Text(f"\n{board.title}", style="bold"))
-        for table in (table_1(board), references(board)):
-            if table.rows:
-                _draw(board, table, screen)
-        screen.print(Text(board.signature, style="dim"), soft_wrap=True)
+        _show(board, [table for table in (table_1(board), references(board)) if table.rows], screen)
 
 
 def show_chosen(found: "Sequence[Chosen]", *, console: Console | None = None) -> None:
     """Print tables that were asked for by name."""
     screen = console or Console(highlight=False)
     for one in found:
-        screen.print(Text(f"\n{one.board.title}", style="bold"))
-        _draw(one.board, one.table, screen)
-        screen.print(Text(one.board.signature, style="dim"), soft_wrap=True)
+        _show(one.board, [one.table], screen)
+
+
+def _show(board: Board, tables: Sequence[Table], screen: Console) -> None:
+    screen.print(Text(f"\n{board.title}", style="bold"))
+    for table in tables:
+        _draw(board, table, screen)
+    screen.print(Text(board.signature, style="dim"), soft_wrap=True)
 
 
 def _draw(board: Board, table: Table, screen: Console) -> None:

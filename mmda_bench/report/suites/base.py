@@ -130,9 +130,8 @@ def on_shared_seeds(line: Line) -> Line:
     shared = set.intersection(*(set(score.seeds) for score in filled.values())) if filled else set()
     if not shared:
         return line
-    same = {name: {s: score.seeds[s] for s in sorted(shared)} for name, score in filled.items()}
-    cut = {name: replace(filled[name], seeds=seeds, expected=len(seeds)) for name, seeds in same.items()}
-    return replace(line, scores={**line.scores, **cut})
+    same = {name: Score({s: score.seeds[s] for s in sorted(shared)}, len(shared)) for name, score in filled.items()}
+    return replace(line, scores={**line.scores, **same})
 
 
 def what_is_averaged(anchors: Sequence[str]) -> str:

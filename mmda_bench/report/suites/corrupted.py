@@ -51,8 +51,7 @@ def _scores(suites: Mapping[str, BySeverity]) -> Suite:
         [f"{name}@{severity}" for name, by_severity in suites.items() for severity in by_severity],
         list(lines.values()),
         "Percent, mean over the anchors that the corruption leaves alone, ± standard deviation over the seeds that all "
-        "columns have. @1 is the "
-        "mildest severity, @5 the strongest; the draws are nested.",
+        "columns have. @1 is the mildest severity, @5 the strongest; the draws are nested.",
         across=True,
         curves={name: {f"{name}@{severity}": float(severity) for severity in suites[name]} for name in suites},
     )
