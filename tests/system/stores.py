@@ -7,9 +7,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.config import RunConfig
+import published
+
 from mmda_bench.protocol import Cell
-from mmda_bench.registry import DATASETS
 from mmda_bench.store import Store
 from mmda_bench.store.store import PREDICTIONS, RECORD
 
@@ -20,7 +20,7 @@ RUN = ("--methods", "all", "--seeds", str(SEEDS))  # asks for the cells of one s
 
 def fill(results: Path, size: int) -> Store:
     """``size`` records that look like those of today's ``run``, of split 0, 1, 2, …; scores and predictions are those
-    of committed records of the same method, anchor and seed, whatever version they are of."""
+    of committed records of the same method, anchor and seed."""
     store = Store(results)
     for cell, record, predictions in islice(_endless(), size):
         folder = store.folder(cell)
@@ -32,15 +32,11 @@ def fill(results: Path, size: int) -> Store:
 
 
 def _endless() -> Iterator[tuple[Cell, dict[str, Any], bytes]]:
-    cells = RunConfig(methods="all", seeds=SEEDS).cells(DATASETS.get("avatars").card)
-    committed = {}
-    for path in sorted((ROOT / "results" / "runs").glob(f"avatars/*/*/*/{RECORD}")):
-        record = json.loads(path.read_text("utf-8"))
-        key = record["key"]
-        if key["protocol"]["severity"] == 1 and not key["off"]:
-            predictions = (path.parent / PREDICTIONS).read_bytes()
-            committed[key["method"], key["anchor"], key["seed"]] = record, predictions
+    committed = [
+        (cell, json.loads((folder / RECORD).read_text("utf-8")), (folder / PREDICTIONS).read_bytes())
+        for cell, folder in published.cells("all", SEEDS)
+    ]
     for split in count():
-        for cell in (replace(one, protocol=replace(one.protocol, split=split)) for one in cells):
-            record, predictions = committed[cell.method, cell.anchor, cell.seed]
+        for first, record, predictions in committed:
+            cell = replace(first, protocol=replace(first.protocol, split=split))
             yield cell, {**record, "key": cell.key(), "hash": cell.hash, "signature": cell.signature}, predictions

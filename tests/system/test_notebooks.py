@@ -4,6 +4,7 @@ import ast
 import json
 from pathlib import Path
 
+import published
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +47,8 @@ def test_a_notebook_is_stored_without_outputs_and_names_each_cell_once(path):
 def test_every_cell_of_a_notebook_runs_and_shows_something(
     path, tmp_path, monkeypatch, small_avatars, small_cache, undrawn
 ):
-    for folder in ("results", "docs"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "results" / "runs").symlink_to(ROOT / "results" / "runs")
+    published.link(tmp_path / "results", "dt,dann,luhp", seeds=2)
+    (tmp_path / "docs").mkdir()
     monkeypatch.chdir(tmp_path / "docs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(small_cache.parent / "notebooks"))
     names: dict = {"__name__": "__main__"}

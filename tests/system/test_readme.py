@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import published
 import pytest
 from few import first_of_each_class
 
@@ -51,10 +52,9 @@ def call(line: str, *more: str) -> tuple[int, str]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, small_avatars, small_cache, undrawn):
-    """A folder that holds nothing but the published records, also as those of the reader. Figures are not rendered."""
+    """A folder with some published records, also as those of the reader, and nothing else. Figures are not rendered."""
     for results in ("results", "results/mine", "results/local"):
-        (tmp_path / results).mkdir()
-        (tmp_path / results / "runs").symlink_to(ROOT / "results" / "runs")
+        published.link(tmp_path / results, "dt,dann,cdan,a3d2", seeds=2)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MMDA_BENCH_CACHE", str(small_cache))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

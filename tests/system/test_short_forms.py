@@ -80,7 +80,7 @@ def in_process(arguments, folder):
 
 
 POOL = """
-import sys; sys.path.insert(0, {root!r})
+import sys; sys.path[:0] = [{root!r}, {root!r} + "/tests/support"]
 import resource
 from pathlib import Path
 from tests.system import scale
