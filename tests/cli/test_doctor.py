@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mmda_bench.cli import doctor
 from mmda_bench.cli.main import app
 from mmda_bench.errors import UsageError
-from mmda_bench.registry import load_plugin
+from mmda_bench.registry import BACKBONES, DATASETS, load_plugin
 
 
 @pytest.fixture
@@ -73,6 +73,34 @@ def test_a_library_that_is_broken_is_named_with_what_to_do(examine, monkeypatch)
     assert not check.passed
     assert "libavcodec.so.62" in check.detail
     assert "pip install av" in check.advice
+
+
+def raising(error):
+    def broken(*_, **__):
+        raise error
+
+    return broken
+
+
+def test_each_part_of_a_broken_machine_is_said_and_the_rest_is_still_looked_at(examine, monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    monkeypatch.setattr(torch.cuda, "device_count", raising(RuntimeError("the driver is too old")))
+    monkeypatch.setattr("matplotlib.font_manager.findfont", raising(ValueError("no such font")))
+    monkeypatch.setattr(doctor.locks, "available", lambda folder: "no flock here")
+    monkeypatch.setattr(doctor, "FOR_WEIGHTS", ("no-such-package",))
+    monkeypatch.setattr(DATASETS.get("mintrec"), "describe", raising(ZeroDivisionError("in the reader")))
+    monkeypatch.setattr(BACKBONES.get("tiny"), "default_weights", {"acoustic": "nowhere/at-all"})
+    checks = examine()
+    said = {title: (check.passed, check.detail) for title, check in checks.items()}
+    assert said["GPU"] == (False, "RuntimeError: the driver is too old")
+    assert said["font of the figures"] == (False, "DejaVu Sans: no such font")
+    assert said["no-such-package"] == (False, "not installed")
+    assert said["corpus mintrec"] == (False, "ZeroDivisionError: in the reader")
+    assert "File exists" in said["cache folder"][1]
+    assert "no flock here" in said["file locks"][1]
+    assert said["acoustic weights of tiny"] == (False, "nowhere/at-all: not on this machine")
+    assert said["results folder"][0]
+    assert all(check.advice for check in checks.values() if not check.passed)
 
 
 def test_weights_are_found_in_a_folder_a_file_or_the_hub_cache(examine, tmp_path):
