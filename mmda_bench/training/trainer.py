@@ -286,10 +286,11 @@ class Trainer:
         source_rows, target_rows, batch, target_batch = loaded
         with self.autocast():
             parts = passes(batch, target_batch, apart=self.network.normalised)
-            both = stacked([self.network(part) for part in parts])
+            outputs = [self.network(part) for part in parts]
             second = self.network(augmented(target_batch, augment)) if target_batch and self.views > 1 else None
-        places = {m: [one[m] for one in (both[0], second[0] if second else None) if one] for m in MODALITIES}
-        z, logits = (by_domain(one, len(source_rows)) for one in both)
+        # as the network gave them: those below one another of ``stacked`` lead to no head
+        places = {m: [z[m] for z, _ in (*outputs, *([second] if second else []))] for m in MODALITIES}
+        z, logits = (by_domain(one, len(source_rows)) for one in stacked(outputs))
         source_ids = self._ids(source_rows)
         labels = self.source_labels[source_ids]
         source = Source(z[0], logits[0], labels, source_ids)

@@ -27,9 +27,9 @@ EPOCHS = 3
 
 @pytest.fixture
 def make(small_corpus):
-    def trainer_of(method, **params):
+    def trainer_of(method, heads="plain", **params):
         cell = make_cell(method, "V", **params)
-        protocol = replace(cell.protocol, batch=16, epochs=EPOCHS)
+        protocol = replace(cell.protocol, batch=16, epochs=EPOCHS, heads=heads)
         return Trainer(replace(cell, protocol=protocol), small_corpus.corpus, CPU)
 
     return trainer_of
@@ -110,6 +110,30 @@ def test_a_second_view_is_among_the_representations(make, monkeypatch):
     mine.train()
     assert sizes == EPOCHS * [{m: [32, 16] for m in "ALV"}]
     assert set(DIMS) - set("ALV") == {"joint"}, "which is made of the others"
+
+
+def test_where_the_domains_go_apart_the_ways_through_the_heads_of_both_count(make, monkeypatch):
+    mine, passes = make("dann", heads="bn"), []
+
+    def loss(source: Source, target: Target, progress: float) -> dict[str, Tensor]:
+        return {"head": target.logits["L"].square().sum(), "z": source.z["L"].sum() + target.z["L"].sum()}
+
+    monkeypatch.setattr(mine.method, "loss", loss)
+    mine.network.register_forward_hook(lambda module, given, found: passes.append(found))
+    expected = []
+
+    def slow(terms, z):
+        (_, _), (own, logits) = passes[-2:]  # source, then target
+        (gradient,) = torch.autograd.grad(logits["L"].square().sum(), own["L"], retain_graph=True)
+        expected.append(float(gradient.norm()))
+        return gradient_norms(terms, z)
+
+    monkeypatch.setattr(trainer, "gradient_norms", slow)
+    mine.train()
+    assert mine.history.gradients["head"]["L"] == pytest.approx(expected, rel=1e-5)
+    assert min(expected) > 0
+    assert mine.history.gradients["head"]["A"] == [0] * EPOCHS
+    assert mine.history.gradients["z"]["L"] == pytest.approx([math.sqrt(2 * 16 * 256)] * EPOCHS)
 
 
 def test_the_anchor_drag_of_a3d2_has_the_gradient_that_its_docstring_states(make):
