@@ -43,7 +43,8 @@ def parse_methods(text: str) -> list[Spec]:
     for item in map(lower_name, split_outside_brackets(text)):
         if item.startswith("-"):
             out = members(item[1:]) or [METHODS.entry(item[1:]).name]
-            kept = [spec for spec in chosen if spec.method not in out]
+            with_settings = [parse_spec(name) for name in out if "[" in name]
+            kept = [spec for spec in chosen if spec.method not in out and spec not in with_settings]
             if len(kept) == len(chosen):
                 raise UsageError(
                     f"--methods {text}: {item} removes nothing; write it after what it is removed from, as in all,-daln"
@@ -72,11 +73,13 @@ def lower_name(spec: str) -> str:
 
 
 def members(group: str) -> list[str]:
-    """The usable methods of a group, all of them for ``everything``; none where a method or nothing has this name."""
+    """The usable methods of a group, as specs, all of them for ``everything``; none where a method or nothing has this
+    name."""
     if group in METHODS.entries():
         return []
     usable = METHODS.names(None if group == "everything" else group)
-    return [name for name in FAMILIES.get(group, ()) if name in METHODS.names() and name not in usable] + usable
+    published = [spec for spec in FAMILIES.get(group, ()) if spec.partition("[")[0] in METHODS.names()]
+    return [spec for spec in published if spec not in usable] + usable
 
 
 def split_outside_brackets(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from mmda_bench.protocol import (
     canonical_json,
     format_seeds,
 )
+from mmda_bench.published import DRIFTS_ALIGNED
 from mmda_bench.registry import DATASETS, METHODS
 from mmda_bench.registry.spec import Spec, label, table_rank, tuned_label
 from mmda_bench.report.missing import Runs, find_holes
@@ -121,7 +122,7 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
     references += [row(name, SOURCE_BOUND, "source_test") for name in order if labels[name] == BASELINE]
     references += [row(name, "target-supervised") for name in order if specs[name].method == SUPERVISED]
     ablation, components = _ablations({name: specs[name] for name in methods})
-    baseline = [name for name in methods if labels[name] == BASELINE]
+    beside = [name for name in methods if labels[name] in (BASELINE, *DRIFTS_ALIGNED)]
     key = records[0]["key"]
     extra = {
         labels[name]: tuple(sorted(left))
@@ -134,7 +135,7 @@ def _board(records: Sequence[Record], external: Sequence[Record] = ()) -> Board:
         signature=with_seeds(records[0]["signature"], seeds),
         seeds=tuple(seeds),
         rows=[titled(name) for name in methods if not specs[name].off],
-        ablation={m: [titled(name) for name in baseline + lines] for m, lines in ablation.items()},
+        ablation={m: [titled(name) for name in beside + lines] for m, lines in ablation.items()},
         components=components,
         references=references,
         failures=[failure for name in order for failure in _failures(labels[name], runs[name])],

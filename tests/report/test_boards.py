@@ -198,18 +198,19 @@ def test_a_p_value_shows_on_which_side_of_the_level_it_lies(p, text):
 
 def test_table_2_has_a_mark_per_component_that_is_on():
     records = sweep("dt") + sweep("a3d2") + sweep("a3d2", off=("aa",)) + sweep("a3d2", off=("add",)) + sweep("dann")
-    board = only(make_boards(records))
-    assert [row.label for row in board.rows] == ["dt", "dann", "a3d2"]
+    board = only(make_boards(records + sweep("dann", align_on="drifts")))
+    assert [row.label for row in board.rows] == ["dt", "dann", "dann[align_on=drifts]", "a3d2"]
     rows = board.ablation["a3d2"]
     marks = {row.label: sections.switched_on(row, "a3d2", board.components["a3d2"]) for row in rows}
     assert marks == {
         "dt": [False, False],
+        "dann[align_on=drifts]": [False, False],
         "a3d2[-add]": [True, False],
         "a3d2[-aa]": [False, True],
         "a3d2": [True, True],
     }
     table_2 = next(table for table in sections.tables(board) if table.name == "ablation:a3d2")
-    assert list(marks) == ["dt", "a3d2[-add]", "a3d2[-aa]", "a3d2"]
+    assert list(marks) == ["dt", "dann[align_on=drifts]", "a3d2[-add]", "a3d2[-aa]", "a3d2"]
     assert markdown.markdown_table(table_2, "").count("✓") == 4
 
 
