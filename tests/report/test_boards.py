@@ -199,7 +199,7 @@ def test_a_p_value_shows_on_which_side_of_the_level_it_lies(p, text):
 def test_table_2_has_a_mark_per_component_that_is_on():
     records = sweep("dt") + sweep("a3d2") + sweep("a3d2", off=("aa",)) + sweep("a3d2", off=("add",)) + sweep("dann")
     board = only(make_boards(records + sweep("dann", align_on="drifts")))
-    assert [row.label for row in board.rows] == ["dt", "dann", "dann[align_on=drifts]", "a3d2"]
+    assert [row.label for row in board.rows] == ["dt", "dann[align_on=drifts]", "dann", "a3d2"]
     rows = board.ablation["a3d2"]
     marks = {row.label: sections.switched_on(row, "a3d2", board.components["a3d2"]) for row in rows}
     assert marks == {

@@ -164,6 +164,7 @@ def test_the_caption_says_how_many_methods_beat_the_best_label_free_reference(bo
     assert best.label == "anchor-head", "where the probe always says V, it is better to be told"
     said = "1 of 2 methods is significantly better than the anchor head, the best label-free reference "
     assert f"{said}({best.scores[AVERAGE].mean:.1f} on average)" in captions.caption(board)
+    assert all(said in one.caption for one in sections.tables(board) if one.name in ("main", "ablation:luhp", "macro"))
     table = next(table for table in sections.tables(board) if table.name == "gain")
     assert table.title == "Difference from the best label-free reference, anchor head"
     assert [row[0].text for row in table.rows] == ["DT", "DANN", "LUHP"]

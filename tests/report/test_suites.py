@@ -15,8 +15,10 @@ from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import markdown, tables
 from mmda_bench.report.load import load_boards
+from mmda_bench.report.reference_rows import TITLES
 from mmda_bench.report.rows import Score
 from mmda_bench.report.suites import suites, with_families
+from mmda_bench.report.suites.told import told
 from mmda_bench.store import Store
 
 SEEDS = (0, 1)
@@ -130,6 +132,15 @@ def test_what_knowledge_of_the_anchor_is_worth_and_what_its_error_costs():
     assert means["told − told wrongly"] == pytest.approx((15 + 20 + 10) / 3)
     assert "A is the anchor and L or V is told; L is the anchor and V is told" in suite.caption
     assert "it was the anchor in 5 of 6 cells" in suite.caption
+
+
+def test_references_stand_where_the_column_says_what_they_know():
+    head, _ = head_of(told_records() + records(score, methods=("dt",), seeds=(2,)))
+    dt = next(row for row in head.rows if row.label == "dt")
+    (suite,) = told(replace(head, references=[replace(dt, label=name, title=title) for name, title in TITLES.items()]))
+    known = {one.label: set(one.scores) for one in suite.lines if one.label in TITLES}
+    assert list(known.values()) == [{"told"}, {"found"}, {"told", "found"}]
+    assert line(suite, "mean-of-heads").scores["found"].seeds.keys() == set(SEEDS)
 
 
 def test_columns_are_means_over_the_seeds_that_all_of_them_have():

@@ -7,6 +7,7 @@ from mmda_bench.report.against_published import against_published
 from mmda_bench.report.formats.captions import (
     ABSENT,
     TIME_UNITS,
+    beaten,
     bold_rule,
     caption,
     dagger,
@@ -70,7 +71,7 @@ def _main(board: Board) -> Iterator[Table]:
                 for row in rows
             ]
             + [[_reference(row), *(TextCell("") for _ in parts), *_scores(board, row)] for row in label_free(board)],
-            " ".join(part for part in ("Percent.", bold_rule(board), dagger(board)) if part),
+            " ".join(part for part in ("Percent.", bold_rule(board), dagger(board), beaten(board)) if part),
             words=1 + len(parts),
         )
     yield macro(board)
@@ -142,6 +143,7 @@ def _named(
 
 def macro(board: Board) -> Table:
     """F1 averaged over classes alike; without rows where the records lack the F1 of classes."""
+    said = beaten(board)
     return Table(
         "macro",
         "Macro-F1 on the target test set",
@@ -152,7 +154,7 @@ def macro(board: Board) -> Table:
             if row.macro
         ],
         "Percent: the mean of the F1 of all classes, whatever their frequency; the weighted F1 above counts frequent "
-        "classes more. Nothing is tested here.",
+        "classes more. Nothing is tested here." + (f" By weighted F1, {said}" if said else ""),
     )
 
 

@@ -1,7 +1,8 @@
 """What it is worth to know the anchor, and what it costs to be told a wrong one. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from mmda_bench.metrics.reference_heads import ANCHOR_HEAD, DETECTED_ANCHOR, MEAN_OF_HEADS
 from mmda_bench.report.rows import Board, Score
 from mmda_bench.report.suites.base import (
     Line,
@@ -17,6 +18,7 @@ from mmda_bench.report.suites.base import (
 RIGHT, FOUND, WRONG = "told", "found", "told wrongly"
 WORTH, COST = "told − found", "told − told wrongly"
 UNTOLD = "none"
+KNOWS = {ANCHOR_HEAD: (RIGHT,), DETECTED_ANCHOR: (FOUND,), MEAN_OF_HEADS: (RIGHT, FOUND)}  # what references are told
 
 
 def told(board: Board) -> Iterator[Suite]:
@@ -33,7 +35,7 @@ def told(board: Board) -> Iterator[Suite]:
     labels = {label for said, one in by_told.items() if said for label in rows_of(one)}
     lines = []
     for label, title in titles_of([board]).items():
-        if label in labels and anchors:
+        if label in labels and label not in KNOWS and anchors:
             scores = {RIGHT: mean_of([_at(board, label, m) for m in anchors])}
             if finding:
                 scores[FOUND] = mean_of([_at(finding, label, m) for m in anchors])
@@ -41,13 +43,19 @@ def told(board: Board) -> Iterator[Suite]:
                 scores[WRONG] = mean_of([mean_of([_at(wrong[t], label, m) for t in lied[m]]) for m in anchors])
             scores |= {name: _minus(scores[RIGHT], scores[of]) for name, of in _differences(scores)}
             lines.append(Line(label, title, scores))
+    seeds = set.intersection(*(set(one.seeds) for one in by_told.values()))
+    lines += [
+        Line(label, title, {name: _of(mean_of([_at(board, label, m) for m in anchors]), seeds) for name in knows})
+        for label, title in titles_of([board]).items()
+        if (knows := [name for name in KNOWS.get(label, ()) if name == RIGHT or finding])
+    ]
     yield Suite(
         "told",
         "Knowledge of the anchor: weighted F1 of methods that are told it, find it, or are told another one",
         [name for name in (RIGHT, FOUND, WRONG, WORTH, COST) if any(name in line.scores for line in lines)],
         [line for line in lines if any(score.seeds for score in line.scores.values())],
         f"{what_is_averaged(anchors)}{_lies(lied, anchors, wrong)}{_hits(finding, anchors)} A method that does not ask "
-        "for the anchor scores the same in all.",
+        "for the anchor scores the same in all. References: the anchor head is told, the detected anchor is found.",
     )
 
 
@@ -58,6 +66,12 @@ def _differences(scores: Mapping[str, Score]) -> list[tuple[str, str]]:
 def _at(board: Board, label: str, anchor: str) -> Score:
     row = rows_of(board).get(label)
     return row.scores[anchor] if row is not None and row.scores[anchor].complete else Score({}, 0)
+
+
+def _of(score: Score, seeds: Collection[int]) -> Score:
+    """Of these seeds alone."""
+    kept = {seed: value for seed, value in score.seeds.items() if seed in seeds}
+    return Score(kept, len(kept))
 
 
 def _minus(a: Score, b: Score) -> Score:
