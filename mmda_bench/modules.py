@@ -12,7 +12,11 @@ from mmda_bench.method import Context
 
 
 def option(name: str, value: str, allowed: Iterable[str]) -> str:
-    """``value`` if it is one of ``allowed``. Raises :class:`UsageError` otherwise."""
+    """``value`` if it is one of ``allowed``. Raises :class:`UsageError` otherwise.
+
+    >>> option("align_on", "joint", ["joint", "all"])
+    'joint'
+    """
     if value not in allowed:
         raise UsageError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
     return value
@@ -23,6 +27,12 @@ def aligned_modalities(ctx: Context, align_on: str) -> tuple[str, ...]:
 
     The default of every baseline is "joint" [ours]: the original papers define one representation, and telling a
     baseline which modality is the anchor would hand it A3D2's assumption.
+
+    Raises :class:`UsageError` for another word.
+
+    >>> from types import SimpleNamespace
+    >>> aligned_modalities(SimpleNamespace(modalities=("A", "L", "V"), drifts=("A", "L")), "all")
+    ('A', 'L', 'V', 'joint')
     """
     places = {"joint": ("joint",), "drifts": ctx.drifts, "all": (*ctx.modalities, "joint")}
     return places[option("align_on", align_on, places)]
@@ -32,6 +42,9 @@ class Discriminator(nn.Sequential):
     """Linear–ReLU–Dropout(.5)–Linear–ReLU–Dropout(.5)–Linear: (N, inputs) → (N, outputs) logits.
 
     One width for all methods [ours]; the official ones are 1024 (DANN, CDAN, MADA) and 12 (A3D2).
+
+    >>> Discriminator(16)(torch.zeros(5, 16)).shape
+    torch.Size([5, 1])
     """
 
     def __init__(self, inputs: int, *, hidden: int = 256, outputs: int = 1) -> None:
@@ -51,6 +64,9 @@ class ClasswiseDiscriminators(nn.Module):
 
     z (N, inputs), probs (N, C) → (N, C) logits. Since D_k's first layer is linear, W_k(p_k z) = p_k(W_k z): all first
     layers are one product with z. ``weight{1,2,3}``: (C, fan-out, fan-in), as nn.Linear; ``bias{1,2,3}``: (C, fan-out).
+
+    >>> ClasswiseDiscriminators(16, 3)(torch.zeros(5, 16), torch.zeros(5, 3)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(self, inputs: int, classes: int, *, hidden: int = 256) -> None:
@@ -81,6 +97,9 @@ class RandomisedMap(nn.Module):
     """T = (R_f z) ⊙ (R_g p)/√k: (N, d), (N, C) → (N, k), a random sketch of p ⊗ z. CDAN, Long et al. 2018.
 
     R_f (d, k) and R_g (C, k) are N(0, 1), drawn once, fixed, kept as buffers.
+
+    >>> RandomisedMap(16, 3, 64, torch.Generator())(torch.zeros(5, 16), torch.zeros(5, 3)).shape
+    torch.Size([5, 64])
     """
 
     z_map: Tensor
@@ -101,6 +120,11 @@ class MemoryBank(nn.Module):
     ``z`` (M, d) of unit norm; ``probs`` (M, C), sharpened predictions p²/mean p², the mean over the rows written
     together; ``certainty`` (M,), ones at first. p²/mean p² is B times the published p²/Σ p² (B rows in a batch): in
     this unit rows written in batches of different sizes compare; divide by B where the published scale matters.
+
+    >>> bank = MemoryBank(4, width=2, classes=3)
+    >>> bank.write(torch.tensor([1]), torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 1.0, 0.0]]))
+    >>> bank.labels.tolist()
+    [0, 1, 0, 0]
     """
 
     z: Tensor

@@ -24,7 +24,13 @@ class _Reversal(torch.autograd.Function):
 
 
 def grad_reverse(x: Tensor, coeff: float) -> Tensor:
-    """GRL_λ: ``x`` forward, the gradient times −``coeff`` backward. Any shape. Ganin et al. 2016."""
+    """GRL_λ: ``x`` forward, the gradient times −``coeff`` backward. Any shape. Ganin et al. 2016.
+
+    >>> z = torch.ones(2, requires_grad=True)
+    >>> grad_reverse(z, 0.5).sum().backward()
+    >>> z.grad.tolist()
+    [-0.5, -0.5]
+    """
     return _Reversal.apply(x, coeff)
 
 
@@ -33,18 +39,29 @@ def warmup(progress: float, alpha: float = 10.0) -> float:
 
     [official] α = 10; [ours] π is the share of training done, where the official codes use iterations / 10,000 and
     would reach only 0.05–0.2 in the 100–400 steps that these corpora give.
+
+    >>> warmup(0.0), round(warmup(1.0), 4)
+    (0.0, 0.9999)
     """
     return 2.0 / (1.0 + math.exp(-alpha * progress)) - 1.0
 
 
 @full_precision
 def entropy(probs: Tensor) -> Tensor:
-    """H = −Σ_c p_c log(p_c + 1e-5) of each row, (N, C) → (N,), about [0, ln C]. CDAN [official]."""
+    """H = −Σ_c p_c log(p_c + 1e-5) of each row, (N, C) → (N,), about [0, ln C]. CDAN [official].
+
+    >>> [round(h, 3) for h in entropy(torch.full((2, 4), 0.25)).tolist()]
+    [1.386, 1.386]
+    """
     return -(probs * torch.log(probs + 1e-5)).sum(1)
 
 
 def kronecker(z: Tensor, probs: Tensor) -> Tensor:
-    """p ⊗ z of each row: (N, d), (N, C) → (N, C·d), class slowest (entry c·d + i is p_c z_i). CDAN, A3D2 eq. 6."""
+    """p ⊗ z of each row: (N, d), (N, C) → (N, C·d), class slowest (entry c·d + i is p_c z_i). CDAN, A3D2 eq. 6.
+
+    >>> kronecker(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.25, 0.75]])).tolist()
+    [[0.25, 0.5, 0.75, 1.5]]
+    """
     return (probs.unsqueeze(2) * z.unsqueeze(1)).flatten(1)
 
 
@@ -58,8 +75,13 @@ def domain_loss(
     """Binary cross-entropy of a domain discriminator, a scalar ≥ 0, ln 2 by chance.
 
     Source is domain 0, target domain 1 [ours; the official codes have it the other way round, which is harmless].
-    Without weights, the mean over all entries of both; with weights (N,) for logits (N,) or (N, 1), Σ w·BCE / Σ w,
-    Σ w without gradient [official, CDAN+E].
+    Without weights, the mean over all entries of both, logits of any shape; with weights (N,) for logits (N,) or
+    (N, 1), Σ w·BCE / Σ w, Σ w without gradient [official, CDAN+E].
+
+    Raises ValueError for weights of one domain alone.
+
+    >>> round(domain_loss(torch.zeros(3, 1), torch.zeros(5, 1)).item(), 4)
+    0.6931
     """
     source = F.binary_cross_entropy_with_logits(source_logits, torch.zeros_like(source_logits), reduction="none")
     target = F.binary_cross_entropy_with_logits(target_logits, torch.ones_like(target_logits), reduction="none")
@@ -77,6 +99,9 @@ def entropy_weights(source_probs: Tensor, target_probs: Tensor) -> tuple[Tensor,
     """w = 1 + e^{−H}, divided within each domain by its own sum (without gradient): (N, C) twice → (N,) twice.
 
     H itself keeps its gradient [official, CDAN+E]; pass reversed probabilities for the authors' behaviour.
+
+    >>> [weights.tolist() for weights in entropy_weights(torch.eye(2), torch.eye(4))]
+    [[0.5, 0.5], [0.25, 0.25, 0.25, 0.25]]
     """
     source, target = (1.0 + torch.exp(-entropy(probs)) for probs in (source_probs, target_probs))
     return source / source.sum().detach(), target / target.sum().detach()
@@ -87,6 +112,9 @@ def nuclear_wasserstein(source_probs: Tensor, target_probs: Tensor) -> Tensor:
     """NWD = (‖p^s‖_* − ‖p^t‖_*)/B of two (B, C) matrices, a scalar. DALN, Chen et al. 2022.
 
     ‖·‖_* is the sum of singular values, ‖p‖_*/B ≤ √(C/B) for balanced one-hot rows: the scale depends on C and B.
+
+    >>> round(nuclear_wasserstein(torch.eye(2), torch.full((2, 2), 0.5)).item(), 4)
+    0.5
     """
     if source_probs.shape == target_probs.shape:  # together, as the host waits for a GPU after every decomposition
         source, target = torch.linalg.matrix_norm(torch.stack([source_probs, target_probs]), "nuc") / len(source_probs)
@@ -102,6 +130,11 @@ def f_divergence(name: str, v_source: Tensor, v_target: Tensor) -> Tensor:
     kl: E v_s − log E e^{v_t}; klrev: E v_t − log E e^{v_s}; chi: E v_s − E v_t − ¼ Var v_t (biased variance);
     pearson: E v_s − E(¼v_t² + v_t); jensen: E(ln 2 − softplus(−v_s)) − E(softplus(v_t) − ln 2);
     tv: ½(E tanh v_s − E tanh v_t).
+
+    Raises ValueError for another name than those of :data:`DIVERGENCES`.
+
+    >>> f_divergence("kl", torch.ones(3), torch.zeros(3)).item()
+    1.0
     """
     if name == "kl":
         return v_source.mean() - (torch.logsumexp(v_target, 0) - math.log(len(v_target)))

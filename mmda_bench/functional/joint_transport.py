@@ -74,6 +74,8 @@ def partial_plan(cost: Tensor, *, mass: float = 0.5) -> Tensor:
 
     m-POT, Nguyen et al. 2022. No gradient.
 
+    Raises ValueError for a ``mass`` below 0 or above 1.
+
     >>> partial_plan(torch.tensor([[0.0, 1.0], [1.0, 5.0]])).tolist()
     [[0.5, 0.0], [0.0, 0.0]]
     """
@@ -87,6 +89,8 @@ def partial_plan(cost: Tensor, *, mass: float = 0.5) -> Tensor:
 @torch.no_grad()
 def joint_plan(cost: Tensor, kind: str, *, regularisation: float, marginal: float, mass: float) -> Tensor:
     """The plan of a (n, m) cost between uniform marginals: "exact", "unbalanced" or "partial" (:data:`PLANS`).
+
+    ``regularisation``, ``marginal`` and ``mass``: as of the plan that takes them. Raises ValueError for another kind.
 
     >>> joint_plan(torch.eye(2), "exact", regularisation=0.1, marginal=1.0, mass=0.5).tolist()
     [[0.0, 0.5], [0.5, 0.0]]

@@ -11,7 +11,11 @@ from mmda_bench.functional.precision import full_precision, widen
 
 @full_precision
 def log_variance(z: Tensor, eps: float = 1e-6) -> Tensor:
-    """log|Σ| = Σ_i log(var_i + ε) of (N, d) rows, Σ diagonal [paper], a scalar. Biased variance and ε [ours]."""
+    """log|Σ| = Σ_i log(var_i + ε) of (N, d) rows, Σ diagonal [paper], a scalar. Biased variance and ε [ours].
+
+    >>> round(log_variance(torch.tensor([[0.0], [4.0]])).item(), 4)
+    1.3863
+    """
     return torch.log((z - z.mean(0)).square().mean(0) + eps).sum()
 
 
@@ -22,6 +26,12 @@ def information_bottleneck(
 
     The engine's m are A, L, V and joint. Joint is the concatenation of the others and Σ_m diagonal, so that its
     log|Σ| repeats their sum: together they weigh β, not β/2.
+
+    ``logits[m]``: (N, C); ``z[m]``: (N, d_m); ``labels``: (N,) int64.
+
+    >>> z = {"A": torch.tensor([[0.0], [2.0]])}
+    >>> round(information_bottleneck({"A": torch.zeros(2, 4)}, z, torch.tensor([0, 3]), beta=1e-3).item(), 4)
+    1.3863
     """
     cross_entropies = [F.cross_entropy(widen(y), labels) for y in logits.values()]
     return torch.stack(cross_entropies + [0.5 * beta * log_variance(value) for value in z.values()]).sum()
@@ -32,6 +42,10 @@ def category_distance(z_s: Tensor, y_s: Tensor, z_t: Tensor, y_t: Tensor, classe
     """D_m = (1/C) Σ_c ‖mean of z_s in c − mean of z_t in c‖₂, a scalar ≥ 0. A3D2, section 4.2.
 
     z (N, d), y (N,) int64. The mean is over classes present in both domains [ours]; NaN when there is none.
+
+    >>> y = torch.tensor([0, 1])
+    >>> category_distance(torch.zeros(2, 4), y, torch.ones(2, 4), y, classes=2).item()
+    2.0
     """
     member_s, member_t = F.one_hot(y_s, classes).to(z_s), F.one_hot(y_t, classes).to(z_t)
     count_s, count_t = member_s.sum(0), member_t.sum(0)

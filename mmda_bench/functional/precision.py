@@ -13,13 +13,24 @@ R = TypeVar("R")
 
 
 def widen(value: Any) -> Any:
-    """A half-precision tensor as float32; anything else as it is."""
+    """A half-precision tensor as float32; anything else as it is.
+
+    >>> widen(torch.ones(1, dtype=torch.float16)).dtype, widen("a text")
+    (torch.float32, 'a text')
+    """
     half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if half else value
 
 
 def full_precision(function: Callable[P, R]) -> Callable[P, R]:
-    """Run ``function`` outside autocast, with its half-precision tensor arguments cast to float32."""
+    """Run ``function`` outside autocast, with its half-precision tensor arguments cast to float32.
+
+    >>> @full_precision
+    ... def total(x):
+    ...     return x.sum()
+    >>> total(torch.ones(2, dtype=torch.float16)).dtype
+    torch.float32
+    """
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -15,6 +15,10 @@ def probabilistic_contrastive(probs_a: Tensor, probs_b: Tensor, scale: float = 7
 
     P stacks the views to 2B rows; cross-entropy over the rows of scale·P Pᵀ, diagonal at −1e5·scale, with the other
     view as the positive. Neither normalised nor detached [official, as is scale 7]. Uniform rows give ln(2B − 1).
+
+    >>> uniform = torch.full((2, 4), 0.25)
+    >>> round(probabilistic_contrastive(uniform, uniform).item(), 4)
+    1.0986
     """
     stacked = torch.cat([probs_a, probs_b])
     n = len(stacked)
@@ -44,6 +48,10 @@ def neighbour_pseudo_labels(
 
     z (N, d), bank_z (M, d) of unit norm, bank_p (M, C), own (N,) positions in the memory left out, or None. No
     gradient. LUHP, Zhang et al. 2024.
+
+    >>> label, confidence = neighbour_pseudo_labels(torch.eye(2), torch.eye(2), torch.eye(2), None, k=1)
+    >>> label.tolist(), confidence.tolist()
+    ([0, 1], [1.0, 1.0])
     """
     similarity = (z @ bank_z.T).masked_fill(_own_entry(own, len(z), bank_z), -math.inf)
     nearest = similarity.topk(max(1, min(k, len(bank_z) - (own is not None))), dim=1).indices
@@ -58,6 +66,10 @@ def certainty(z: Tensor, labels: Tensor, bank_z: Tensor, bank_labels: Tensor, ow
 
     Euclidean distances of normalised ``z`` (N, d) to bank_z (M, d); ``own`` (N,) left out. LUHP [official]. [ours]
     fewer than k entries: those that exist; none of the same or none of another label: 0, nothing speaks for the label.
+
+    >>> bank = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    >>> round(certainty(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), bank, torch.tensor([0, 1]), None).item(), 4)
+    1.4142
     """
     distance = _distances(F.normalize(z, dim=1), bank_z)
     same, mine = labels.unsqueeze(1) == bank_labels, _own_entry(own, len(z), bank_z)
@@ -76,6 +88,10 @@ def certainty_thresholds(labels: Tensor, bank_labels: Tensor, bank_certainty: Te
     """θ⁺ and θ⁻, (N,) each: mean ``bank_certainty`` (M,) over entries of the same and of other labels. LUHP [official].
 
     +∞, which no certainty reaches, where there is no such entry [ours].
+
+    >>> found = certainty_thresholds(torch.tensor([0]), torch.tensor([0, 0, 1]), torch.tensor([1.0, 3.0, 5.0]))
+    >>> [threshold.tolist() for threshold in found]
+    [[2.0], [5.0]]
     """
     same = labels.unsqueeze(1) == bank_labels
     plus, minus = (
@@ -103,6 +119,13 @@ def hard_triplet(
     Positives: the k farthest entries of the same label with certainty ≥ θ⁺; negatives: the k nearest of other labels
     with certainty ≥ θ⁻. a = ``confidence`` (N,). Both sums are over the anchors that have k of both [official].
     [ours] the row's own (stale) entry is neither; the official code ranks it farthest: ``keep_own_entry``.
+
+    z (N, d), labels (N,); of the memory z (M, d), labels (M,), certainty (M,); ``own`` (N,) positions in it, or None.
+
+    >>> bank = torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), torch.tensor([0, 1]), torch.ones(2)
+    >>> z, label = torch.tensor([[1.0, 0.0]]), torch.tensor([0])
+    >>> round(hard_triplet(z, label, torch.ones(1), *bank, None, k=1, margin=1.0).item(), 4)
+    0.4142
     """
     with torch.no_grad():
         plus, minus = certainty_thresholds(labels, bank_labels, bank_certainty)

@@ -20,6 +20,11 @@ def transport_plan(cost: Tensor, a: Tensor | None = None, b: Tensor | None = Non
     ``a`` (n,), ``b`` (m,) ≥ 0 with equal sums, uniform unless given. Between equal uniform marginals an optimal plan is
     a permutation/n, found by scipy's assignment solver in float64; otherwise POT's network simplex. Where several plans
     are optimal, one of them. A cost with NaN or ∞ has no optimum: the independent plan a bᵀ, so that the loss shows it.
+
+    Raises ValueError for marginals of another length, negative ones or unequal sums, RuntimeError where POT fails.
+
+    >>> transport_plan(torch.eye(2)).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
     """
     return _plan(cost, Fetched(cost.double()), a, b)
 
@@ -83,7 +88,11 @@ def _with_potentials(costs: np.ndarray) -> np.ndarray:
 
 @full_precision
 def dimension_cost(z_drift: Tensor, z_anchor: Tensor) -> Tensor:
-    """C = 1 − Zᵀ Z_0/B, the cost between dimensions: (B, p), (B, q) → (p, q), in [0, 2] for unit rows. A3D2 eq. 7."""
+    """C = 1 − Zᵀ Z_0/B, the cost between dimensions: (B, p), (B, q) → (p, q), in [0, 2] for unit rows. A3D2 eq. 7.
+
+    >>> dimension_cost(torch.eye(2), torch.eye(2)).tolist()
+    [[0.5, 1.0], [1.0, 0.5]]
+    """
     return 1.0 - z_drift.T @ z_anchor / len(z_drift)
 
 
@@ -92,6 +101,9 @@ def anchor_drag(z_drift: Tensor, z_anchor: Tensor) -> Tensor:
     """⟨C, π*⟩, C = 1 − Zᵀ Z_0/B over the dimensions of (B, p) representations, a scalar. A3D2 eqs. 7–9.
 
     Both marginals 1/p uniform; the gradient passes through C alone, to drift and anchor (envelope theorem).
+
+    >>> anchor_drag(torch.eye(2), torch.eye(2)).item()
+    0.5
     """
     cost = dimension_cost(z_drift, z_anchor)
     together = _together.get()
@@ -182,7 +194,12 @@ class _Drag:
 
 
 class Pending(Tensor):
-    """A scalar that is worked out at its first use. Multiplied by a number it stays pending."""
+    """A scalar that is worked out at its first use. Multiplied by a number it stays pending.
+
+    >>> pending = Pending.until(lambda: torch.tensor(2.0))
+    >>> (3.0 * pending).value().item()
+    6.0
+    """
 
     _compute: Callable[[], Tensor]
     _value: Tensor | None

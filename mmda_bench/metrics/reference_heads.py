@@ -27,14 +27,22 @@ PROBE_STEPS = 100  # of its optimiser, at most
 
 
 def head_probabilities(logits: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(N, 4, C) float16: the softmax of every head. ``logits[m]``: (N, C), for every m of :data:`HEADS`."""
+    """(N, 4, C) float16: the softmax of every head. ``logits[m]``: (N, C), for every m of :data:`HEADS`.
+
+    >>> head_probabilities({m: np.zeros((2, 5)) for m in HEADS}).shape
+    (2, 4, 5)
+    """
     from scipy.special import softmax
 
     return np.asarray(softmax(np.stack([logits[m] for m in HEADS], 1).astype(np.float32), axis=2), np.float16)
 
 
 def by_head(heads: np.ndarray) -> dict[str, np.ndarray]:
-    """(N, 4, C) as (N, C) by head."""
+    """(N, 4, C) as (N, C) by head.
+
+    >>> by_head(np.zeros((2, 4, 5)))["joint"].shape
+    (2, 5)
+    """
     return {m: heads[:, i] for i, m in enumerate(HEADS)}
 
 
@@ -97,6 +105,10 @@ def reference_scores(
     """:func:`mmda_bench.metrics.scores` of every reference that can be made, by name.
 
     ``heads``: (N, 4, C); ``labels``: (N,) class indices; ``anchor``, ``detected``: modalities.
+
+    >>> heads = np.eye(2)[:, None].repeat(4, axis=1)
+    >>> reference_scores(heads, np.array([0, 1]), anchor="A", detected=None)["anchor-head"]["weighted_f1"]
+    1.0
     """
     from mmda_bench.metrics import scores
 

@@ -12,6 +12,9 @@ def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[s
     """Weighted F1 (the paper's metric), accuracy, F1 and support per class, confusion (rows: true). All in [0, 1].
 
     ``labels``, ``predicted``: (N,) class indices. A class that is never predicted has F1 0.
+
+    >>> scores(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)["confusion"]
+    [[1, 1], [0, 1]]
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
@@ -28,6 +31,8 @@ def scores(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> dict[s
 def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> float:
     """The paper's metric, in [0, 1]: F1 of every class, weighted by its support.
 
+    ``labels``, ``predicted``: (N,) class indices.
+
     >>> weighted_f1(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
     0.6666666666666666
     """
@@ -40,6 +45,9 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, heads: Mapping[str, 
     """:func:`scores` of the method's prediction, and the weighted F1 of every head alone under ``heads``.
 
     ``labels``: (N,) class indices. ``probabilities``: (N, C). ``heads``: (N, C) probabilities or logits by head.
+
+    >>> evaluate(np.array([0, 1]), np.eye(2), {"A": np.eye(2)[::-1]})["heads"]
+    {'A': 0.0}
     """
     classes = probabilities.shape[1]
     result = scores(labels, probabilities.argmax(1), classes=classes)
@@ -48,7 +56,15 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, heads: Mapping[str, 
 
 
 def distances(outputs: Mapping[str, np.ndarray], *, classes: int) -> dict[str, float]:
-    """The paper's D_m of every modality, between source and target test, from the arrays that a cell stores."""
+    """The paper's D_m of every modality, between source and target test, from the arrays that a cell stores.
+
+    ``outputs``: ``<domain>_test/z_<modality>`` (N, d) and ``<domain>_test/labels`` (N,). Each distance is ≥ 0.
+
+    >>> half = {"labels": np.array([0, 1]), **{f"z_{m}": np.eye(2) for m in MODALITIES}}
+    >>> both = {f"{domain}_test/{name}": array for domain in ("source", "target") for name, array in half.items()}
+    >>> distances(both, classes=2)
+    {'A': 0.0, 'L': 0.0, 'V': 0.0}
+    """
     import torch  # here, and not above: tables are read and written without it
 
     from mmda_bench.functional.objective import category_distance
@@ -71,6 +87,9 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, *,
     """Σ over bins of (n_bin/N) |accuracy − mean confidence|, in [0, 1]; confidence is the largest probability.
 
     ``probabilities``: (N, C); ``labels``: (N,). Bins of equal width, upper limits included (Guo et al., 2017).
+
+    >>> round(expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])), 4)
+    0.4
     """
     confidence = probabilities.max(1).astype(np.float64)
     excess = (probabilities.argmax(1) == labels) - confidence
@@ -82,6 +101,11 @@ def error_detection(probabilities: np.ndarray, labels: np.ndarray) -> float | No
     """Area under the ROC curve of confidence for telling right from wrong predictions, in [0, 1]; 0.5 is chance.
 
     The chance that a right prediction is more confident than a wrong one. None when all are right or all are wrong.
+
+    ``probabilities``: (N, C); ``labels``: (N,).
+
+    >>> error_detection(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1]))
+    1.0
     """
     from sklearn.metrics import roc_auc_score
 
