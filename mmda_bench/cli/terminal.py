@@ -84,13 +84,14 @@ def _widths(table: Table, columns: Sequence[int]) -> list[int]:
 
 
 def grid(table: Table, width: int) -> Grid:
-    """As rich draws it: bold as in the files, the names cut where the window is narrow, and nothing else."""
+    """As rich draws it: bold as in the files, the names cut where the window is narrow, and nothing else. Brackets in
+    a head are no markup."""
     drawn = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, BETWEEN - 1, 0, 0), show_edge=False)
     _, *least = _widths(table, range(len(table.header)))
     room = max(LEAST_NAME, width - sum(least) - BETWEEN * len(least))
-    drawn.add_column(table.header[0], no_wrap=True)
+    drawn.add_column(Text(table.header[0]), no_wrap=True)
     for name, wide in zip(table.header[1:], least, strict=True):
-        drawn.add_column(name, justify="right", no_wrap=True, min_width=wide)
+        drawn.add_column(Text(name), justify="right", no_wrap=True, min_width=wide)
     for first, *cells in table.rows:
         named = first._replace(text=cut(first.text, room))
         drawn.add_row(*(Text(cell.text, style="bold" if cell.bold else "") for cell in (named, *cells)))

@@ -13,10 +13,11 @@ from hand_made import make_cell, make_record
 from rich.console import Console
 
 from mmda_bench.cli import app, console, terminal
+from mmda_bench.cli.boards import show_boards
 from mmda_bench.cli.output import counter, tell
 from mmda_bench.cli.progress import Progress
-from mmda_bench.cli.reports import show_boards
 from mmda_bench.report.boards import make_boards
+from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.tables import table_1
 from mmda_bench.report.rows import AVERAGE
 from mmda_bench.store import Store
@@ -176,6 +177,13 @@ def test_long_names_are_cut_and_no_number_is(width):
     assert lines[0].split() == " ".join(shown.header).split()
     assert [line.split()[-1] for line in lines[2:]] == [row[-1].text.split()[-1] for row in shown.rows]
     assert any("…" in line for line in lines)
+
+
+def test_a_name_in_brackets_stays_in_the_head_of_a_table():
+    names = ["a3d2[-add]", "DANN[align_on=drifts]", "[bold]"]
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(terminal.grid(Table("pairs", "Pairs", names, [[TextCell("1")] * 3]), 80))
+    assert screen.file.getvalue().splitlines()[0].split() == names
 
 
 def test_a_table_that_is_asked_for_is_drawn_on_a_terminal_unless_a_form_is_named(monkeypatch, tmp_path):
