@@ -1,15 +1,18 @@
 """What methods cost, side by side in one run: training steps, exact transport, batched against one by one.
 
-    python -m tests.benchmarks.bench_methods [steps] [transport] [potentials] [batched]
+    python -m tests.benchmarks.bench_methods [steps] [balance] [transport] [potentials] [batched]
 
 Everything that is compared is interleaved round by round, so that a busy machine slows all of it alike; printed are
 medians of the ratios within rounds. Absolute times are this machine's and prove nothing elsewhere.
 """
 
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as a cell on processors has it; numpy asks for it when it is imported
 
 import numpy as np
 import torch
@@ -27,8 +30,10 @@ from mmda_bench.functional.transport import dimension_cost, transport_plan
 from mmda_bench.method import Context, Source, Target
 from mmda_bench.modules import ClasswiseDiscriminators, Discriminator
 from mmda_bench.registry import BACKBONES, METHODS
+from mmda_bench.training.curves import gradient_norms
 
 BATCH, ENTRIES = 48, 600
+STEPS = 24  # of an epoch of ``avatars``
 TOKENS = {"A": (BATCH, 20), "L": (BATCH, 16), "V": (BATCH, 4, 5)}  # a typical batch of ``avatars``
 Step = Callable[[], object]
 
@@ -55,8 +60,9 @@ def milliseconds(values: list[float]) -> str:
 # --- A training step of every method
 
 
-def training_step(name: str, *, classes: int, forwards: int | None = None) -> Step:
-    """A step as the engine takes it, on random tokens of the tiny backbone; ``forwards`` overrides the target views."""
+def training_step(name: str, *, classes: int, forwards: int | None = None, watched: bool = False) -> Step:
+    """A step as the engine takes it, on random tokens of the tiny backbone; ``forwards`` overrides the target views.
+    ``watched``: as the last of an epoch, in which the gradients of the terms at Z are measured."""
     torch.manual_seed(0)
     backbone = BACKBONES.get("tiny")()
     network = MultimodalNetwork(backbone, classes)
@@ -96,10 +102,16 @@ def training_step(name: str, *, classes: int, forwards: int | None = None) -> St
         z, logits = network(first)
         (source_z, target_z), (source_y, target_y) = halves(z), halves(logits)
         source, target = Source(source_z, source_y, labels, ids), None
+        places = {m: [z[m]] for m in MODALITIES}
         if views:
-            target = Target(target_z, target_y, ids, Target(*network(second), ids) if views == 2 else None)
+            view2 = Target(*network(second), ids) if views == 2 else None
+            target = Target(target_z, target_y, ids, view2)
+            if view2:
+                places = {m: [z[m], view2.z[m]] for m in MODALITIES}
         terms = {"ib": information_bottleneck(source.logits, source.z, labels, 1e-3)}
         terms |= method.loss(source, target, 0.5)  # type: ignore[arg-type]
+        if watched:
+            gradient_norms(terms.values(), places)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         optimiser.step()
@@ -135,6 +147,15 @@ def convex_plan(cost: np.ndarray) -> np.ndarray:
     constraints = [cp.sum(plan, axis=1) == uniform, cp.sum(plan, axis=0) == uniform]
     cp.Problem(cp.Minimize(cp.sum(cp.multiply(cost, plan))), constraints).solve()
     return plan.value
+
+
+def bench_balance(*, rounds: int = 8) -> None:
+    """What the balance of the terms costs a cell: one step of an epoch measures it."""
+    print(f"\nMeasuring the terms once in the {STEPS} steps of an epoch, share of the time of all steps")
+    for name in METHODS.names("all"):
+        steps = {"watched": training_step(name, classes=4, watched=True), "plain": training_step(name, classes=4)}
+        more = ratio(side_by_side(steps, rounds=rounds), "watched", "plain") - 1
+        print(f"{name:<18}{more / STEPS:>8.1%}")
 
 
 def bench_transport(*, sizes: tuple[int, ...] = (64, 128, 256, 512)) -> None:
@@ -247,6 +268,7 @@ def main() -> None:
     torch.set_num_threads(1)
     parts = {
         "steps": bench_steps,
+        "balance": bench_balance,
         "transport": bench_transport,
         "potentials": bench_potentials,
         "batched": bench_batched,
