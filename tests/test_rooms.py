@@ -1,7 +1,7 @@
 """The rooms of the house: what may import what. A room imports only rooms on lower floors."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +75,58 @@ def test_methods_and_datasets_see_only_what_their_authors_need():
 
 def test_the_engine_names_no_method_and_no_corpus_in_its_imports():
     assert [path.name for path in files(ENGINE) if {"methods", "datasets"} & set(arrows(path))] == []
+
+
+def module_of(path: Path) -> str:
+    """The name under which a file is imported; ``methods`` and ``datasets`` are joined to the package."""
+    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    return name if name.split(".")[0] == "mmda_bench" else f"mmda_bench.{name}"
+
+
+def imported(source: str, known: Collection[str]) -> set[str]:
+    """The files among ``known`` that ``source`` imports, in functions and for types alone as well."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {inner if inner in known else str(node.module) for inner in names.values()}
+    return found & {*known}
+
+
+def circles(graph: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """The files that reach each other, group by group."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        ahead, reached[start] = [*graph[start]], set()
+        while ahead:
+            if (here := ahead.pop()) not in reached[start]:
+                reached[start].add(here)
+                ahead += graph[here]
+    groups = {tuple(sorted({a} | {b for b in reached[a] if a in reached[b]})) for a in graph if a in reached[a]}
+    return sorted([*group] for group in groups)
+
+
+def test_a_circle_is_found_whether_its_imports_are_lazy_or_for_types_alone():
+    sources = {
+        "here.a": "from here import b",
+        "here.b": "def later():\n    from here.c import name",
+        "here.c": "if TYPE_CHECKING:\n    import here.a",
+        "here.d": "import here.a, here.e",
+        "here.e": "import os",
+    }
+    graph = {name: imported(source, sources) for name, source in sources.items()}
+    assert circles(graph) == [["here.a", "here.b", "here.c"]]
+
+
+def test_no_files_import_each_other_in_a_circle():
+    everything = [path for folder in (ENGINE, *map(ROOT.joinpath, AUTHORS)) for path in files(folder)]
+    sources = {module_of(path): path.read_text("utf-8") for path in everything}
+    graph = {name: imported(source, sources) - {name} for name, source in sources.items()}
+    found = circles(graph)
+    told = [f"{a} imports {b}" for group in found for a in group for b in sorted(graph[a]) if b in group]
+    assert found == [], "files import each other, lazily or for types, in a circle:\n" + "\n".join(told)
 
 
 def private(path: Path) -> Iterator[str]:

@@ -23,28 +23,10 @@ from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, 
 from mmda_bench.data.media.files import read_waveform
 from mmda_bench.data.media.video import read_pictures
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.crema_d.layout import EMOTIONS, PICTURES, SENTENCES, SOUND
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.registry import register_dataset
 
-SOUND, PICTURES = "AudioWAV", "VideoFlash"
-EMOTIONS: Mapping[str, str] = {
-    "ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad",
-}  # fmt: skip
-LEVELS = ("LO", "MD", "HI", "XX")
-SENTENCES: Mapping[str, str] = {
-    "IEO": "It's eleven o'clock",
-    "TIE": "That is exactly what happened",
-    "IOM": "I'm on my way to the meeting",
-    "IWW": "I wonder what this is about",
-    "TAI": "The airplane is almost full",
-    "MTI": "Maybe tomorrow it will be cold",
-    "IWL": "I would like a new alarm clock",
-    "ITH": "I think I have a doctor's appointment",
-    "DFA": "Don't forget a jacket",
-    "ITS": "I think I've seen this before",
-    "TSI": "The surface is slick",
-    "WSI": "We'll stop in a couple of minutes",
-}
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})")
 POINTER = b"version https://git-lfs"
 GET_IT = "git lfs install; git lfs pull"

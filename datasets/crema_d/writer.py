@@ -9,7 +9,7 @@ from mmda_bench.data.export import SCALE, TELEVISION, each, write_origin
 from mmda_bench.data.media.write import held, write_flv, write_wav
 from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.crema_d.reader import EMOTIONS, LEVELS, PICTURES, SENTENCES, SOUND
+from mmda_bench.datasets.crema_d.layout import EMOTIONS, LEVELS, PICTURES, SENTENCES, SOUND
 from mmda_bench.errors import ClipError
 
 FIRST_ACTOR = 1001

@@ -28,17 +28,12 @@ from mmda_bench.data.ids import EXPECTED, id_fault, inside
 from mmda_bench.data.media.files import is_picture, read_frames, read_waveform
 from mmda_bench.data.splits import split_halves
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.folder.layout import COLUMNS, TABLES
 from mmda_bench.errors import DataError
 from mmda_bench.protocol import DOMAINS
 from mmda_bench.registry import register_dataset
 
-COLUMNS = ("video_id", "clip_id", "text", "mode", "emotion")
 REQUIRED = ("video_id", "clip_id", "text", "emotion")
-TABLES: tuple[tuple[str, str | None], ...] = (
-    ("labels.csv", None),
-    ("label_s.csv", "source"),
-    ("label_t.csv", "target"),
-)
 EXAMPLE = "mmda-bench data export avatars --layout folder --out DIR"
 
 

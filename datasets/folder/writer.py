@@ -13,7 +13,7 @@ from mmda_bench.data.ids import inside
 from mmda_bench.data.media.write import write_wav
 from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.folder.reader import COLUMNS, TABLES
+from mmda_bench.datasets.folder.layout import COLUMNS, TABLES
 from mmda_bench.errors import ClipError, DataError
 
 JPEG_QUALITY = 95

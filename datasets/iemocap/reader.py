@@ -25,20 +25,16 @@ from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.media.files import read_waveform
 from mmda_bench.data.media.video import read_excerpt
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.iemocap.layout import LABELS, LEFT, PICTURE, RIGHT, ROWS, SOUND, VIDEO, WORDS
 from mmda_bench.registry import register_dataset
 
 SESSIONS = ("Session1", "Session2", "Session3", "Session4", "Session5")
-LABELS, WORDS, VIDEO, SOUND = "dialog/EmoEvaluation", "dialog/transcriptions", "dialog/avi/DivX", "sentences/wav"
-
 EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
 OTHER_EMOTIONS = {"fru", "sur", "fea", "dis", "oth", "xxx"}
 #                  [6.2901 - 8.2357]                        Ses01F_impro01_F000  neu   [2.5000, 2.5000, 2.5000]
 LABEL = re.compile(r"\[\s*(\d+\.?\d*)\s*-\s*(\d+\.?\d*)\s*\]\t+(Ses\S+_[FM]\d+)\t+(\w+)(\t.*)?")
 VOTE = re.compile(r"[AC]-\w+:")  # a line of one annotator
 
-PICTURE = (720, 480)  # width and height of the videos, black above and below the two actors
-ROWS = slice(122, 360)
-LEFT, RIGHT = slice(6, 355), slice(362, 711)
 SIDE = 112
 
 

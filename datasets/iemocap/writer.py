@@ -18,7 +18,7 @@ from mmda_bench.data.export import each, write_origin
 from mmda_bench.data.media.write import Held, held, write_avi, write_wav
 from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import SAMPLE_RATE, ExportTask, Utterance
-from mmda_bench.datasets.iemocap.reader import LEFT, PICTURE, RIGHT, ROWS
+from mmda_bench.datasets.iemocap.layout import LABELS, LEFT, PICTURE, RIGHT, ROWS, SOUND, VIDEO, WORDS
 from mmda_bench.errors import ClipError
 
 RATE = Fraction(30_000, 1_001)
@@ -88,10 +88,10 @@ def _dialogues(utterances: Sequence[Utterance]) -> list[_Dialogue]:
 def _write_dialogue(out: Path, classes: Sequence[str], dialogue: _Dialogue) -> tuple[dict[str, str], dict[str, str]]:
     """Everything of one dialogue; ({new id: old id}, {old id: reason})."""
     session = out / f"Session{dialogue.session}"
-    labels = session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt"
-    words = session / "dialog" / "transcriptions" / f"{dialogue.name}.txt"
-    video = session / "dialog" / "avi" / "DivX" / f"{dialogue.name}.avi"
-    sounds = session / "sentences" / "wav" / dialogue.name
+    labels = session / LABELS / f"{dialogue.name}.txt"
+    words = session / WORDS / f"{dialogue.name}.txt"
+    video = session / VIDEO / f"{dialogue.name}.avi"
+    sounds = session / SOUND / dialogue.name
     sounds.mkdir(parents=True, exist_ok=True)
     for path in (labels, words, video, sounds / f"{dialogue.name}_M000.wav"):
         path.parent.mkdir(parents=True, exist_ok=True)

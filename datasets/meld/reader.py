@@ -23,18 +23,10 @@ from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, 
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.meld.layout import COLUMNS, EMOTIONS, PARTS
 from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
 
-PARTS: Mapping[str, str] = {  # the folder of the clips of each part
-    "train": "train_splits",
-    "dev": "dev_splits_complete",
-    "test": "output_repeated_splits_test",
-}
-COLUMNS = (
-    "Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID", "Season", "Episode",
-    "StartTime", "EndTime",
-)  # fmt: skip
 BROKEN: Mapping[str, str] = {
     "train_dia125_utt3": "its clip cannot be decoded",
     "dev_dia110_utt7": "its clip was never published",
@@ -52,7 +44,7 @@ class MELD(Dataset):
         name="meld",
         title="MELD",
         version="v1",
-        classes=("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"),
+        classes=tuple(EMOTIONS),
         shift=Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4),
         licence="annotations GPL-3.0; the clips are excerpts of a television series, for research",
         citation="Poria et al., MELD: A Multimodal Multi-Party Dataset for Emotion Recognition in Conversations, "
@@ -72,7 +64,7 @@ class MELD(Dataset):
             "disgust": 361,
             "fear": 358,
         },
-        known_as={"joy": "happy", "sadness": "sad", "anger": "angry"},
+        known_as={name: other for name, other in EMOTIONS.items() if other != name},
     )  # fmt: skip
 
     def describe(self, root: Path | None) -> Card:

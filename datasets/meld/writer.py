@@ -12,7 +12,7 @@ from pathlib import Path
 from mmda_bench.data.export import each, talking_clip, write_origin
 from mmda_bench.data.ids import inside
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.meld.reader import COLUMNS, MELD, PARTS
+from mmda_bench.datasets.meld.layout import COLUMNS, EMOTIONS, PARTS
 
 ENDS = (("train", 0.72), ("dev", 0.8), ("test", 1.0))
 PER_DIALOGUE = 10
@@ -22,7 +22,7 @@ Placed = tuple[str, int, Utterance]  # part, number within it, utterance
 
 def write_meld(task: ExportTask) -> dict[str, str]:
     """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
-    own = {MELD.card.known_as.get(name, name): name for name in MELD.card.classes}
+    own = {other: name for name, other in EMOTIONS.items()}
     emotions = [own.get(name, name) for name in task.card.classes]
     for folder in PARTS.values():
         (task.out / folder).mkdir()

@@ -18,12 +18,9 @@ from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import ONE_WORD, Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.mintrec.layout import CLIPS, COLUMNS, TABLES
 from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
-
-TABLES = ("train.tsv", "dev.tsv", "test.tsv")
-COLUMNS = ("season", "episode", "clip", "text", "label")
-CLIPS = "raw_data"
 
 
 @register_dataset("mintrec", title="MIntRec, 20 intents", layout=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmda_bench.data.export import each, talking_clip, write_origin
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.mintrec.reader import CLIPS, COLUMNS, TABLES
+from mmda_bench.datasets.mintrec.layout import CLIPS, COLUMNS, TABLES
 
 PARTS = tuple(zip(TABLES, (0.6, 0.8, 1.0), strict=True))  # where each part ends
 

@@ -20,16 +20,9 @@ from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.mintrec2.layout import CLIPS, COLUMNS, SCOPE, SERIES, TABLES
 from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
-
-SCOPE = "in-scope"
-TABLES = ("train.tsv", "dev.tsv", "test.tsv")
-COLUMNS = (
-    "Dialogue_id", "Utterance_id", "Text", "Label", "Start_timestamp", "End_timestamp", "Source", "speakername",
-)  # fmt: skip
-CLIPS = ("raw_data", "video")
-SERIES = ("superstore", "friends", "bigbang")
 
 
 @register_dataset("mintrec2", title="MIntRec2.0, 30 intents", layout=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmda_bench.data.export import each, talking_clip, write_origin
 from mmda_bench.data.ids import inside
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.mintrec2.reader import CLIPS, COLUMNS, SCOPE, SERIES, TABLES
+from mmda_bench.datasets.mintrec2.layout import CLIPS, COLUMNS, SCOPE, SERIES, TABLES
 
 PARTS = tuple(zip(TABLES, (0.66, 0.78, 1.0), strict=True))  # where each part ends
 PER_DIALOGUE = 8

@@ -22,11 +22,10 @@ from mmda_bench.data.corpus_files import completed, corpus_root, decoded
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
+from mmda_bench.datasets.msa.layout import CLIPS, COLUMNS, TABLE
 from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
 
-TABLE, CLIPS = "label.csv", "Raw"
-COLUMNS = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
 NEEDED = COLUMNS[:4]
 LARGEST = 3.0
 

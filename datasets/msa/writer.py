@@ -7,7 +7,7 @@ from pathlib import Path
 from mmda_bench.data.export import each, talking_clip, write_origin
 from mmda_bench.data.ids import inside
 from mmda_bench.dataset import ExportTask, Utterance
-from mmda_bench.datasets.msa.reader import CLIPS, COLUMNS, TABLE
+from mmda_bench.datasets.msa.layout import CLIPS, COLUMNS, TABLE
 
 PER_VIDEO = 12
 VALUES = {"negative": -1.8, "positive": 1.2}

@@ -4,12 +4,15 @@ A backbone is data plus three encoders. To add one, subclass :class:`Backbone`, 
 ``@register_backbone("my-backbone", title=...)`` and pass the file with ``--plugin``; the engine needs no change.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import UsageError
 from mmda_bench.shifts import normalise_frames
 from mmda_bench.shifts.corruptions import absent
@@ -104,11 +107,37 @@ class Backbone:
 
     def weights_digest(self) -> str:
         """Eight hexadecimal digits over the pretrained tensors in use, whatever file they came from; "" if embedded."""
-        from mmda_bench.backbone.weights import tensors_digest
-
         return tensors_digest(self)[:8] if self.weights else ""
 
 
 def sample_frames(frames: np.ndarray, *, count: int) -> np.ndarray:
     """``count`` of T pictures (T, H, W, 3), at int(i·T/count); fewer than ``count`` repeat in place."""
     return frames[(np.arange(count) * len(frames)) // count]
+
+
+def tensors_digest(backbone: Backbone) -> str:
+    """Digest of the names and bytes of all tensors of the three encoders: the same from whatever file they came."""
+    return _digests(backbone)[0]
+
+
+def settings_digest(backbone: Backbone) -> str:
+    """Digest of what else came with the checkpoints and determines their outputs: configurations, vocabulary."""
+    return _digests(backbone)[1]
+
+
+_known: dict[tuple[type[Backbone], tuple[tuple[str, str], ...]], tuple[str, str]] = {}
+
+
+def _digests(backbone: Backbone) -> tuple[str, str]:
+    """Computed once a process: it reads every encoder, some 270 M parameters in the case of ``paper``."""
+    key = (type(backbone), tuple(sorted(backbone.weights.items())))
+    if key not in _known:
+        tensors, settings = hashlib.sha256(), hashlib.sha256()
+        for modality in MODALITIES:
+            encoder = backbone.encoder(modality)
+            settings.update(f"{NAMES[modality]}={encoder.settings};".encode())
+            for name, value in sorted(encoder.state_dict().items()):
+                tensors.update(f"{modality}.{name}{tuple(value.shape)}{value.dtype}".encode())
+                tensors.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        _known[key] = tensors.hexdigest(), settings.hexdigest()
+    return _known[key]

@@ -16,11 +16,10 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from mmda_bench.backbone.apvit import load_apvit
-from mmda_bench.backbone.base import Backbone, Encoder
+from mmda_bench.backbone.base import Backbone, Encoder, settings_digest, tensors_digest
 from mmda_bench.backbone.bert import load_bert
 from mmda_bench.backbone.timm_vit import load_timm
 from mmda_bench.backbone.wavlm import load_wavlm
-from mmda_bench.backbone.weights import settings_digest, tensors_digest
 from mmda_bench.dataset import NAMES
 from mmda_bench.registry import register_backbone
 

@@ -1,7 +1,6 @@
-"""Pretrained weights: read without running code that a file may hold, and identified by their content."""
+"""Pretrained weights: read without running code that a file may hold."""
 
 import contextlib
-import hashlib
 import pickle
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,6 @@ from urllib.request import getproxies
 import torch
 from torch import Tensor, nn
 
-from mmda_bench.backbone.base import Backbone
-from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError
 
 Loaded = TypeVar("Loaded")
@@ -145,31 +142,3 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
-
-
-def tensors_digest(backbone: Backbone) -> str:
-    """Digest of the names and bytes of all tensors of the three encoders: the same from whatever file they came."""
-    return _digests(backbone)[0]
-
-
-def settings_digest(backbone: Backbone) -> str:
-    """Digest of what else came with the checkpoints and determines their outputs: configurations, vocabulary."""
-    return _digests(backbone)[1]
-
-
-_known: dict[tuple[type[Backbone], tuple[tuple[str, str], ...]], tuple[str, str]] = {}
-
-
-def _digests(backbone: Backbone) -> tuple[str, str]:
-    """Computed once a process: it reads every encoder, some 270 M parameters in the case of ``paper``."""
-    key = (type(backbone), tuple(sorted(backbone.weights.items())))
-    if key not in _known:
-        tensors, settings = hashlib.sha256(), hashlib.sha256()
-        for modality in MODALITIES:
-            encoder = backbone.encoder(modality)
-            settings.update(f"{NAMES[modality]}={encoder.settings};".encode())
-            for name, value in sorted(encoder.state_dict().items()):
-                tensors.update(f"{modality}.{name}{tuple(value.shape)}{value.dtype}".encode())
-                tensors.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        _known[key] = tensors.hexdigest(), settings.hexdigest()
-    return _known[key]

@@ -230,7 +230,7 @@ def _show_sweep(sweep: heartbeat.Sweep, store: Store) -> None:
         say(f"  {name}")
 
     from mmda_bench import report
-    from mmda_bench.cli.reports import show_boards
+    from mmda_bench.cli.boards import show_boards
 
     boards, _ = report.load_boards(store, tests=False, signature=sweep.signature, kept=report.Kept(store))
     if boards:

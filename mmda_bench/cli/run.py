@@ -173,8 +173,8 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
     whether all have one."""
     from mmda_bench import api
     from mmda_bench.cli import console
+    from mmda_bench.cli.boards import write_and_print
     from mmda_bench.cli.progress import Progress
-    from mmda_bench.cli.reports import write_and_print
     from mmda_bench.sweep import placement
 
     store, cells, todo = planned.store, planned.cells, planned.todo

@@ -4,7 +4,7 @@ Answers on the target test set are kept as they come; they are scored when train
 target are not read before.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,13 @@ from mmda_bench.metrics import weighted_f1
 from mmda_bench.metrics.reference_heads import reference_scores
 from mmda_bench.protocol import TRIAL
 from mmda_bench.training.assumed_anchor import probed
-
-if TYPE_CHECKING:
-    from mmda_bench.training import Trainer
+from mmda_bench.training.trainer import Trainer
 
 
 class LateAnswers:
     """The classes that a model gives the target test set after each of the last epochs."""
 
-    def __init__(self, trainer: "Trainer") -> None:
+    def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
         self.by_epoch: dict[int, np.ndarray] = {}
 
@@ -46,7 +44,7 @@ class LateAnswers:
         ]
 
 
-def reference_metrics(trainer: "Trainer", heads: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def reference_metrics(trainer: Trainer, heads: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of a cell of the baseline: ``detected_anchor`` and ``references`` (see the room ``metrics``).
 
     ``heads``: (N, 4, C), probabilities on the target test set; ``labels``: (N,), its classes.

@@ -4,7 +4,7 @@ The labels of the target are not read here at all. A trial is scored on the targ
 that lie beside the cells of the winners, which run when the choice has been made.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
@@ -15,12 +15,10 @@ from mmda_bench.metrics.reference_heads import by_head, head_probabilities
 from mmda_bench.protocol import TRIAL_PARTS
 from mmda_bench.store.record import Metrics, Record
 from mmda_bench.training.curves import DivergedError
-
-if TYPE_CHECKING:
-    from mmda_bench.training import Trainer
+from mmda_bench.training.trainer import Trainer
 
 
-def trial_outputs(trainer: "Trainer", record: Record) -> dict[str, np.ndarray]:
+def trial_outputs(trainer: Trainer, record: Record) -> dict[str, np.ndarray]:
     """The arrays to store beside the record of a trial, whose metrics this fills in: scores on source validation.
 
     By part (``source_validation``, ``target_train``, ``target_validation``): ``ids`` (N,), ``probabilities`` (N, C),

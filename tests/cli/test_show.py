@@ -17,7 +17,8 @@ import mmda_bench as mb
 from mmda_bench.cli import app
 from mmda_bench.cli import show as showing
 from mmda_bench.registry import DATASETS
-from mmda_bench.report.inspection import inspect, place_of_failure
+from mmda_bench.report.inspected import place_of_failure
+from mmda_bench.report.inspection import inspect
 from mmda_bench.store import Store, log, unfinished
 
 LABELS = np.random.default_rng(1).integers(0, 4, 60)

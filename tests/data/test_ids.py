@@ -17,7 +17,8 @@ from mmda_bench.data.validation import read_utterances
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.folder.reader import Folder
 from mmda_bench.datasets.folder.writer import write_folder
-from mmda_bench.datasets.mintrec.reader import COLUMNS, MIntRec
+from mmda_bench.datasets.mintrec.layout import COLUMNS
+from mmda_bench.datasets.mintrec.reader import MIntRec
 from mmda_bench.errors import DataError
 
 BAD = {

@@ -16,7 +16,7 @@ from mmda_bench.data.media.write import held, write_mp4
 from mmda_bench.data.verify import as_text, verify
 from mmda_bench.dataset import substituted
 from mmda_bench.datasets.avatars.corpus import Avatars, AvatarsIntent
-from mmda_bench.datasets.iemocap import reader
+from mmda_bench.datasets.iemocap import layout
 from mmda_bench.errors import ClipError, DataError, ResourceError, UsageError
 from mmda_bench.registry import DATASETS, load_plugin
 
@@ -254,11 +254,11 @@ def test_what_is_left_out_is_what_a_run_leaves_out(tmp_path):
     from mmda_bench.protocol import Protocol
 
     out = export(Avatars(), "iemocap", tmp_path / "corpus", limit=60).out
-    gone = out / "Session5" / reader.VIDEO / "Ses05M_impro01.avi"
+    gone = out / "Session5" / layout.VIDEO / "Ses05M_impro01.avi"
     gone.unlink()
-    silent = next(out.glob(f"Session1/{reader.SOUND}/Ses01F_impro01/Ses01F_impro01_F*.wav"))
+    silent = next(out.glob(f"Session1/{layout.SOUND}/Ses01F_impro01/Ses01F_impro01_F*.wav"))
     soundfile.write(silent, np.zeros(16_000), 16_000)
-    labels = out / "Session2" / reader.LABELS / "Ses02F_impro01.txt"
+    labels = out / "Session2" / layout.LABELS / "Ses02F_impro01.txt"
     labels.write_bytes(labels.read_bytes() + b"[1.0 - ]\tSes02F_impro01_F777\tneu\r\n")
     found = verify("iemocap", root=out)
     assert found.usable

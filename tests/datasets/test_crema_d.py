@@ -8,7 +8,8 @@ import pytest
 
 from mmda_bench.data.export import export
 from mmda_bench.data.verify import as_text, verify
-from mmda_bench.datasets.crema_d.reader import BROKEN, CREMAD, EMOTIONS, SENTENCES
+from mmda_bench.datasets.crema_d.layout import EMOTIONS, SENTENCES
+from mmda_bench.datasets.crema_d.reader import BROKEN, CREMAD
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.registry import DATASETS
 

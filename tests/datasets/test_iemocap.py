@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from mmda_bench.data.media.video import read_excerpt
-from mmda_bench.datasets.iemocap import reader
+from mmda_bench.datasets.iemocap import layout, reader
 from mmda_bench.datasets.iemocap.reader import IEMOCAP
 from mmda_bench.errors import ClipError, DataError
 
@@ -29,10 +29,10 @@ def add(root: Path, dialogue: str, turns: list[tuple[str, str, str]], *, newline
         name = f"{dialogue}_{suffix}"
         labels += f"[{i:.4f} - {i + 1:.4f}]\t{name}\t{emotion}\t[2.5000, 2.5000, 2.5000]\n{VOTES}\n"
         words += f"{name} [{i:08.4f}-{i + 1:08.4f}]: {text}\n"
-    for part, content in ((reader.LABELS, labels + extra), (reader.WORDS, words)):
+    for part, content in ((layout.LABELS, labels + extra), (layout.WORDS, words)):
         (session / part).mkdir(parents=True, exist_ok=True)
         (session / part / f"{dialogue}.txt").write_bytes(content.replace("\n", newline).encode("latin1"))
-    for part in (reader.VIDEO, reader.SOUND):
+    for part in (layout.VIDEO, layout.SOUND):
         (session / part).mkdir(parents=True, exist_ok=True)
     return root
 
@@ -49,10 +49,10 @@ def wrong(root: Path) -> dict[str, str]:
 def test_lines_are_read_as_the_release_has_them(tmp_path):
     session = tmp_path / "Session1"
     add(tmp_path, "Ses01F_impro01", [])
-    (session / reader.LABELS / "Ses01F_impro01.txt").write_text(
+    (session / layout.LABELS / "Ses01F_impro01.txt").write_text(
         HEADER + "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]\n" + VOTES
     )
-    (session / reader.WORDS / "Ses01F_impro01.txt").write_text("Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n")
+    (session / layout.WORDS / "Ses01F_impro01.txt").write_text("Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n")
     (utterance,) = IEMOCAP().utterances(tmp_path)
     assert (utterance.id, utterance.text, utterance.label, utterance.speaker) == (
         "Ses01F_impro01_F000", "Excuse me.", 0, "Ses01F",
@@ -112,7 +112,7 @@ def test_transcripts_have_lines_of_unlabelled_turns_and_of_none():
 
 def test_what_macos_leaves_and_other_folders_are_not_read(tmp_path):
     add(tmp_path, "Ses01F_impro01", [("F000", "neu", "hi")])
-    labels = tmp_path / "Session1" / reader.LABELS
+    labels = tmp_path / "Session1" / layout.LABELS
     (labels / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07[0.0 - 1.0]\tSes01F_impro01_F001\tneu\t\xff\n")
     (labels / "Categorical").mkdir()
     (labels / "Categorical" / "Ses01F_impro01_e2_cat.txt").write_text("Ses01F_impro01_F000 :Neutral state; ()\n")
@@ -151,7 +151,7 @@ def test_a_malformed_label_is_counted_and_the_others_are_read(tmp_path, line, re
 
 def test_a_label_without_words_is_counted(tmp_path):
     add(tmp_path, "Ses01F_impro01", [("F000", "neu", "hi"), ("F001", "sad", "no")])
-    path = tmp_path / "Session1" / reader.WORDS / "Ses01F_impro01.txt"
+    path = tmp_path / "Session1" / layout.WORDS / "Ses01F_impro01.txt"
     path.write_text(path.read_text().replace("F001 [", "F002 ["))
     assert list(read(tmp_path)) == ["Ses01F_impro01_F000"]
     assert wrong(tmp_path) == {"Ses01F_impro01_F001": "no words in Session1/dialog/transcriptions/Ses01F_impro01.txt"}
@@ -163,7 +163,7 @@ def test_absent_sessions_are_named(tmp_path):
     assert missing == ["Session1", "Session2", "Session3", "Session5"]
 
 
-@pytest.mark.parametrize("part", [reader.VIDEO, reader.SOUND, reader.WORDS, reader.LABELS])
+@pytest.mark.parametrize("part", [layout.VIDEO, layout.SOUND, layout.WORDS, layout.LABELS])
 def test_an_absent_folder_is_named_with_its_session(tmp_path, part):
     for session in (1, 2):
         add(tmp_path, f"Ses0{session}F_impro01", [("F000", "neu", "hi")])
@@ -193,7 +193,7 @@ def test_the_whole_corpus_is_v1_and_anything_else_has_digits_of_its_own(tmp_path
     assert before.version.startswith("v1-")
     monkeypatch.setattr(IEMOCAP, "card", replace(IEMOCAP.card, expected={"utterances": 1, "neutral": 1, "Ses01*": 1}))
     assert IEMOCAP().describe(tmp_path).version == "v1"
-    (tmp_path / "Session1" / reader.VIDEO / "Ses01F_impro01.avi").write_bytes(b"now it is here")
+    (tmp_path / "Session1" / layout.VIDEO / "Ses01F_impro01.avi").write_bytes(b"now it is here")
     assert IEMOCAP().describe(tmp_path).files != before.files
 
 
@@ -281,7 +281,7 @@ def test_a_missing_a_damaged_and_a_resized_video_are_errors_of_their_clips(tmp_p
 def test_without_its_video_an_utterance_still_has_its_sound(tmp_path):
     add(tmp_path, "Ses01F_impro01", [("F000", "neu", "hi")])
     (utterance,) = pickle.loads(pickle.dumps(list(IEMOCAP().utterances(tmp_path))))
-    wav = tmp_path / "Session1" / reader.SOUND / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"
+    wav = tmp_path / "Session1" / layout.SOUND / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"
     wav.parent.mkdir(parents=True)
     soundfile.write(wav, np.full(16_000, 0.25), 16_000, subtype="PCM_16")
     np.testing.assert_array_equal(utterance.waveform(), np.full(16_000, 0.25, np.float32))

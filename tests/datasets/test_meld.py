@@ -10,7 +10,8 @@ import pytest
 from mmda_bench.data.corpora import reader_of
 from mmda_bench.data.export import export
 from mmda_bench.data.verify import as_text, verify
-from mmda_bench.datasets.meld.reader import BROKEN, COLUMNS, MELD, PARTS
+from mmda_bench.datasets.meld.layout import COLUMNS, PARTS
+from mmda_bench.datasets.meld.reader import BROKEN, MELD
 from mmda_bench.errors import ClipError, DataError
 from mmda_bench.registry import DATASETS
 

@@ -9,7 +9,8 @@ from mmda_bench.data.corpora import reader_of
 from mmda_bench.data.export import export
 from mmda_bench.data.verify import verify
 from mmda_bench.datasets.mintrec.reader import MIntRec
-from mmda_bench.datasets.mintrec2.reader import COLUMNS, SERIES, MIntRec2
+from mmda_bench.datasets.mintrec2.layout import COLUMNS, SERIES
+from mmda_bench.datasets.mintrec2.reader import MIntRec2
 from mmda_bench.errors import DataError
 from mmda_bench.registry import DATASETS
 

@@ -10,7 +10,8 @@ import pytest
 from mmda_bench.data.export import export
 from mmda_bench.data.verify import as_text, verify
 from mmda_bench.dataset import Dataset, Utterance
-from mmda_bench.datasets.msa.reader import COLUMNS, MSA
+from mmda_bench.datasets.msa.layout import COLUMNS
+from mmda_bench.datasets.msa.reader import MSA
 from mmda_bench.errors import DataError
 
 

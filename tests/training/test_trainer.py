@@ -22,7 +22,7 @@ from mmda_bench.functional.adversarial import warmup
 from mmda_bench.method import Method
 from mmda_bench.protocol import SUPERVISED, name_hash
 from mmda_bench.training import Trainer
-from mmda_bench.training import trainer as training_cell
+from mmda_bench.training import cell as training_cell
 from mmda_bench.training.batches import augmented
 
 pytestmark = pytest.mark.slow

@@ -326,7 +326,8 @@ def test_the_labels_of_the_target_are_read_when_the_method_is_done(run, planted,
         events.append(half)
         return read_labels(corpus, half, positions)
 
-    monkeypatch.setattr("mmda_bench.training.trainer.read_labels", read)
+    for module in ("cell", "trainer"):
+        monkeypatch.setattr(f"mmda_bench.training.{module}.read_labels", read)
     record = run(cell("late")).record
     assert record["status"] == "ok", record["traceback"]
     assert events.count("target") == 1

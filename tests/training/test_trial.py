@@ -12,6 +12,7 @@ from mmda_bench.registry import METHODS
 from mmda_bench.registry.spec import label, parse_spec
 from mmda_bench.store import Store
 from mmda_bench.store.faults import fault
+from mmda_bench.training import cell as cells
 from mmda_bench.training import trainer as trainers
 from mmda_bench.training import trial as trials
 
@@ -31,9 +32,9 @@ def outcome(small_corpus):
         return features.read_labels(corpus, domain, positions)
 
     with pytest.MonkeyPatch.context() as patched:
-        for module in (trainers, trials):
+        for module in (cells, trainers, trials):
             patched.setattr(module, "read_labels", noted)
-        patched.setattr(trainers, "_evaluated", lambda *_: pytest.fail("evaluated as a cell that is no trial"))
+        patched.setattr(cells, "_evaluated", lambda *_: pytest.fail("evaluated as a cell that is no trial"))
         return training.run_cell(cell, root=None, cache=small_corpus.cache), read, cell
 
 
@@ -73,7 +74,7 @@ def test_rates_are_factors_on_both_learning_rates_and_stand_in_the_key_only_wher
     assert Cell.from_key(TRIED.key()) == TRIED
     corpus = open_corpus("avatars", root=None, protocol=plain.protocol, cache=small_corpus.cache)
     backbone = BACKBONES.get("tiny")
-    device = training.trainer.torch.device("cpu")
+    device = trainers.torch.device("cpu")
     found = training.Trainer(replace(plain, rates=(0.5, 2.0)), corpus, device).rates
     assert found == (2.0 * backbone.pretrained_rate, 0.5 * backbone.learning_rate)
     assert training.Trainer(plain, corpus, device).rates == (backbone.pretrained_rate, backbone.learning_rate)

@@ -9,9 +9,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from mmda_bench.data.media.file_rules import COMPLETE, check_whole
-from mmda_bench.data.media.picture_rules import read_pictures_of
+from mmda_bench.data.media.picture_rules import read_pictures_of, ten_of
 from mmda_bench.data.media.sound_rules import heard, samples_needed
-from mmda_bench.dataset import SAMPLE_RATE, VIDEO_FRAMES, substituted
+from mmda_bench.dataset import SAMPLE_RATE, substituted
 from mmda_bench.errors import ClipError
 
 WAV = ("WAV", "WAVEX", "RF64", "W64", "NIST")  # what goes by the suffix .wav
@@ -67,11 +67,6 @@ def read_frames(folder: Path) -> NDArray[np.uint8]:
     different = sorted(set(chosen))
     pictures = dict(zip(different, read_pictures_of([folder / names[i] for i in different]), strict=True))
     return np.stack([pictures[i] for i in chosen])
-
-
-def ten_of(count: int) -> list[int]:
-    """Which of ``count`` pictures are taken: int(i·count/10), or all of them and the last one repeated."""
-    return [i * count // VIDEO_FRAMES if count > VIDEO_FRAMES else min(i, count - 1) for i in range(VIDEO_FRAMES)]
 
 
 def is_picture(name: str) -> bool:

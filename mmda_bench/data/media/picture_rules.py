@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmda_bench.dataset import substituted
+from mmda_bench.dataset import VIDEO_FRAMES, substituted
 from mmda_bench.errors import ClipError
 
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises at a damaged file
@@ -49,6 +49,11 @@ EXIF_TURNS: Mapping[int, Turn] = {
     7: Turn(swap=True, mirror_x=True, mirror_y=True),
     8: Turn(swap=True, mirror_y=True),
 }
+
+
+def ten_of(count: int) -> list[int]:
+    """Which of ``count`` pictures are taken: int(i·count/10), or all of them and the last one repeated."""
+    return [i * count // VIDEO_FRAMES if count > VIDEO_FRAMES else min(i, count - 1) for i in range(VIDEO_FRAMES)]
 
 
 def turned(picture: NDArray[Any], turn: Turn) -> NDArray[Any]:

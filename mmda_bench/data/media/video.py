@@ -22,8 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mmda_bench.data.media.file_rules import check_whole, name_format
-from mmda_bench.data.media.files import ten_of
-from mmda_bench.data.media.picture_rules import UPRIGHT, turn_of_matrix, turned
+from mmda_bench.data.media.picture_rules import UPRIGHT, ten_of, turn_of_matrix, turned
 from mmda_bench.data.media.sound_rules import heard, samples_needed
 from mmda_bench.dataset import MAX_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, substituted
 from mmda_bench.errors import ClipError

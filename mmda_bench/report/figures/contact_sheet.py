@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -10,9 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mmda_bench.data.validation import load_pictures
 from mmda_bench.dataset import Utterance
 from mmda_bench.errors import ClipError
-
-if TYPE_CHECKING:
-    from mmda_bench.report.inspection import Answer
+from mmda_bench.report.inspected import Answer
 
 HEIGHT = 96  # of a frame, in pixels
 LINE = 18
@@ -20,7 +17,7 @@ MOST = 8  # frames in a strip
 WIDTH = MOST * HEIGHT + 8
 
 
-def write_sheet(path: Path, rows: Sequence[tuple["Answer", Utterance]]) -> Path:
+def write_sheet(path: Path, rows: Sequence[tuple[Answer, Utterance]]) -> Path:
     """Write the PNG; its path. A clip that cannot be read has the reason in the place of its frames."""
     sheet = Image.new("RGB", (WIDTH, max(1, len(rows)) * (HEIGHT + 2 * LINE + 8)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)

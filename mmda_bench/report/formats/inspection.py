@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.report.inspection import Answer, Inspection, place_of_failure
+from mmda_bench.report.inspected import Answer, Inspected, place_of_failure
 from mmda_bench.store import Record
 from mmda_bench.units import duration, one_line
 
@@ -14,7 +14,7 @@ BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 80
 
 
-def as_text(shown: Inspection, *, utterances: int = 5) -> str:
+def as_text(shown: Inspected, *, utterances: int = 5) -> str:
     """Everything, in blocks of at most 80 columns; signatures, reasons and lines of code are as long as they are."""
     blocks = [f"{shown.name} on {shown.corpus}\n  {shown.signature}", _cells(shown)]
     blocks += [_failure(record) for record in shown.records if record["status"] != "ok"]
@@ -33,7 +33,7 @@ def as_text(shown: Inspection, *, utterances: int = 5) -> str:
     return "\n\n".join(blocks)
 
 
-def _cells(shown: Inspection) -> str:
+def _cells(shown: Inspected) -> str:
     lines = ["  anchor  seed  hash        status         F1     train  ended"]
     for record in (r for anchor in MODALITIES for r in shown.of(anchor)):
         key, times, score = record["key"], record.get("times"), _score(record)
@@ -58,7 +58,7 @@ def _failure(record: Record) -> str:
     return "\n".join([*lines, *(f"  | {line}" for line in record.get("traceback") or ())])
 
 
-def _curves(shown: Inspection) -> str:
+def _curves(shown: Inspected) -> str:
     curves = shown.curves()
     if not curves:
         return ""
@@ -84,7 +84,7 @@ def bars(values: Sequence[float], most: int = 40) -> str:
     return "".join(BARS[math.floor((v - low) * scale + 0.5)] if math.isfinite(v) else " " for v in values)
 
 
-def _balance(shown: Inspection) -> str:
+def _balance(shown: Inspected) -> str:
     balance = shown.balance()
     if not balance:
         return ""
@@ -97,7 +97,7 @@ def _balance(shown: Inspection) -> str:
     return "\n".join(lines)
 
 
-def _confusion(shown: Inspection, anchor: str) -> str:
+def _confusion(shown: Inspected, anchor: str) -> str:
     counts = shown.confusion(anchor)
     assert counts is not None
     names = [name[:12] for name in shown.classes] or [str(k) for k in range(len(counts))]
@@ -128,7 +128,7 @@ def _answer(answer: Answer) -> str:
     return "\n".join([*lines, *([f'    "{one_line(answer.text)[: WIDTH - 6]}"'] if answer.text else [])])
 
 
-def as_json(shown: Inspection, *, utterances: int = 5) -> dict[str, Any]:
+def as_json(shown: Inspected, *, utterances: int = 5) -> dict[str, Any]:
     """The same for programs."""
     return {
         "name": shown.name,
