@@ -22,6 +22,7 @@ from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.corpora import reader_of, settled_name
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Utterance, modality
+from mmda_bench.errors import UsageError
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol, corpus_names, corruption_names
@@ -196,6 +197,8 @@ def run(
     given: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
     if isinstance(protocol, Protocol):
         given = {name: getattr(protocol, name) for name in PROTOCOL_FIELDS}
+        if lost := [name for name, value in vars(Protocol(**given)).items() if value != getattr(protocol, name)]:
+            raise UsageError(f"run(protocol=) takes no {', '.join(lost)}: use Workspace(weights=...), protocol='tuned'")
     config = RunConfig.of({**given, **settings, "methods": _names(methods)}, where="run()")
     heard = listener or (_Callback(on_result) if on_result is not None else None)
     return execute(plan(config, workspace), heard)

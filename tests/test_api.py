@@ -166,6 +166,14 @@ def test_settings_that_cannot_be_are_named(settings, words):
         RunConfig.of(settings, where="sweep.yaml")
 
 
+@pytest.mark.parametrize(
+    "given", [{"weights": "0a1b2c3d"}, {"select": "dev", "trials": 8}, {"trials": 8}, {"study": 1}]
+)
+def test_a_protocol_with_a_field_that_a_run_does_not_take_is_refused(given, tmp_path):
+    with pytest.raises(UsageError, match=f"takes no {', '.join(given)}: use Workspace"):
+        mb.run("dt", protocol=mb.Protocol(**given), workspace=mb.Workspace(results=tmp_path), jobs=0)
+
+
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: ["), ("a.toml", "= 3"), ("a.json", "{}"), ("b.yaml", "- a")])
 def test_a_file_that_is_none_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text)
