@@ -3,6 +3,8 @@
 A private name may go with any release; when one has gone, this file is what has to be mended.
 """
 
+import pickle
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -71,6 +73,19 @@ def modes() -> tuple[Any, ...]:
     functions = [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
     dispatch = [torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())]
     return tuple(mode for mode in (*functions, *dispatch) if type(mode).__name__ != "DeviceContext")
+
+
+class ClassMaker(pickle.Unpickler):
+    """Makes every class anew that cloudpickle wrote with its code, where it would find the one that it has made, or
+    pickled, before: through its ``_make_skeleton_class`` and ``_make_skeleton_enum``, seen in cloudpickle 3.1."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A class or function by its name; what makes classes gets another mark each time, so that it finds none."""
+        found = super().find_class(module, name)
+        if name not in ("_make_skeleton_class", "_make_skeleton_enum"):
+            return found
+        anew = uuid.uuid4().hex
+        return lambda *given: found(*given[:-2], given[-2] and f"{anew}-{given[-2]}", given[-1])
 
 
 @contextmanager

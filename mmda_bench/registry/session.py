@@ -1,11 +1,8 @@
 """Classes of a session, such as those of a notebook's cells: registered, and shipped with their code."""
 
 import io
-import pickle
 import sys
-import uuid
 from collections.abc import Iterable
-from typing import Any
 
 from mmda_bench.errors import UsageError
 from mmda_bench.registry.read import read_class
@@ -63,18 +60,9 @@ def _pickled(cls: type) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-class _Anew(pickle.Unpickler):
-    """Makes a class of its own, where cloudpickle would find the one that it has made, or pickled, before."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        if name not in ("_make_skeleton_class", "_make_skeleton_enum"):  # seen in cloudpickle 3.1
-            return found
-        anew = uuid.uuid4().hex
-        return lambda *given: found(*given[:-2], given[-2] and f"{anew}-{given[-2]}", given[-1])
-
-
 def unpickled(pickled: bytes) -> type:
     """A class of :func:`by_value` as its session defined it: nothing that was kept on it since is there."""
-    cls: type = _Anew(io.BytesIO(pickled)).load()
+    from mmda_bench.machine.foreign import ClassMaker
+
+    cls: type = ClassMaker(io.BytesIO(pickled)).load()
     return cls
