@@ -50,7 +50,13 @@ _substituted: ContextVar[list[str] | None] = ContextVar("substituted", default=N
 
 def substituted(reason: str) -> None:
     """For a loader to call where it gives something else than the clip holds: the utterance is used, and ``reason``
-    ("resampled from 8000 Hz") is named in every record."""
+    ("resampled from 8000 Hz") is named in every record.
+
+    >>> with substitutions() as said:
+    ...     substituted("resampled from 8000 Hz")
+    >>> said
+    ['resampled from 8000 Hz']
+    """
     said = _substituted.get()
     if said is not None and reason not in said:
         said.append(reason)
@@ -58,7 +64,13 @@ def substituted(reason: str) -> None:
 
 @contextmanager
 def substitutions() -> Iterator[list[str]]:
-    """Collects what the loaders that are called in the body say with :func:`substituted`."""
+    """Collects what the loaders that are called in the body say with :func:`substituted`.
+
+    >>> with substitutions() as said:
+    ...     pass
+    >>> said
+    []
+    """
     said: list[str] = []
     token = _substituted.set(said)
     try:
@@ -73,6 +85,9 @@ class Shift:
 
     ``noise``: variance of the Gaussian noise on the waveform in [−1, 1]. ``brightness``: factor on the frames;
     ``visual_noise``: variance of the noise on the normalised frames. ``masked``: share of the words masked.
+
+    >>> Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4).masked
+    0.4
     """
 
     noise: float
@@ -88,7 +103,15 @@ class Card:
     test share of each domain. ``files``: a digest of what lies on disk, for a reader that can tell: when it changes, a
     prepared corpus is made again; unlike ``version`` it is no part of the signature. ``sections``: its natural domains
     (:class:`Utterance`). ``known_as``: the name under which other corpora know a class, where it is another one: it
-    decides what a natural pair scores. ``natural``: that the two domains are two corpora, and nothing is an anchor."""
+    decides what a natural pair scores. ``natural``: that the two domains are two corpora, and nothing is an anchor.
+
+    >>> card = Card(
+    ...     name="mine", title="Mine", version="v1", classes=("no", "yes"), licence="free", citation="Me, 2026",
+    ...     obtain="from me", shift=Shift(noise=0.01, brightness=0.1, visual_noise=0.1, masked=0.4),
+    ... )
+    >>> card.fractions
+    (0.6, 0.2, 0.2)
+    """
 
     name: str
     title: str
@@ -133,6 +156,12 @@ class Utterance:
     exception counts as one, and another value than these refuses the corpus.
     ``domain``: "source" or "target" if the corpus itself fixes it, else None. ``half``, its former name, still works.
     ``section``: the natural domain that it comes from (a series, a studio), one of the card's ``sections``, else None.
+
+    >>> import numpy as np
+    >>> sound, frames = np.zeros(16_000, np.float32), np.zeros((10, 48, 48, 3), np.uint8)
+    >>> u = Utterance(id="u0", text="well then", label=1, half="source", waveform=sound.copy, frames=frames.copy)
+    >>> u.waveform().shape, u.domain
+    ((16000,), 'source')
     """
 
     id: str
@@ -148,7 +177,12 @@ class Utterance:
 @dataclass(frozen=True)
 class ExportTask:
     """What a corpus gets that writes ``utterances`` of another one in its own layout: below ``out``, in ``jobs``
-    processes, telling ``progress`` (utterances written, utterances in all). ``card``: of the corpus written."""
+    processes, telling ``progress`` (utterances written, utterances in all). ``card``: of the corpus written.
+
+    >>> from mmda_bench.registry import DATASETS
+    >>> ExportTask(DATASETS.get("folder").card, [], Path("out")).jobs
+    1
+    """
 
     card: Card
     utterances: Sequence[Utterance]
@@ -158,7 +192,16 @@ class ExportTask:
 
 
 class Dataset:
-    """Base of every corpus reader, registered with ``@register_dataset``. Its constructor takes no arguments."""
+    """Base of every corpus reader, registered with ``@register_dataset``. Its constructor takes no arguments.
+
+    >>> class Mine(Dataset):
+    ...     def utterances(self, root):
+    ...         if root is None:
+    ...             raise DataError("give the folder of the corpus with --data-root DIR")
+    ...         return []
+    >>> Mine().utterances(Path("mine"))
+    []
+    """
 
     card: ClassVar[Card]
 
@@ -194,6 +237,11 @@ def tally(card: Card, utterances: Iterable[Utterance]) -> dict[str, int]:
     """What the files have of everything that ``card.expected`` counts.
 
     Its names are "utterances", "one-word utterances", a class, or a pattern of ids such as "Ses01*".
+
+    >>> from types import SimpleNamespace
+    >>> card = SimpleNamespace(classes=("no", "yes"), expected={"utterances": 2, "yes": 2, "a*": 1})
+    >>> tally(card, [SimpleNamespace(id="a1", label=1), SimpleNamespace(id="b1", label=0)])
+    {'utterances': 2, 'yes': 1, 'a*': 1}
     """
     everything = list(utterances)
     classes = Counter(card.classes[u.label] for u in everything)

@@ -4,37 +4,67 @@ import difflib
 
 
 class MessageError(Exception):
-    """What went wrong, in words for the person at the terminal: the value, what was expected, the next command."""
+    """What went wrong, in words for the person at the terminal: the value, what was expected, the next command.
+
+    >>> MessageError.exit_code
+    1
+    """
 
     exit_code = 1
 
 
 class UsageError(MessageError):
-    """The user asked for something that does not exist; the message says what does."""
+    """The user asked for something that does not exist; the message says what does.
+
+    >>> from mmda_bench.registry import METHODS
+    >>> METHODS.entry("a3d")
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: unknown method 'a3d': did you mean a3d2?
+    """
 
     exit_code = 2
 
 
 class DataError(MessageError):
-    """The corpus is missing or unusable. The message names what was found, what was expected and what to do."""
+    """The corpus is missing or unusable. The message names what was found, what was expected and what to do.
+
+    >>> from mmda_bench import corpus
+    >>> corpus("mintrec")
+    Traceback (most recent call last):
+    mmda_bench.errors.DataError: ...
+    """
 
     exit_code = 4
 
 
 class ClipError(MessageError):
-    """One utterance cannot be read; the message says why. It is left out, counted, and named in every record."""
+    """One utterance cannot be read; the message says why. It is left out, counted, and named in every record.
+
+    >>> raise ClipError("u07.wav holds no sound")
+    Traceback (most recent call last):
+    mmda_bench.errors.ClipError: u07.wav holds no sound
+    """
 
     exit_code = 4
 
 
 class StoreError(MessageError):
-    """The results folder cannot be used; the message names the folder, the reason and what to do."""
+    """The results folder cannot be used; the message names the folder, the reason and what to do.
+
+    >>> raise StoreError("results is not writable; choose another folder with --results DIR")
+    Traceback (most recent call last):
+    mmda_bench.errors.StoreError: results is not writable; choose another folder with --results DIR
+    """
 
     exit_code = 5
 
 
 class ResourceError(MessageError):
-    """The machine or the cluster lacks what the run asks for; the message says what there is."""
+    """The machine or the cluster lacks what the run asks for; the message says what there is.
+
+    >>> issubclass(DiedError, ResourceError), ResourceError.exit_code
+    (True, 5)
+    """
 
     exit_code = 5
 
@@ -74,6 +104,10 @@ def told(error: BaseException) -> str:
 
 
 def suggest(name: str, known: list[str]) -> str:
-    """', did you mean X?' or '' for a name that resembles nothing known."""
+    """', did you mean X?' or '' for a name that resembles nothing known.
+
+    >>> suggest("dan", ["dt", "dann"]), suggest("xyz", ["dt", "dann"])
+    (': did you mean dann?', '')
+    """
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     return f": did you mean {close[0]}?" if close else ""

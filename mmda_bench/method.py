@@ -43,6 +43,11 @@ class Source:
 
     ``z[m]``: (B, 256) l2-normalised representations, float32; ``z["joint"]``: (B, 768), their concatenation, norm √3.
     ``logits[m]``: (B, C). ``labels``: (B,) int64. ``ids``: (B,) int64, positions in the source training set.
+
+    >>> labels, ids = torch.tensor([0, 3]), torch.tensor([7, 5])
+    >>> batch = Source({"A": torch.zeros(2, 256)}, {"A": torch.zeros(2, 4)}, labels, ids)
+    >>> batch.z["A"].shape, batch.labels.tolist()
+    (torch.Size([2, 256]), [0, 3])
     """
 
     z: Mapping[str, Tensor]
@@ -57,6 +62,10 @@ class Target:
 
     ``ids``: (B,) int64, positions in the target training set. ``view2``: the same utterances under the engine's mild
     augmentation, when the method asks for it with ``target_views = 2``; otherwise None.
+
+    >>> batch = Target({"A": torch.zeros(2, 256)}, {"A": torch.zeros(2, 4)}, ids=torch.tensor([7, 5]))
+    >>> hasattr(batch, "labels")
+    False
     """
 
     z: Mapping[str, Tensor]
@@ -75,6 +84,14 @@ class Context:
     of modality ``m`` on any (N, dims[m]) representations, giving (N, C) logits. ``generator``: for random draws, on
     the device of the cell (``torch.rand(n, generator=g, device=g.device)``). ``logit_scale``: the fixed factor on z in
     front of the shared heads, for a head of the method's own that is to be shaped like them.
+
+    >>> ctx = Context(
+    ...     classes=4, dims={"A": 256, "L": 256, "V": 256, "joint": 768}, modalities=("A", "L", "V"), anchor="A",
+    ...     drifts=("L", "V"), source_size=96, target_size=96, components=frozenset(),
+    ...     classify=lambda m, z: torch.zeros(len(z), 4), generator=torch.Generator(),
+    ... )
+    >>> ctx.classify("A", torch.zeros(2, ctx.dims["A"])).shape
+    torch.Size([2, 4])
     """
 
     classes: int
@@ -98,6 +115,16 @@ class Method(nn.Module):
     the engine computes: 0 (``loss`` gets a target of no utterances, B = 0), 1 or 2 (``target.view2``). An instance may
     lower ``target_views`` in ``__init__``. ``logits_untouched``: declares that no term sends a gradient to the
     logits; ``mmda-bench check`` holds a method to it.
+
+    Raises NotImplementedError for a method that defines no ``loss``.
+
+    >>> class Closer(Method):
+    ...     def loss(self, source, target, progress):
+    ...         return {"gap": (source.z["A"].mean(0) - target.z["A"].mean(0)).square().sum()}
+    >>> ids = torch.arange(2)
+    >>> source, target = Source({"A": torch.ones(2, 3)}, {}, ids, ids), Target({"A": torch.zeros(2, 3)}, {}, ids)
+    >>> Closer(ctx=None).loss(source, target, 0.5)
+    {'gap': tensor(3.)}
     """
 
     search_space: ClassVar[Mapping[str, Any]] = {}

@@ -52,6 +52,10 @@ class Protocol:
     ``missing``: modalities that target utterances lack, such as "AL". ``missing_in``: "test", the target test set
     alone, or "target", all of the target. ``missing_rate``: how likely each of them is lacking, drawn by utterance.
     ``told_anchor``: what the methods take for the anchor in place of the true one, "none" where they have to find it.
+
+    >>> protocol = Protocol(backbone="tiny", epochs=4)
+    >>> [round(protocol.learning_rate_factor(epoch), 3) for epoch in range(4)]
+    [1.0, 1.0, 0.6, 0.2]
     """
 
     backbone: str = ""
@@ -128,6 +132,11 @@ class Cell:
     ``params``: the hyper-parameters, resolved, as :meth:`Entry.settings` of the registry has them. ``off``: components
     switched off. ``version``: of the corpus. ``rates``: factors on the backbone's learning rates, of new modules and of
     the trained pretrained layers.
+
+    >>> protocol = Protocol(backbone="tiny")
+    >>> cell = Cell(method="dt", dataset="avatars", version="v4", anchor="V", seed=0, protocol=protocol)
+    >>> cell.drifts, len(cell.hash)
+    (('A', 'L'), 10)
     """
 
     method: str
@@ -221,7 +230,11 @@ def corruption_names(shift: str) -> dict[str, str]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text. NaN is refused."""
+    """JSON with sorted keys and no spaces: equal values give equal text. Raises ValueError for NaN.
+
+    >>> canonical_json({"b": 1, "a": [0.5]})
+    '{"a":[0.5],"b":1}'
+    """
     return _CANONICAL.encode(value)
 
 
@@ -229,12 +242,20 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=F
 
 
 def key_hash(canonical: str) -> str:
-    """The first ten hexadecimal digits of SHA-256 of a key as :func:`canonical_json` writes it."""
+    """The first ten hexadecimal digits of SHA-256 of a key as :func:`canonical_json` writes it.
+
+    >>> key_hash("{}")
+    '44136fa355'
+    """
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
 def format_seeds(seeds: Sequence[int]) -> str:
-    """'0-2' for a run of seeds, '0,5' otherwise."""
+    """'0-2' for a run of seeds, '0,5' otherwise.
+
+    >>> format_seeds([0, 1, 2]), format_seeds([5, 0])
+    ('0-2', '0,5')
+    """
     ordered = sorted(set(seeds))
     if len(ordered) > 1 and ordered == list(range(ordered[0], ordered[-1] + 1)):
         return f"{ordered[0]}-{ordered[-1]}"
@@ -242,6 +263,10 @@ def format_seeds(seeds: Sequence[int]) -> str:
 
 
 def name_hash(*names: object) -> int:
-    """A 63-bit integer from names: the source of every seed, so that call order changes nobody's numbers."""
+    """A 63-bit integer from names: the source of every seed, so that call order changes nobody's numbers.
+
+    >>> name_hash("network", 0) == name_hash("network", 0), name_hash("network", 0) == name_hash("network", 1)
+    (True, False)
+    """
     text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

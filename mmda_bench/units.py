@@ -6,7 +6,11 @@ STEERING = ("Cc", "Cs")  # control characters, and halves of characters that no 
 
 
 def duration(seconds: float) -> str:
-    """'40 s', '3 min', '2 h 05 min'."""
+    """Seconds as people say them.
+
+    >>> duration(40), duration(180), duration(7500)
+    ('40 s', '3 min', '2 h 05 min')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -14,12 +18,20 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """'1 cell', '2 cells'."""
+    """A number with its noun.
+
+    >>> count(1, "cell"), count(2, "cell")
+    ('1 cell', '2 cells')
+    """
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str | None) -> str:
-    """A reason without its line breaks."""
+    """A reason without its line breaks.
+
+    >>> one_line("no such file\\n  in results"), one_line(None)
+    ('no such file in results', '')
+    """
     return " ".join((text or "").split())
 
 
@@ -37,7 +49,11 @@ def _written(character: str) -> str:
 
 
 def in_units(size: int) -> str:
-    """'7.6 GB', or in the unit of a smaller size: '80.0 MB', '4.1 kB', '512 bytes'."""
+    """A size in bytes in the largest unit that it fills.
+
+    >>> in_units(7_600_000_000), in_units(512)
+    ('7.6 GB', '512 bytes')
+    """
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= unit:
             return f"{size / unit:.1f} {name}"

@@ -27,7 +27,11 @@ ORACLE = "target_labels"
 
 @dataclass(frozen=True)
 class Array:
-    """What a validator may see under one name. ``shape``: a letter per axis, the same letter for the same length."""
+    """What a validator may see under one name. ``shape``: a letter per axis, the same letter for the same length.
+
+    >>> print(ARRAYS["target_z"])
+    (n, d) joint representations of the target utterances
+    """
 
     shape: tuple[str, ...]
     what: str

@@ -37,7 +37,12 @@ RESERVED = (
 
 @dataclass(frozen=True)
 class Uniform:
-    """A hyper-parameter searched uniformly in [low, high]."""
+    """A hyper-parameter searched uniformly in [low, high].
+
+    >>> from mmda_bench.selection import at
+    >>> at(Uniform(1.0, 3.0), 0.5, 1.0)  # the value half-way
+    2.0
+    """
 
     low: float
     high: float
@@ -45,7 +50,12 @@ class Uniform:
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A hyper-parameter searched uniformly in its logarithm in [low, high], low > 0."""
+    """A hyper-parameter searched uniformly in its logarithm in [low, high], low > 0.
+
+    >>> from mmda_bench.selection import at
+    >>> at(LogUniform(1.0, 100.0), 0.5, 1.0)  # the value half-way
+    10.0
+    """
 
     low: float
     high: float
@@ -53,7 +63,12 @@ class LogUniform:
 
 @dataclass(frozen=True)
 class Choice:
-    """A hyper-parameter searched over a finite set of values."""
+    """A hyper-parameter searched over a finite set of values.
+
+    >>> from mmda_bench.selection import at
+    >>> at(Choice(("joint", "all")), 0.5, "joint")
+    'all'
+    """
 
     values: tuple[Any, ...]
 
@@ -152,6 +167,14 @@ def register_method(
     after the method had results; a key holds them only where they differ from their default. ``own_validators``: those
     that compute a loss of this method, and therefore never choose its settings. ``ours``: what this project decided
     where the sources leave it open. All arguments must be literals: they are listed without importing the file.
+
+    Raises :class:`UsageError` for a name that cannot be one, and for what is no class.
+
+    >>> from mmda_bench import Method
+    >>> @register_method("mine", title="Mine", paper="Me, 2026", groups=("moment",))
+    ... class Mine(Method):
+    ...     def loss(self, source, target, progress):
+    ...         return {}
     """
     facts = {"title": title, "paper": paper, "doi": doi, "groups": groups, "overrides": overrides or {}, "ours": ours}
     return _register("methods", name, {**facts, "added": added, "own_validators": own_validators})
@@ -161,13 +184,30 @@ def register_dataset(name: str, *, title: str, layout: bool = False) -> Callable
     """Register a :class:`~mmda_bench.dataset.Dataset` under ``name``.
 
     ``layout``: the class defines ``export`` and so offers ``data export --layout`` under its name.
+
+    Raises :class:`UsageError` for a name that cannot be one, and for what is no class.
+
+    >>> from mmda_bench import Dataset
+    >>> @register_dataset("My corpus", title="Mine")
+    ... class Mine(Dataset):
+    ...     pass
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: 'My corpus' cannot name a dataset; ...
     """
     return _register("datasets", name, {"title": title, "layout": layout})
 
 
 def register_backbone(name: str, *, title: str, embedded: bool = False) -> Callable[[Declared], Declared]:
     """Register a :class:`~mmda_bench.backbone.base.Backbone` under ``name``. ``embedded``: it has no
-    ``default_weights``, so that protocols are known without importing it."""
+    ``default_weights``, so that protocols are known without importing it.
+
+    Raises :class:`UsageError` for a name that cannot be one, and for what is no class.
+
+    >>> from mmda_bench.backbone.base import Backbone
+    >>> @register_backbone("mine", title="Mine", embedded=True)
+    ... class Mine(Backbone):
+    ...     frames, frame_size, channels = 4, 24, 16
+    """
     return _register("backbones", name, {"title": title, "embedded": embedded})
 
 

@@ -31,6 +31,8 @@ def trials(entry: Entry, count: int = TRIALS, *, study: int = 0) -> list[Setting
     What a variant fixes (``overrides``) is not searched [ours]. ``study``: another number draws other points. More
     trials begin with the same settings as fewer; a parameter that is added to the space moves the draws of no other.
 
+    Raises :class:`UsageError` for a count below 1, and for a range of what is no hyper-parameter.
+
     >>> from mmda_bench.registry import METHODS
     >>> first, second = trials(METHODS.entry("a3d2"), 2)
     >>> first.params["gamma1"], first.rate
@@ -77,6 +79,8 @@ def draws(*names: object, count: int, study: int = 0) -> np.ndarray:
 
 def at(space: Any, point: float, default: Any) -> Any:
     """The value of a range at ``point`` in [0, 1): a whole number where ``default`` is one, else of four digits.
+
+    Raises :class:`UsageError` for what is no range.
 
     >>> at(LogUniform(1, 100), 0.5, 10.0), at(Uniform(1, 4), 0.5, 2), at(Choice(("a", "b")), 0.5, "a")
     (10.0, 2, 'b')

@@ -49,6 +49,8 @@ def admits(source_f1: Numbers, guard: float = GUARD) -> list[bool]:
 def ranked(scores: Numbers, source_f1: Numbers, guard: float = GUARD) -> list[int]:
     """The trials that have a finite score, best first: those that the guard admits before the others.
 
+    Raises :class:`UsageError` for lists of different lengths.
+
     >>> ranked([0.1, 0.9, 0.5, None], [0.8, 0.7, 0.78, None])
     [2, 0, 1]
     """
@@ -78,6 +80,8 @@ def rank_sum(*scores: Numbers) -> list[float | None]:
 def scores_of(validator: str, table: Mapping[str, Numbers]) -> Numbers:
     """The scores of a validator, from the scores by name; ``"bnm+ensv"`` is the rank sum of the two.
 
+    Raises :class:`UsageError` for a name without scores.
+
     >>> scores_of("bnm+ensv", {"bnm": [0.1, 0.2], "ensv": [0.5, 0.5]})
     [2.5, 3.5]
     """
@@ -93,6 +97,8 @@ def scores_of(validator: str, table: Mapping[str, Numbers]) -> Numbers:
 
 def regret(values: Numbers, chosen: int | None) -> float:
     """How far the chosen trial is below the best one, in the units of ``values`` (target F1). No choice is worth 0.
+
+    Raises :class:`UsageError` where no trial has a value.
 
     >>> regret([60.0, 80.0, None], 0)
     20.0
@@ -110,6 +116,8 @@ def expected_best(values: Numbers, k: int, *, order: Sequence[int] | None = None
     ``order``: the trials by preference, as of :func:`ranked`; without it the best value is taken: the curve of an
     oracle. Trial order[r] is taken in C(n − 1 − r, k − 1) of the C(n, k) subsets. A subset in which nothing can be
     taken, since all its trials failed, is worth 0 [ours].
+
+    Raises :class:`UsageError` for a ``k`` that is not from 1 to n.
 
     >>> expected_best([1.0, 2.0, 3.0], 2)  # of {1, 2}, {1, 3} and {2, 3}: 2, 3 and 3
     2.6666666666666665

@@ -43,6 +43,8 @@ def judge(
 
     ``own``: validators by method, see :func:`own_validators`. A scenario in which every trial failed is left out.
 
+    Raises :class:`UsageError` where no outcome is left to judge it by.
+
     >>> one = Outcome(method="dt", target_f1=[0.6, 0.8, 0.7], source_f1=[0.9] * 3, scores={"im": [1.0, 2.0, 3.0]})
     >>> judgement = judge("im", [one], own={})
     >>> round(judgement.worst, 3), judgement.spearman, judgement.outcomes
@@ -97,6 +99,8 @@ def default_validator(entry: Entry, order: Sequence[str] = CANDIDATES) -> str:
 
     It depends on the method alone, so that adding a method moves nobody's choice. Raises :class:`UsageError` where
     every one of them is its own.
+
+    Raises :class:`UsageError` where all validators are its own loss.
 
     >>> from mmda_bench.registry import METHODS
     >>> default_validator(METHODS.entry("dann"), ("im", "bnm"))

@@ -28,6 +28,10 @@ def submit(
     Without it ``dataset`` and ``anchor`` name the scenario, and a stored cell of it has the labels.
 
     Raises :class:`DataError` for a file that is refused, and :class:`UsageError` for names that do not exist.
+
+    >>> submit("predictions.csv")
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: for which scenario are these predictions? --task DIR, or --dataset and --anchor
     """
     if task is None and (dataset is None or anchor is None):
         raise UsageError("for which scenario are these predictions? --task DIR, or --dataset and --anchor")
@@ -53,6 +57,12 @@ def export_task(
     """Write a scenario as files for people who have no program of ours: target shifted and without labels.
 
     ``config``: for another protocol. The key, which :func:`submit` needs, is written beside ``out``.
+
+    Raises :class:`UsageError` for names that do not exist, :class:`DataError` for a corpus that is absent.
+
+    >>> export_task("avatar", "A", "handed-out")
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: unknown dataset 'avatar': did you mean avatars?
     """
     from dataclasses import replace
 

@@ -25,7 +25,11 @@ WORDS = ["well", "then", "tell", "me", "what", "you", "want"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A backbone with these weights."""
+    """A backbone with these weights.
+
+    >>> Subject("tiny").raw("A").shape
+    (16000,)
+    """
 
     name: str
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -156,7 +160,11 @@ def used(subject: Subject) -> str:
 
 
 def outputs(name: str, weights: Mapping[str, str]) -> str:
-    """A digest of the prefix outputs of an utterance."""
+    """A digest of the prefix outputs of an utterance.
+
+    >>> len(outputs("tiny", {}))
+    64
+    """
     subject, digest = Subject(name, weights), hashlib.sha256()
     with torch.random.fork_rng(devices=[]):
         for modality in MODALITIES:

@@ -16,7 +16,11 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. ``detail``: what was wrong and what to do, or a remark on what was seen."""
+    """One line of the report. ``detail``: what was wrong and what to do, or a remark on what was seen.
+
+    >>> Check("its name is short", False, "it has 40 letters").passed
+    False
+    """
 
     title: str
     passed: bool
@@ -24,7 +28,11 @@ class Check:
 
 
 def run_checks(checks: Mapping[str, Callable[[Subject], str]], subject: Subject, *, first: str = "") -> list[Check]:
-    """Run every check; what a check returns is a remark. ``first``: the check without which no other makes sense."""
+    """Run every check; what a check returns is a remark. ``first``: the check without which no other makes sense.
+
+    >>> run_checks({"its name is short": lambda name: f"{len(name)} letters"}, "dt")
+    [Check(title='its name is short', passed=True, detail='2 letters')]
+    """
     report: list[Check] = []
     with as_before():
         for title, check in checks.items():
@@ -38,6 +46,11 @@ def run_check(title: str, check: Callable[[Subject], str], subject: Subject, *, 
     """One check: whatever goes wrong in the author's code is its detail, with the place.
 
     The settings of the process that it changes are no matter of the next check, nor, if asked, are ``libraries``.
+
+    >>> def short(name):
+    ...     raise ContractError("it has 40 letters")
+    >>> run_check("its name is short", short, "a3d2")
+    Check(title='its name is short', passed=False, detail='it has 40 letters')
     """
     try:
         with as_before(libraries=libraries):
@@ -49,7 +62,14 @@ def run_check(title: str, check: Callable[[Subject], str], subject: Subject, *, 
 
 
 def place(error: BaseException) -> str:
-    """The last line outside this library that the error passed through: in the author's own file, if anywhere."""
+    """The last line outside this library that the error passed through: in the author's own file, if anywhere.
+
+    >>> try:
+    ...     1 / 0
+    ... except ZeroDivisionError as error:
+    ...     place(error).strip()
+    '(<doctest ..., line 2: 1 / 0)'
+    """
     engine = OURS.parent
     frames = [
         frame
@@ -60,7 +80,12 @@ def place(error: BaseException) -> str:
 
 
 def entry_of(subject: str | type, registry: Registry) -> Entry:
-    """The entry of a name, or of a decorated class, which is registered by this. Raises :class:`UsageError`."""
+    """The entry of a name, or of a decorated class, which is registered by this. Raises :class:`UsageError`.
+
+    >>> from mmda_bench.registry import METHODS
+    >>> entry_of("dann", METHODS).title
+    'DANN'
+    """
     if isinstance(subject, str):
         return registry.entry(subject)
     return registry.entry(next(iter(register(subject).__dict__["__mmda_registered__"])))

@@ -264,7 +264,11 @@ def used(entry: Entry) -> str:
 
 
 def rehearsed(name: str, seed: int) -> list[Any]:
-    """The terms of three steps and the predictions after them."""
+    """The terms of three steps and the predictions after them.
+
+    >>> rehearsed("dt", seed=0)[:3]  # it adds no terms
+    [{}, {}, {}]
+    """
     with torch.random.fork_rng(devices=[]):
         rehearsal = Rehearsal(METHODS.entry(name), seed=seed)
         steps = [rehearsal.step(i) for i in range(3)]

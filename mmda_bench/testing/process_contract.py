@@ -19,7 +19,12 @@ Answer = TypeVar("Answer")
 
 
 def check_left(entry: Entry, work: Callable[[], object]) -> str:
-    """Do some of the subject's work. Raises :class:`ContractError` that names what is then another in the process."""
+    """Do some of the subject's work. Raises :class:`ContractError` that names what is then another in the process.
+
+    >>> from mmda_bench.registry import METHODS
+    >>> check_left(METHODS.entry("dann"), work=lambda: None)
+    ''
+    """
     found = changes_of(entry.module).all
     for turn in range(2):
         with as_before(made_by=is_plugin_module) as changes:
@@ -39,6 +44,11 @@ def check_used(entry: Entry, probe: Callable[..., Answer], *arguments: Any, also
     module, which answers in numbers or text. ``also``: where the subject may keep things, to the author's surprise.
 
     Raises :class:`ContractError` if they differ.
+
+    >>> from mmda_bench.registry import METHODS
+    >>> from mmda_bench.testing.method_contract import rehearsed
+    >>> check_used(METHODS.entry("dt"), rehearsed, 0)
+    'this process and a fresh one agree'
     """
     here, there = one_thread(probe, entry.name, *arguments), _in_fresh_process(entry, probe, arguments)
     if here != there:
@@ -50,7 +60,11 @@ def check_used(entry: Entry, probe: Callable[..., Answer], *arguments: Any, also
 
 
 def one_thread(probe: Callable[..., Answer], *arguments: Any) -> Answer:
-    """What ``probe`` answers on one thread, as a cell runs."""
+    """What ``probe`` answers on one thread, as a cell runs.
+
+    >>> one_thread(torch.get_num_threads)
+    1
+    """
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

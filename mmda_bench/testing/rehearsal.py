@@ -18,7 +18,11 @@ SCALE = 4.0  # the factor on z in front of the heads
 
 
 class SealedTarget(Target):
-    """A target batch that notes every attribute asked of it that it does not have."""
+    """A target batch that notes every attribute asked of it that it does not have.
+
+    >>> hasattr(SealedTarget({}, {}, torch.arange(2)), "labels"), SealedTarget.asked.pop()
+    (False, 'labels')
+    """
 
     asked: ClassVar[list[str]] = []  # shared on purpose: one note per check
 
@@ -29,7 +33,14 @@ class SealedTarget(Target):
 
 
 class StandIn(nn.Module):
-    """A linear encoder, l2 norm and linear head per modality, in place of the network."""
+    """A linear encoder, l2 norm and linear head per modality, in place of the network.
+
+    ``forward``: inputs (N, 6) by modality → z (N, width), joint (N, 3·width), and logits (N, classes), by modality.
+
+    >>> z, logits = StandIn(classes=3)({m: torch.zeros(5, INPUTS) for m in MODALITIES})
+    >>> z["joint"].shape, logits["A"].shape
+    (torch.Size([5, 48]), torch.Size([5, 3]))
+    """
 
     def __init__(self, classes: int, width: int = WIDTH, scale: float = SCALE) -> None:
         super().__init__()
@@ -47,6 +58,11 @@ class StandIn(nn.Module):
 
 
 def widths(width: int = WIDTH) -> dict[str, int]:
+    """The width of every representation, of one modality ``width``.
+
+    >>> widths(16)
+    {'A': 16, 'L': 16, 'V': 16, 'joint': 48}
+    """
     return {**dict.fromkeys(MODALITIES, width), "joint": width * len(MODALITIES)}
 
 
@@ -55,6 +71,9 @@ class Rehearsal:
 
     ``shape``: applied to all logits (to make them uniform, confident, …). ``same``: all utterances of a domain equal.
     ``size``: utterances per domain. ``width``: of Z_m. ``scale``: the factor on z in front of the heads.
+
+    >>> Rehearsal(METHODS.entry("dann")).step().keys()
+    dict_keys(['domain_joint'])
     """
 
     def __init__(

@@ -17,17 +17,33 @@ def new_method(name: str, folder: Path, *, package: bool = False) -> list[Path]:
     ``package``: write an installable package with an entry point in their place, in a folder of its own. Raises
     :class:`UsageError` for a name that is taken or ill-formed, and instead of overwriting a file or when the folder
     cannot be written.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     [path.name for path in new_method("mine", Path(folder))]
+    ['mine.py', 'test_mine.py']
     """
     return _new("method", name, folder, package=package)
 
 
 def new_dataset(name: str, folder: Path, *, package: bool = False) -> list[Path]:
-    """As :func:`new_method`: a reader of a small layout of its own, with a test that writes such a corpus."""
+    """As :func:`new_method`: a reader of a small layout of its own, with a test that writes such a corpus.
+
+    >>> new_dataset("avatars", Path("here"))
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: a dataset avatars exists already (built-in); choose another name
+    """
     return _new("dataset", name, folder, package=package)
 
 
 def new_backbone(name: str, folder: Path, *, package: bool = False) -> list[Path]:
-    """As :func:`new_method`: a backbone of random projections, in the place of which your networks go."""
+    """As :func:`new_method`: a backbone of random projections, in the place of which your networks go.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     [path.name for path in new_backbone("mine", Path(folder), package=True)]
+    ['pyproject.toml', 'mine.py', 'test_mine.py']
+    """
     return _new("backbone", name, folder, package=package)
 
 

@@ -52,6 +52,11 @@ def rehearsed_balance(entry: Entry, **parameters: Any) -> dict[str, str]:
 
 
 def balance(entry: Entry) -> str:
-    """The remark of the check: a sentence for every term."""
+    """The remark of the check: a sentence for every term.
+
+    >>> from mmda_bench.registry import METHODS
+    >>> balance(METHODS.entry("dt"))
+    'L_IB alone'
+    """
     found = rehearsed_balance(entry)
     return "; ".join(f"{term}: {verdict}" for term, verdict in found.items()) or "L_IB alone"
