@@ -1,6 +1,8 @@
-"""What a board has for a figure: its rows, their scored records, the names of its classes; and what it lacks."""
+"""What a board has for a figure: its rows and their looks, their scored records, the names of its classes; and what it
+lacks."""
 
-from mmda_bench.report.figures.style import LackingError
+from mmda_bench.report.figures.style import LackingError, Style, looks
+from mmda_bench.report.findings import rows_of
 from mmda_bench.report.rows import Board, Row
 from mmda_bench.store import Record
 
@@ -11,6 +13,11 @@ def row_of(board: Board, label: str) -> Row:
         if row.label == label:
             return row
     raise LackingError(f"it needs a row of {label}: `mmda-bench run --dataset {board.dataset} --methods dt,a3d2`")
+
+
+def looks_of(board: Board) -> dict[str, Style]:
+    """The look of every row by its label, the same in all figures of the board."""
+    return looks((row.label, row.method, row.off) for row in rows_of(board))
 
 
 def scored(row: Row) -> list[Record]:

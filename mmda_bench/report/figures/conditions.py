@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmda_bench.report.figures.scores import Estimate
-from mmda_bench.report.figures.style import Style, head, legend_entries, look, panels, short, styled
+from mmda_bench.report.figures.style import Style, head, legend_entries, looks, panels, short, styled
 from mmda_bench.report.formats.suite_tables import leading
 from mmda_bench.report.rows import Board
 from mmda_bench.report.suites import Suite, suites
@@ -55,7 +55,8 @@ def makers(board: Board) -> "Iterator[tuple[str, str, Callable[[], tuple[Figure,
 
 def _drawn(board: Board, kind: Kind, mine: Sequence[Suite]) -> "tuple[Figure, str, str]":
     """The figure, its caption and its alternative text."""
-    curves = {panel: points for suite in mine for panel, points in _curves(suite).items()}
+    how = looks((line.label, line.label.partition("[")[0], ()) for suite in mine for line in suite.lines)
+    curves = {panel: points for suite in mine for panel, points in _curves(suite, how).items()}
     ticks = {panel: places for suite in mine for panel, places in suite.curves.items()}
     caption = "Mean over seeds and over the anchors that the tables name; small marks are single seeds."
     many = max(len(suite.lines) for suite in mine) - MOST_DRAWN
@@ -64,13 +65,12 @@ def _drawn(board: Board, kind: Kind, mine: Sequence[Suite]) -> "tuple[Figure, st
     return f1_by_condition(f"{kind.title}: {board.title}", curves, ticks, kind.axis), caption, alt
 
 
-def _curves(suite: Suite) -> Curves:
+def _curves(suite: Suite, how: Mapping[str, Style]) -> Curves:
     chosen = leading(suite, MOST_DRAWN)
     shown = [line for line in suite.lines if line.label in chosen]
-    looks = {line.label: look(line.label.partition("[")[0]) for line in shown}
     return {
         panel: [
-            (line.title, looks[line.label], points)
+            (line.title, how[line.label], points)
             for line in shown
             if (points := [
                 (x, Estimate(score.mean, None, None, tuple(score.seeds.values())))
@@ -92,8 +92,8 @@ def f1_by_condition(title: str, curves: Curves, ticks: Mapping[str, Mapping[str,
         for name, style, points in methods:
             xs, scores = zip(*points, strict=True)
             means = [score.mean for score in scores]
-            dashes = "--" if style.hollow else "-"
-            ax.plot(xs, means, dashes, marker=style.marker, label=short(name), ms=style.size - 2, lw=1.4, **style.face)
+            how = {"marker": style.marker, "ms": style.size - 2, **style.face}
+            ax.plot(xs, means, ls=style.dashes, label=short(name), lw=1.4, **how)
             for x, score in points:
                 ax.plot([x] * len(score.seeds), score.seeds, "_", mec=style.colour, ms=7, mew=1.0, zorder=3)
         places = ticks[panel]

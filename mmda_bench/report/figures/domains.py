@@ -236,7 +236,8 @@ def category_distances(title: str, measured: Measured, anchors: Sequence[str]) -
                     ax.plot(
                         [at] * len(values),
                         values,
-                        look.marker,
+                        ls="",
+                        marker=look.marker,
                         label=short(method),
                         alpha=0.7,
                         ms=0.7 * look.size,

@@ -16,7 +16,7 @@ from mmda_bench.report.boards import variants
 from mmda_bench.report.drawn import Drawn, Plate, seen_in
 from mmda_bench.report.figures import balance, budgets, diagnostics, domains, representations, style
 from mmda_bench.report.figures import scores as figures
-from mmda_bench.report.figures.chosen import classes_of, scored
+from mmda_bench.report.figures.chosen import classes_of, looks_of, scored
 from mmda_bench.report.figures.conditions import KINDS as OF_FAMILIES
 from mmda_bench.report.figures.conditions import makers as family_makers
 from mmda_bench.report.figures.scores import Estimate, line
@@ -132,12 +132,13 @@ def _makers(
 
 
 def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
-    lines = [line(row) for row in _leading(board)]
-    lines += [line(row) for row in board.external] + [line(row, reference=True) for row in label_free(board)]
+    how = looks_of(board)
+    lines = [line(row, how) for row in (*_leading(board), *board.external)]
+    lines += [line(row, how, reference=True) for row in label_free(board)]
     if not any(one.scores for one in lines):
         raise LackingError("no cell of this board has a score")
     title = f"Weighted F1 on the target test set: {board.title}{f', {variant}' if variant else ''}"
-    bounds = [replace(line(row), title=row.title) for row in board.references if row not in label_free(board)]
+    bounds = [replace(line(row, how), title=row.title) for row in board.references if row not in label_free(board)]
     figure = figures.f1_by_scenario(title, lines, bounds, board.columns)
     ranked = sorted((one for one in lines if AVERAGE in one.scores), key=lambda one: -one.scores[AVERAGE].mean)
     alt = "Weighted F1 by method, best average first: " + ", ".join(
@@ -154,8 +155,9 @@ def _scores(board: Board, variant: str) -> tuple["Figure", str, str]:
 
 
 def _cost(board: Board) -> tuple["Figure", str, str]:
-    rows = [line(row) for row in _leading(board)]
-    rows += [line(row, reference=True) for row in label_free(board) if row == board.best_reference]
+    how = looks_of(board)
+    rows = [line(row, how) for row in _leading(board)]
+    rows += [line(row, how, reference=True) for row in label_free(board) if row == board.best_reference]
     lines = [one for one in rows if one.minutes is not None and AVERAGE in one.scores]
     if sum(not one.look.hollow for one in lines) < 2:
         raise LackingError("fewer than two methods have an average and a training time")
@@ -180,27 +182,28 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
     best = board.best_reference
     drawn = {row.label: row.title for row in _leading(board)}
     drawn |= {} if best is None else {best.label: f"{best.title} (reference)"}
-    looks = {}
+    how = looks_of(board)
     for severity, other in sorted(family.items()):
         for row in (row for row in (*other.rows, *label_free(other)) if row.label in drawn):
-            scores, title = line(row).scores, drawn[row.label]
-            looks[title] = style.look(row.method, row.off)
+            scores = line(row, how).scores
             for anchor in board.anchors:
                 if anchor in scores:
-                    points[anchor].setdefault(title, []).append((severity, scores[anchor]))
+                    points[anchor].setdefault(row.label, []).append((severity, scores[anchor]))
+    several = {label for found in points.values() for label, values in found.items() if len(values) > 1}
     lines = {
-        anchor: [(title, looks[title], by_title[title]) for title in drawn.values() if title in by_title]
-        for anchor, by_title in points.items()
+        anchor: [(title, how[label], found[label]) for label, title in drawn.items() if label in {*found} & several]
+        for anchor, found in points.items()
     }
-    if not any(len(values) > 1 for by_title in points.values() for values in by_title.values()):
+    if not several:
         command = f"mmda-bench run --dataset {board.dataset} --severity 0.5"
         raise LackingError(f"all cells have one severity; others are made by `{command}`")
     figure = figures.f1_against_severity(f"Weighted F1 against severity: {board.title}", lines)
     alt = "Weighted F1 at severities " + ", ".join(f"{severity:g}" for severity in sorted(family)) + " by scenario."
     caption = (
-        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the corpus's own shift; 0 is none. "
-        "A method without a line has cells of one severity."
+        "Mean over seeds; small marks are single ones. Severity 1, at the rule, is the corpus's own shift; 0 is none."
     )
+    if alone := [title for label, title in drawn.items() if label not in several]:
+        caption += f" Left out, as their cells are of one severity: {', '.join(alone)}."
     if best is not None:
         caption += " Dashed: the best label-free reference, made from the heads of DT."
     return figure, f"{caption}{_of_many(board)}", alt

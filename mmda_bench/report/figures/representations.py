@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmda_bench.dataset import NAMES
-from mmda_bench.report.figures import domains, style
-from mmda_bench.report.figures.chosen import classes_of, row_of, scored
+from mmda_bench.report.figures import domains
+from mmda_bench.report.figures.chosen import classes_of, looks_of, row_of, scored
 from mmda_bench.report.figures.style import LackingError
 from mmda_bench.report.rows import AVERAGE, BASELINE, Board
 from mmda_bench.store import Store
@@ -58,12 +58,12 @@ def distance(board: Board, store: Store) -> tuple["Figure", str, str]:
     rows = board.ablation.get(PAPER_METHOD) or [row_of(board, BASELINE), row_of(board, PAPER_METHOD)]
     names = {("add",): "AA", ("aa",): "ADD", (): ""}
     classes = classes_of(board)
-    measured = {}
+    measured, how = {}, looks_of(board)
     for row in rows:
         short = names.get(row.off, "")
         by_anchor = domains.distances(scored(row), store, len(classes))
         if by_anchor:
-            measured[f"{short} ({row.title})" if short else row.title] = (style.look(row.method, row.off), by_anchor)
+            measured[f"{short} ({row.title})" if short else row.title] = (how[row.label], by_anchor)
     if not measured:
         raise LackingError("neither the records nor stored representations have the category distance")
     title = f"Category distance between source and target: {board.title}"

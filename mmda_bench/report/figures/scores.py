@@ -14,7 +14,6 @@ from mmda_bench.report.figures.style import (
     Style,
     head,
     legend_entries,
-    look,
     panels,
     short,
     spread,
@@ -50,15 +49,15 @@ class Line:
     minutes: float | None = None
 
 
-def line(row: Row, *, reference: bool = False) -> Line:
-    """A row of a table as a figure shows it."""
+def line(row: Row, looks: Mapping[str, Style], *, reference: bool = False) -> Line:
+    """A row of a table as a figure shows it; ``looks`` by label."""
     scores = {}
     for column, score in row.scores.items():
         if score.mean is not None:
             low, high = row.intervals.get(column, (None, None))
             scores[column] = Estimate(score.mean, low, high, tuple(score.seeds.values()))
     title = f"{row.marked} (reference)" if reference else row.marked
-    return Line(title, look(row.method, row.off), scores, row.minutes)
+    return Line(title, looks[row.label], scores, row.minutes)
 
 
 def column_title(column: str) -> str:
@@ -104,7 +103,7 @@ def _interval(ax: "Axes", y: float, estimate: Estimate, look: Style) -> None:
     if estimate.low is not None and estimate.high is not None:
         ax.plot([estimate.low, estimate.high], [y, y], color=look.colour, lw=2.2, solid_capstyle="butt", zorder=2)
     ax.plot(estimate.seeds, [y - 0.27] * len(estimate.seeds), "|", mec=MUTED, ms=3.5, mew=0.8, zorder=3)
-    ax.plot(estimate.mean, y, look.marker, **look.face, ms=look.size, zorder=4)
+    ax.plot(estimate.mean, y, marker=look.marker, **look.face, ms=look.size, zorder=4)
 
 
 def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequence[Line]) -> None:
@@ -135,7 +134,7 @@ def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
         estimate, look = line.scores[column], line.look
         if estimate.low is not None and estimate.high is not None:
             ax.plot([factor * line.minutes] * 2, [estimate.low, estimate.high], color=look.colour, lw=1.2, alpha=0.6)
-        ax.plot(factor * line.minutes, estimate.mean, look.marker, **look.face, ms=look.size + 1)
+        ax.plot(factor * line.minutes, estimate.mean, marker=look.marker, **look.face, ms=look.size + 1)
         names.append((factor * line.minutes, estimate.mean, short(line.title), look.colour))
     ax.set_xlim(left=0)
     ax.margins(x=0.04)
@@ -173,8 +172,7 @@ def f1_against_severity(
         for name, how, points in methods:
             xs, scores = zip(*points, strict=True)
             means = [score.mean for score in scores]
-            dashes = "--" if how.hollow else "-"
-            ax.plot(xs, means, dashes, marker=how.marker, label=short(name), ms=how.size - 2, lw=1.4, **how.face)
+            ax.plot(xs, means, ls=how.dashes, marker=how.marker, label=short(name), ms=how.size - 2, lw=1.4, **how.face)
             for x, score in points if len(points) > 1 else ():
                 ax.plot([x] * len(score.seeds), score.seeds, "_", mec=how.colour, ms=9, mew=1.2, zorder=3)
         ax.set_title(column_title(anchor), loc="left")

@@ -8,8 +8,8 @@ import functools
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mmda_bench.protocol import REFERENCES
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Marker = str | tuple[int, int, int]  # as matplotlib has them
+Dashes = str | tuple[float, tuple[float, ...]]
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5b6470", "#d5d9de", "#fffffe"  # paper is told from white: see for_both_themes
 PNG_DPI, RASTER_DPI = 200, 120  # of a PNG; of what is drawn as pixels inside an SVG
@@ -65,6 +67,9 @@ _LOOKS = (
 )  # fmt: skip
 _REFERENCES = "oDs"  # hollow, by place among the references: they are no methods
 _PARTS = (("#8c3a00", ">"), ("#f2a36b", "<"))  # of a method without its first or second component
+# What tells rows of one method apart beside its colour: signs that no method of the paper has, then any other.
+_FURTHER: tuple[Marker, ...] = ("d", (3, 1, 0), (4, 1, 0), "<", ">", (6, 1, 0), (4, 1, 45), (3, 1, 180), *"^svoXPphD*")
+_DASHES: tuple[Dashes, ...] = ((0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1.2, 1)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 class LackingError(Exception):
@@ -73,16 +78,18 @@ class LackingError(Exception):
 
 @dataclass(frozen=True)
 class Style:
-    """How a method is drawn, everywhere. ``marker`` as in matplotlib; ``hollow``: of a reference."""
+    """How a method is drawn, everywhere. ``marker`` and ``dashes`` of its lines as in matplotlib; ``hollow``: of a
+    reference."""
 
     colour: str
-    marker: str
+    marker: Marker
     hollow: bool = False
+    dashes: Dashes = "-"
 
     @property
     def size(self) -> float:
         """Of the marker, in points: a star looks smaller than a disc of its width."""
-        return {"*": 10.5, "D": 5.8}.get(self.marker, 7.0)
+        return {"*": 10.5, "D": 5.8}.get(self.marker, 7.0) if isinstance(self.marker, str) else 9.0
 
     @property
     def face(self) -> dict[str, Any]:
@@ -99,12 +106,35 @@ def look(method: str, off: tuple[str, ...] = ()) -> Style:
     if entry is not None and len(off) == 1 and off[0] in entry.components[: len(_PARTS)]:
         return Style(*_PARTS[entry.components.index(off[0])])
     if method in REFERENCES:
-        return Style(MUTED, _REFERENCES[REFERENCES.index(method)], hollow=True)
+        return Style(MUTED, _REFERENCES[REFERENCES.index(method)], hollow=True, dashes="--")
     if method in PAPER_ORDER:
         return Style(*_LOOKS[PAPER_ORDER.index(method)])
     number = sum(method.encode())
     colours = ("#3b6e8f", "#8a4f7d", "#5f7f2e", "#b0566a")
     return Style(colours[number % len(colours)], "d8H<>"[number % 5])
+
+
+def looks(rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> dict[str, Style]:
+    """The style of every row (label, method, what is off) by its label, no two alike.
+
+    Of several rows of a method, the one with the shortest label has the method's own, and the others its colour with
+    another sign and line.
+
+    >>> [one.marker for one in looks([("dann[align_on=joint]", "dann", ()), ("dann", "dann", ())]).values()]
+    ['o', 'd']
+    """
+    found: dict[str, Style] = {}
+    for label, method, off in sorted(rows, key=lambda row: (len(row[0]), row[0])):
+        own = look(method, off)
+        if label in found:
+            continue
+        taken = [one for one in found.values() if one.colour == own.colour]
+        if any(one.marker == own.marker for one in taken):
+            used, mine = {one.marker for one in found.values()}, {one.marker for one in taken}
+            free = [m for m in _FURTHER if m not in used] or [m for m in _FURTHER if m not in mine] or [own.marker]
+            own = replace(own, marker=free[0], dashes=_DASHES[(len(taken) - 1) % len(_DASHES)])
+        found[label] = own
+    return found
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
