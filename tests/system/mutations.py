@@ -2,9 +2,13 @@
 
 import copy
 import json
+import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 TOKENS = (
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n\n", b"\"", b"'", b",", b";", b"(" * 300, b"[" * 3000, b"{", b"NaN",
@@ -96,3 +100,24 @@ def _change_one(value: Any, rng: random.Random) -> None:
 def text_of(value: Any) -> bytes:
     """JSON as a careless program writes it: NaN, infinities, halves of surrogate pairs and all."""
     return json.dumps(value).encode()
+
+
+def of_array(array: np.ndarray, rng: random.Random, canary: Path) -> np.ndarray:
+    """Of another shape, type or content; one of them runs code when it is unpickled."""
+    changes: list[Callable[[np.ndarray], np.ndarray]] = [
+        lambda a: a[:-1], lambda a: a[None], lambda a: a.reshape(-1)[0], lambda a: a.astype("U8"), lambda a: a[::-1],
+        lambda a: np.array([Bomb(canary)], object), lambda a: np.zeros(a.shape, complex), lambda a: a[:0],
+        lambda a: a.astype("S8"), lambda a: np.zeros(a.shape, "M8[s]"), lambda a: np.zeros(a.shape, [("x", "f4")]),
+        lambda a: np.full(a.shape, np.nan), lambda a: np.full(a.shape, np.inf), lambda a: np.full(a.shape, -1),
+    ]  # fmt: skip
+    return changes[rng.randrange(len(changes))](array)
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self.canary}",)
