@@ -198,6 +198,26 @@ def test_private_names_of_other_libraries_are_used_in_one_file_alone():
     assert {path: names for path, names in found.items() if names} == {}
 
 
+def prints(source: str) -> Iterator[str]:
+    """Where a file writes to a person's terminal by itself."""
+    for node in ast.walk(ast.parse(source)):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in ("print", "typer.echo") or re.fullmatch(
+            r"sys\.(__)?std(out|err)(__)?\.(write|writelines)", called
+        ):
+            yield f"line {node.lineno}: {called}"
+
+
+def test_only_the_command_line_prints_others_warn_with_a_remark():
+    assert [*prints("print(1)\nsys.stderr.write('x')\nredirect_stdout(sys.stderr)")] == [
+        "line 1: print",
+        "line 2: sys.stderr.write",
+    ]
+    quiet = [path for path in files(ENGINE) if room_of(path) not in ("cli", "__main__")]
+    found = {path.relative_to(ROOT).as_posix(): [*prints(path.read_text("utf-8"))] for path in quiet}
+    assert {name: places for name, places in found.items() if places} == {}, "warn with mmda_bench.errors.Remark"
+
+
 def test_rooms_files_and_functions_are_small():
     top = [path.name for path in ENGINE.glob("*.py")]
     assert len(top) <= MOST_FILES, top

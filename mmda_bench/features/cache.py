@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import inspect
 import shutil
-import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from mmda_bench import registry
 from mmda_bench.backbone.base import Backbone
 from mmda_bench.data.corpora import datasets_of
 from mmda_bench.dataset import MAX_SAMPLES, Card, Utterance
+from mmda_bench.errors import Remark
 from mmda_bench.features import encode
 from mmda_bench.features import shards as ragged
 from mmda_bench.machine import locks
@@ -115,7 +116,7 @@ def damaged(folders: Iterable[Path]) -> list[Path]:
 def discard_damaged(folders: Sequence[Path]) -> None:
     """Remove what a killed process left in ``folders`` and every shard that is not what was written, saying so."""
     for path in damaged(folders):
-        print(f"the cached shard {path} is damaged; making it again", file=sys.stderr)
+        warnings.warn(f"the cached shard {path} is damaged; making it again", Remark, stacklevel=2)
         shutil.rmtree(path)
     for path in (left for folder in folders for left in folder.glob(f"{atomic.TEMPORARY}*")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -153,5 +154,5 @@ def locked(path: Path) -> Iterator[None]:
     """One process at a time prepares a corpus; a second one says that it waits, and then finds it made."""
     with path.open("w") as file:
         waiting = f"another process prepares this corpus; waiting for {path}"
-        locks.hold(file.fileno(), path.parent, waiting=lambda: print(waiting, file=sys.stderr))
+        locks.hold(file.fileno(), path.parent, waiting=lambda: warnings.warn(waiting, Remark, stacklevel=2))
         yield

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
-import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+
+from mmda_bench.errors import Remark
 
 _said: set[str] = set()
 
@@ -24,11 +26,10 @@ def hold(handle: int, place: Path, *, waiting: Callable[[], None] = lambda: None
             fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
         if not _said:
-            print(
+            warnings.warn(
                 f"{place}: its file system has no file locks ({error.strerror}); going on without them. "
-                "Let one command at a time write there",
-                file=sys.stderr,
-            )
+                "Let one command at a time write there", Remark, stacklevel=2,
+            )  # fmt: skip
         _said.add(str(place))
         return False
     return True

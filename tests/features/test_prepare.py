@@ -12,6 +12,7 @@ from mmda_bench import shifts
 from mmda_bench.backbone.network import MultimodalNetwork
 from mmda_bench.backbone.sequences import Sequences
 from mmda_bench.backbone.tiny import Tiny
+from mmda_bench.cli.options import remarks_told
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.features import encode
 from mmda_bench.features import prepare as prefix
@@ -155,12 +156,13 @@ def test_a_damaged_shard_is_made_again_and_no_other(whole, tmp_path, damage, cap
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     else:
         path.unlink()
-    prepare(root, tmp_path)
+    with remarks_told():
+        prepare(root, tmp_path)
     assert path.read_bytes() == content
     after = noise.shards(tmp_path)
     assert {name for name in before if after[name] != before[name]} == {path.parent.relative_to(tmp_path)}
     assert noise.digests(tmp_path) == noise.digests(cache)
-    assert f"the cached shard {path.parent} is damaged" in capsys.readouterr().err
+    assert f"mmda-bench: the cached shard {path.parent} is damaged; making it again\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["corpus.json", "target-labels.json", "digest"])
@@ -205,10 +207,11 @@ def test_two_at_once_make_one_cache_and_the_second_says_that_it_waits(whole, tmp
         prepare(root, tmp_path, progress=lambda *call: told[i].append(call))
 
     threads = [threading.Thread(target=run, args=(i,)) for i in told]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with remarks_told():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert noise.digests(tmp_path) == noise.digests(cache)
     assert [] in told.values(), "one of them encoded nothing"
     assert capsys.readouterr().err.count("another process prepares this corpus") == 1

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from mmda_bench.cli import doctor
+from mmda_bench.cli.options import remarks_told
 from mmda_bench.features import cache
 from mmda_bench.machine import locks
 from mmda_bench.store import atomic
@@ -25,14 +26,15 @@ def no_flock(monkeypatch):
 
 
 def test_everything_that_locks_goes_on_without_and_says_so_once(no_flock, tmp_path, capsys):
-    for number in range(2):
-        atomic.write_bytes(tmp_path / f"{number}", b"whole")
-        with cache.locked(tmp_path / "corpus.lock"):
-            pass
+    with remarks_told():
+        for number in range(2):
+            atomic.write_bytes(tmp_path / f"{number}", b"whole")
+            with cache.locked(tmp_path / "corpus.lock"):
+                pass
     assert [path.read_bytes() for path in sorted(tmp_path.glob("[01]"))] == [b"whole"] * 2
     told = capsys.readouterr().err
     assert told.count("no file locks (Function not implemented); going on without them") == 1
-    assert told.startswith(f"{tmp_path}: ")
+    assert told.startswith(f"mmda-bench: {tmp_path}: ")
 
 
 def test_doctor_names_the_folders_that_have_none(no_flock, tmp_path):
