@@ -6,6 +6,7 @@ torch nor ray.
 
 import ast
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +51,8 @@ def __getattr__(name: str) -> Any:
     if name in PACKAGES:
         return import_module(f"mmda_bench.{name}")
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        with warnings.catch_warnings():  # numpy, which most of them import, adds filters of its own
+            return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'mmda_bench' has no attribute {name!r}")
 
 

@@ -92,6 +92,7 @@ class Plan:
         return list(dict.fromkeys(cell.signature for cell in self.cells if cell.protocol.select != TRIAL))
 
 
+@unchanged_process(torch=False)
 def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
     """The cells of ``config``, and which of them are not stored yet; nothing runs and nothing is written.
 
@@ -106,8 +107,7 @@ def plan(config: RunConfig, workspace: Workspace | None = None) -> Plan:
         cells = config.cells(card, weights=ws.weights)
         todo = store.missing(cells, rerun=config.rerun)
         return Plan(config, ws, card, cells[0].protocol, cells, todo, plugins=plugins)
-    with unchanged_process():
-        return replace(_tuned(config, ws, card), plugins=plugins)
+    return replace(_tuned(config, ws, card), plugins=plugins)
 
 
 def _tuned(config: RunConfig, ws: Workspace, card: Card) -> Plan:
@@ -125,6 +125,7 @@ def _tuned(config: RunConfig, ws: Workspace, card: Card) -> Plan:
     return Plan(config, ws, card, cells[0].protocol, tuning.cells(choices), todo, tuning)
 
 
+@unchanged_process(torch=False)
 def execute(planned: Plan, listener: Listener | None = None) -> Results:
     """Prepare every split of the corpus and run the cells of a plan that are not stored; every cell leaves a record.
 
@@ -171,6 +172,7 @@ class _Callback(Listener):
         self.call(record)
 
 
+@unchanged_process(torch=False)
 def run(
     methods: Any = "all",
     *,
@@ -213,11 +215,13 @@ def _names(methods: Any) -> Any:
     return methods
 
 
+@unchanged_process(torch=False)
 def results(folder: str | Path | Store = DEFAULT_RESULTS) -> Results:
     """Everything that a results folder holds. Raises :class:`UsageError` when there is no such folder."""
     return Results(folder if isinstance(folder, Store) else existing_store(folder))
 
 
+@unchanged_process(torch=False)
 def leaderboard(
     folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None, signature: str | None = None
 ) -> Leaderboard:
@@ -233,6 +237,7 @@ def leaderboard(
     return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
 
 
+@unchanged_process(torch=False)
 def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None) -> Compared:
     """One row against another in every scenario: methods, ``a3d2[-add]``, or the name of a submission.
 
@@ -248,6 +253,7 @@ def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, da
     return Compared(comparing.compare(boards, predictions, first, second, dataset=dataset and dataset.lower()))
 
 
+@unchanged_process(torch=False)
 def show(
     what: str, folder: str | Path = DEFAULT_RESULTS, *, anchor: str | None = None, seed: int | None = None,
     signature: str | None = None, workspace: Workspace | None = None,
@@ -265,6 +271,7 @@ def show(
     return inspect(existing_store(folder), what, anchor=where, seed=seed, signature=signature, root=ws.data_root)
 
 
+@unchanged_process()
 def prepare(
     dataset: str, *, workspace: Workspace | None = None, config: RunConfig | None = None, jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -276,16 +283,16 @@ def prepare(
     config.check()
     from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
 
-    with unchanged_process():
-        card = read_card(reader_of(config.corpus), config.corpus, ws.root)
-        return prepare_corpus(
-            config.corpus, root=ws.root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
-            cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
-            plugins=of_corpus(plugins, {**corpus_names(config.corpus), **corruption_names(protocol.shift),
-                                        "backbones": protocol.backbone}),
-        )  # fmt: skip
+    card = read_card(reader_of(config.corpus), config.corpus, ws.root)
+    return prepare_corpus(
+        config.corpus, root=ws.root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
+        cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
+        plugins=of_corpus(plugins, {**corpus_names(config.corpus), **corruption_names(protocol.shift),
+                                    "backbones": protocol.backbone}),
+    )  # fmt: skip
 
 
+@unchanged_process()
 def verify(
     dataset: str, *, workspace: Workspace | None = None, sample: int | None = None, jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None, backbone: str | None = None,
@@ -298,14 +305,13 @@ def verify(
         backbone = BACKBONES.entry(backbone).name
     from mmda_bench.data import verify as verifying
 
-    with unchanged_process():
-        return verifying.verify(
-            dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
-            plugins=of_corpus(plugins, corpus_names(dataset)),
-            backbone=backbone, weights=ws.weights,
-        )  # fmt: skip
+    return verifying.verify(
+        dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
+        plugins=of_corpus(plugins, corpus_names(dataset)), backbone=backbone, weights=ws.weights,
+    )  # fmt: skip
 
 
+@unchanged_process(torch=False)
 def corpus(dataset: str, *, workspace: Workspace | None = None) -> list[Utterance]:
     """All utterances of a corpus; sound and pictures are loaded when asked for.
 

@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import published as committed
 import pytest
 
 import mmda_bench as mb
@@ -64,12 +65,35 @@ reader.utterances = lambda self, root: islice(whole(self, root), 240)
 ws = mb.Workspace(results=sys.argv[1], cache=sys.argv[1] + "/cache")
 jobs = int(sys.argv[2])
 found = mb.run("dt,in-a-cell", anchors="V", seeds=1, epochs=1, bounds=False, workspace=ws, jobs=jobs)
+stored, board = mb.results(ws.results), mb.leaderboard(ws.results)
+difference = mb.compare("in-a-cell", "dt", ws.results).frame["difference"].tolist()
 after = state()
 print(json.dumps({
     "changed": [name for name in before if before[name] != after[name]],
     "rows": found.frame[["method", "status", "weighted_f1"]].values.tolist(),
-    "missing": len(found.missing), "failed": found.failed["reason"].tolist(),
+    "missing": len(found.missing), "failed": found.failed["reason"].tolist(), "stored": len(stored.frame),
+    "table": board.frame.query("table == 'main'")["method"].unique().tolist(), "compared": len(difference),
 }))
+"""
+NOTHING_IMPORTED = """
+import json, logging, os, signal, sys, warnings
+
+def state():
+    return {
+        "signals": [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)],
+        "environment": dict(os.environ), "path": list(sys.path), "warnings": list(map(str, warnings.filters)),
+        "logging": [logging.getLogger().level, list(map(str, logging.getLogger().handlers))],
+    }
+
+before = state()
+import mmda_bench as mb
+mb.run("dt,dann", seeds=2, bounds=False, workspace=mb.Workspace(results=sys.argv[1]))
+mb.results(sys.argv[1])
+mb.leaderboard(sys.argv[1])
+mb.compare("dann", "dt", sys.argv[1])
+mb.show("dann", sys.argv[1], anchor="V")
+after = state()
+print(json.dumps([name for name in before if before[name] != after[name]]))
 """
 
 
@@ -80,7 +104,7 @@ def published():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "jobs", [pytest.param(0, id="in this process"), pytest.param(1, id="on Ray", marks=pytest.mark.deep)]
+    "jobs", [pytest.param(0, id="in this process"), pytest.param(1, id="on Ray", marks=pytest.mark.system)]
 )
 def test_a_run_leaves_no_trace_and_takes_a_class_from_a_notebook_cell(tmp_path, jobs):
     command = [sys.executable, "-c", NO_TRACE, str(tmp_path / "results"), str(jobs)]
@@ -89,7 +113,17 @@ def test_a_run_leaves_no_trace_and_takes_a_class_from_a_notebook_cell(tmp_path, 
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["changed"] == []
     assert [row[:2] for row in found["rows"]] == [["dt", "ok"], ["in-a-cell", "ok"]]
-    assert (found["missing"], found["failed"]) == (0, [])
+    assert (found["missing"], found["failed"], found["stored"]) == (0, [], 2)
+    assert sorted(found["table"]) == ["dt", "in-a-cell"]
+    assert found["compared"] > 0
+
+
+def test_what_a_call_imports_first_leaves_no_trace_either(tmp_path):
+    committed.link(tmp_path, "dt,dann", seeds=2)
+    command = [sys.executable, "-c", NOTHING_IMPORTED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
 def test_a_file_flags_and_python_give_the_same_cells(tmp_path):

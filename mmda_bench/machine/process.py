@@ -17,12 +17,13 @@ LOGGERS = ("", "ray")  # the root, and the one that a sweep makes silent
 
 
 @contextmanager
-def unchanged_process() -> Iterator[None]:
+def unchanged_process(*, torch: bool = True) -> Iterator[None]:
     """Run the body; afterwards the process is as it was before.
 
     Covered are signal handlers, the environment, ``sys.path``, warning filters, the levels and handlers of the root
     logger and of Ray's, the random states of Python, numpy and torch, and torch's number of threads. A library that
-    the body imports first counts as untouched: its random state becomes the one it has right after the import.
+    the body imports first counts as untouched: its random state becomes the one it has right after the import. With
+    ``torch=False`` torch is not imported to look at it: for a body that reads and plans, and trains nothing.
 
     >>> import os
     >>> with unchanged_process():
@@ -31,9 +32,10 @@ def unchanged_process() -> Iterator[None]:
     False
     """
     with ExitStack() as stack:
-        for restore in (_signals(), _environment(), _path(), _loggers(), _python_random(), _numpy_random(), _torch()):
+        stack.enter_context(warnings.catch_warnings())  # first in, last out: what restores may import as well
+        randomness = (_python_random(), _numpy_random(), _torch(torch))
+        for restore in (_signals(), _environment(), _path(), _loggers(), *randomness):
             stack.callback(restore)
-        stack.enter_context(warnings.catch_warnings())
         yield
 
 
@@ -129,9 +131,11 @@ def _numpy_random() -> Callable[[], None]:
     return lambda: numpy.random.set_state(state)
 
 
-def _torch() -> Callable[[], None]:
+def _torch(imported: bool) -> Callable[[], None]:
     torch: Any = sys.modules.get("torch")
     seen = torch is not None
+    if not seen and not imported:
+        return lambda: None
     if torch is None:
         import torch  # what a fresh import leaves is what the caller would have found
     state, threads = torch.get_rng_state(), torch.get_num_threads()
