@@ -1,21 +1,30 @@
 """What users and stored results rely on, frozen: import names, options, hashes, scores on the boards, features.
 
-``fixtures/frozen.json`` and ``fixtures/features.npz`` were written before the modules were put into rooms, by
-``python -m tests.test_frozen``. An intended change rewrites them, and the changelog says so.
+``fixtures/frozen.json`` and ``fixtures/features.npz`` were first written before the modules were put into rooms.
+``python -m tests.test_frozen`` adds what is new, and rewrites what was changed on purpose; the changelog says so. A
+public name that once was there stays. Features that have changed are written under another ``FEATURES_VERSION`` alone.
 """
 
 import json
+import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmda_bench.features.cache import FEATURES_VERSION
+
 HERE = Path(__file__).parent
 FROZEN, FEATURES = HERE / "fixtures" / "frozen.json", HERE / "fixtures" / "features.npz"
 STORES = {"results": HERE.parent / "results", "fixtures": HERE / "fixtures" / "records-schema1"}
 UTTERANCES = (0, 7, 1499)
+VERSION = "FEATURES_VERSION"  # among the features
+CORRUPTED = {"A": "white-noise", "L": "masked", "V": "dark"}
 FACES = {"mmda_bench.training": ["run_cell"], "mmda_bench.cli": ["app", "main"]}
 FACES["mmda_bench.protocol"] = ["Cell", "Protocol"]
 FACES["mmda_bench.report"] = ["load_boards", "write_leaderboards"]
@@ -74,13 +83,14 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def features() -> dict[str, np.ndarray]:
-    """What the frozen layers of ``tiny`` make of three utterances of ``avatars-intent``, clean and shifted."""
+    """What the frozen layers of ``tiny`` make of three utterances of ``avatars-intent``, clean and changed."""
     import torch
 
     from mmda_bench import shifts
     from mmda_bench.dataset import Shift
     from mmda_bench.features.encode import raw_input, repeatable
     from mmda_bench.registry import BACKBONES, DATASETS
+    from mmda_bench.shifts.corruptions import CORRUPTIONS
 
     backbone = BACKBONES.get("tiny")()
     chosen = [u for i, u in enumerate(DATASETS.get("avatars-intent")().utterances(None)) if i in UTTERANCES]
@@ -92,7 +102,9 @@ def features() -> dict[str, np.ndarray]:
             rng = shifts.draw("avatars-intent", utterance.id, modality)
             shifted = shifts.corrupt(modality, raw, shift=shift, rng=rng, mask=encoder.mask_token)
             clean = shifts.normalise_frames(raw) if modality == "V" else raw
-            for name, value in (("clean", clean), ("shifted", shifted)):
+            hurt = CORRUPTIONS[CORRUPTED[modality]](raw, severity=3, rng=rng)
+            hurt = shifts.normalise_frames(hurt) if modality == "V" else hurt
+            for name, value in (("clean", clean), ("shifted", shifted), (CORRUPTED[modality], hurt)):
                 with repeatable(), torch.no_grad():
                     found[f"{modality}/{utterance.id}/{name}"] = encoder.prefix(encoder.tokens(value)).numpy()
     return found
@@ -144,28 +156,85 @@ def test_the_boards_have_the_scores_they_had(frozen, store):
         assert {name: now[signature].get(name) for name in rows} == rows
 
 
-def test_the_frozen_layers_give_what_they_gave():
-    kept, now = np.load(FEATURES), features()
-    assert sorted(kept.files) == sorted(now)
-    for name in kept.files:
-        np.testing.assert_allclose(now[name], kept[name], atol=2e-3, err_msg=f"{name}: raise FEATURES_VERSION")
+PLACES = """
+from pathlib import Path
+from mmda_bench.features.prepare import preparation
+from mmda_bench.protocol import Protocol
+
+for shift in ("paper", "corrupt:babble@3"):
+    protocol = Protocol(backbone="tiny", shift=shift)
+    place = preparation("avatars", root=None, protocol=protocol, cache=Path("cache")).place
+    print(place.clean, place.shifted)
+"""
+
+
+@pytest.mark.slow
+def test_a_comment_in_any_source_file_makes_no_cache_anew(tmp_path):
+    for room in ("mmda_bench", "methods", "datasets"):
+        shutil.copytree(HERE.parent / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
+    for path in tmp_path.rglob("*.py"):
+        path.write_text(path.read_text("utf-8") + "# a comment\n", "utf-8")
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", PLACES], env={**os.environ, "PYTHONPATH": str(tree)}, cwd=tmp_path,
+            capture_output=True, text=True, timeout=120, check=True,
+        ).stdout
+        for tree in (HERE.parent, tmp_path)
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert len(set(found[0].split())) == 3, "one for what is clean"
+
+
+def differing(kept: Mapping[str, np.ndarray], now: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of features that are no longer what they were: by more than float16 and another processor make."""
+    alike = {name: name in now and np.allclose(now[name], kept[name], atol=2e-3) for name in kept if name != VERSION}
+    return [name for name, same in alike.items() if not same]
+
+
+def test_the_frozen_layers_give_what_they_gave_under_this_version():
+    with np.load(FEATURES) as kept:
+        assert differing(kept, features()) == [], "raise FEATURES_VERSION, then: python -m tests.test_frozen"
+        assert int(kept[VERSION]) == FEATURES_VERSION, "write them anew: python -m tests.test_frozen"
+
+
+def test_features_that_have_changed_are_not_written_under_the_same_version(monkeypatch, tmp_path):
+    changed = {name: value + 1 for name, value in np.load(FEATURES).items()}
+    monkeypatch.setattr(f"{__name__}.FEATURES", Path(shutil.copy(FEATURES, tmp_path)))
+    with pytest.raises(SystemExit, match="raise FEATURES_VERSION"):
+        write_features(changed)
+    monkeypatch.setattr(f"{__name__}.FEATURES_VERSION", FEATURES_VERSION + 1)
+    write_features(changed)
+    assert differing(np.load(tmp_path / FEATURES.name), changed) == []
 
 
 def test_a_cache_made_before_is_found_again(frozen):
     assert cache_names() == frozen["cache"]
 
 
+def write_features(now: Mapping[str, np.ndarray]) -> None:
+    with np.load(FEATURES) as kept:
+        same = int(kept[VERSION]) == FEATURES_VERSION if VERSION in kept else True
+        if same and (gone := differing(kept, now)):
+            sys.exit(f"{gone[0]} has changed: raise FEATURES_VERSION, so that no cache of before is used")
+        if same and set(now) | {VERSION} == set(kept):
+            return
+    kept_as = {name: value.astype(np.float16) for name, value in now.items() if name != VERSION}
+    np.savez_compressed(FEATURES, **{VERSION: np.int64(FEATURES_VERSION)}, **kept_as)
+
+
 def write() -> None:
+    before = json.loads(FROZEN.read_text("utf-8"))["names"]
     document = {
-        "names": {module: public_names(module) for module in MODULES},
+        "names": {module: sorted({*public_names(module), *before.get(module, ())}) for module in MODULES},
         "options": options(),
         "hashes": {name: hashes(folder) for name, folder in STORES.items()},
         "cache": cache_names(),
         "boards": {name: boards(folder) for name, folder in STORES.items()},
     }
     FROZEN.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")
-    np.savez_compressed(FEATURES, **{name: value.astype(np.float16) for name, value in features().items()})
+    write_features(features())
 
 
 if __name__ == "__main__":
-    sys.exit(write())
+    write()

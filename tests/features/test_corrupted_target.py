@@ -30,7 +30,11 @@ def made(small, shift: str):
     return preparation("avatars", root=None, protocol=protocol(shift), cache=small.cache)
 
 
-@pytest.mark.parametrize("shift", ["corrupt:dark@5", "corrupt:babble@5", "corrupt:recogniser@5"])
+ONE_EACH = ("dark", "babble", "recogniser")
+OTHERS = [pytest.param(f"corrupt:{name}@5", marks=pytest.mark.deep) for name in CORRUPTIONS if name not in ONE_EACH]
+
+
+@pytest.mark.parametrize("shift", [*(f"corrupt:{name}@5" for name in ONE_EACH), *OTHERS])
 def test_only_the_modality_of_the_corruption_changes_and_clean_features_are_shared(small_corpus, shift):
     modality = CORRUPTIONS[shift[8:-2]].modality
     corpus = prepare("avatars", root=None, protocol=protocol(shift), cache=small_corpus.cache)
