@@ -218,6 +218,18 @@ def test_only_the_command_line_prints_others_warn_with_a_remark():
     assert {name: places for name, places in found.items() if places} == {}, "warn with mmda_bench.errors.Remark"
 
 
+def test_the_number_of_the_schema_stands_in_one_place():
+    found = [
+        f"{path.relative_to(ROOT)} line {node.lineno}"
+        for path in files(ENGINE)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == "schema" and isinstance(value, ast.Constant)
+    ]
+    assert found == [], "use mmda_bench.store.SCHEMA"
+
+
 def test_rooms_files_and_functions_are_small():
     top = [path.name for path in ENGINE.glob("*.py")]
     assert len(top) <= MOST_FILES, top

@@ -17,7 +17,7 @@ from mmda_bench.selection.budget import Setting
 from mmda_bench.selection.choice import GUARD, choose, scores_of
 from mmda_bench.selection.evidence import scores
 from mmda_bench.selection.scenario import Scenario
-from mmda_bench.store import Damaged, Record, Store, weighted_f1, write_text
+from mmda_bench.store import SCHEMA, Damaged, Record, Store, weighted_f1, write_text
 from mmda_bench.store.faults import parse, unlike
 from mmda_bench.store.keys import Key
 from mmda_bench.store.values import CheckedApart, Count, Factor, Number, Share, Text
@@ -113,7 +113,7 @@ def path_of(scenario: Scenario, store: Store) -> Path:
 def write_choice(choice: Choice, store: Store) -> None:
     """Store a choice, in the place of an older one. Raises :class:`~mmda_bench.errors.StoreError`."""
     content = {
-        "schema": 1,
+        "schema": SCHEMA,
         "key": choice.scenario.address.key(),
         "validator": choice.validator,
         "guard": GUARD,
