@@ -93,8 +93,12 @@ Pair = tuple[Callable[..., Tensor], Callable[..., Tensor], tuple[str, ...]]
 def pairs(seed: int, n: int, c: int) -> dict[str, Pair]:
     """Name: our version, the slow one, the inputs that both take and that have a gradient."""
     own_s, own_t = labels(seed, n, c), labels(seed + 1, n + 1, c)
+    return of_representations(n, own_s, own_t) | of_predictions(own_s, own_t, draw(seed, n, c))
+
+
+def of_representations(n: int, own_s: Tensor, own_t: Tensor) -> dict[str, Pair]:
+    """Of two domains of n and n + 1 rows, with these labels."""
     counted = torch.arange(n) != 0
-    prior = [(k + 1) / (c * (c + 1) / 2) for k in range(c)]
     return {
         "mmd": (mm.multi_kernel_mmd, slow.multi_kernel_mmd, ("z_s", "z_t")),
         "joint mmd": (mm.joint_mmd, slow.joint_mmd, ("z_s", "z_t", "p_s", "p_t")),
@@ -110,39 +114,6 @@ def pairs(seed: int, n: int, c: int) -> dict[str, Pair]:
             lambda z: slow.pair_margins(z, own_s, 0.5, 4.0),
             ("z_s",),
         ),
-        "confusion": (
-            lambda y: mm.class_confusion(y, temperature=1.5), lambda y: slow.class_confusion(y, 1.5), ("y_s",)
-        ),
-        "nuclear norm": (mm.batch_nuclear_norm, lambda p: slow_losses.nuclear_norm(p) / n, ("p_s",)),
-        "information": (mm.information_loss, slow.information_loss, ("y_s",)),
-        "prior": (
-            lambda y: mm.prior_cross_entropy(y, torch.tensor(prior, dtype=y.dtype)),
-            lambda y: slow.prior_cross_entropy(y, prior),
-            ("y_s",),
-        ),
-        "confident": (
-            lambda y: mm.confident_cross_entropy(3 * draw(seed, n, c), y, threshold=0.7),
-            lambda y: slow.confident_cross_entropy(3 * draw(seed, n, c), y, 0.7),
-            ("y_s",),
-        ),
-        "discrepancy": (
-            lambda p: mm.classifier_discrepancy(p, draw(seed, n, c)),
-            lambda p: slow.classifier_discrepancy(p, draw(seed, n, c)),
-            ("p_s",),
-        ),
-        "disparity": (
-            lambda s, t: mm.margin_disparity(s, own_s, t, own_t, margin=3.0),
-            lambda s, t: slow.margin_disparity(s, own_s, t, own_t, 3.0),
-            ("y_s", "y_t"),
-        ),
-        "mimic": (
-            lambda y: mm.mimic_divergence(draw(seed, n, c), y), lambda y: slow.divergence(draw(seed, n, c), y), ("y_s",)
-        ),
-        "disagreement": (
-            lambda p: mm.disagreement(p, draw(seed, n, c)),
-            lambda p: sum(1 - sum(a * b) for a, b in zip(p, draw(seed, n, c), strict=True)) / n,
-            ("p_s",),
-        ),
         "instances": (
             lambda u, v: mm.instance_contrast(u, v[1:], temperature=0.3),
             lambda u, v: slow.instance_contrast(u, v[1:], 0.3),
@@ -157,6 +128,45 @@ def pairs(seed: int, n: int, c: int) -> dict[str, Pair]:
             lambda s, t, y: mm.joint_cost(s, t, own_s, y, feature_weight=0.3, label_weight=0.7).square().sum(),
             lambda s, t, y: slow.joint_cost(s, t, own_s, y, 0.3, 0.7).square().sum(),
             ("z_s", "z_t", "y_t"),
+        ),
+    }  # fmt: skip
+
+
+def of_predictions(own_s: Tensor, own_t: Tensor, fixed: Tensor) -> dict[str, Pair]:
+    """``fixed``: logits of the rows of the source that have no gradient."""
+    n, c = fixed.shape
+    prior = [(k + 1) / (c * (c + 1) / 2) for k in range(c)]
+    return {
+        "confusion": (
+            lambda y: mm.class_confusion(y, temperature=1.5), lambda y: slow.class_confusion(y, 1.5), ("y_s",)
+        ),
+        "nuclear norm": (mm.batch_nuclear_norm, lambda p: slow_losses.nuclear_norm(p) / n, ("p_s",)),
+        "information": (mm.information_loss, slow.information_loss, ("y_s",)),
+        "prior": (
+            lambda y: mm.prior_cross_entropy(y, torch.tensor(prior, dtype=y.dtype)),
+            lambda y: slow.prior_cross_entropy(y, prior),
+            ("y_s",),
+        ),
+        "confident": (
+            lambda y: mm.confident_cross_entropy(3 * fixed, y, threshold=0.7),
+            lambda y: slow.confident_cross_entropy(3 * fixed, y, 0.7),
+            ("y_s",),
+        ),
+        "discrepancy": (
+            lambda p: mm.classifier_discrepancy(p, fixed),
+            lambda p: slow.classifier_discrepancy(p, fixed),
+            ("p_s",),
+        ),
+        "disparity": (
+            lambda s, t: mm.margin_disparity(s, own_s, t, own_t, margin=3.0),
+            lambda s, t: slow.margin_disparity(s, own_s, t, own_t, 3.0),
+            ("y_s", "y_t"),
+        ),
+        "mimic": (lambda y: mm.mimic_divergence(fixed, y), lambda y: slow.divergence(fixed, y), ("y_s",)),
+        "disagreement": (
+            lambda p: mm.disagreement(p, fixed),
+            lambda p: sum(1 - sum(a * b) for a, b in zip(p, fixed, strict=True)) / n,
+            ("p_s",),
         ),
     }  # fmt: skip
 
