@@ -20,13 +20,14 @@ few = settings(max_examples=6, deadline=None)
 def test_pots_other_regularisation_is_another_loss() -> None:
     """POT's default has become "kl": with it JUMBOT's loss is .2611, so that the plan must name the entropy."""
     costs, uniform = cost(0.1, 0.1).double().numpy(), ot.unif(12)
-    losses = {}
+    losses, mass = {}, {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for kind in ("kl", "entropy"):
             plan = ot.unbalanced.sinkhorn_knopp_unbalanced(uniform, uniform, costs, 0.1, 1.0, reg_type=kind)
-            losses[kind] = float((plan * costs).sum())
+            losses[kind], mass[kind] = float((plan * costs).sum()), float(plan.sum())
     assert losses == {"kl": close(0.26112669), "entropy": close(0.33084919)}
+    assert mass == pytest.approx({"kl": 0.8166, "entropy": 1.0347}, abs=5e-5)
     ours = (cost(0.1, 0.1) * mm.unbalanced_plan(cost(0.1, 0.1))).sum().item()
     assert ours == close(losses["entropy"])
 
