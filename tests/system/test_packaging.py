@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,21 @@ def test_our_datasets_folder_does_not_hide_the_library_of_that_name():
     assert not (ROOT / "datasets" / "__init__.py").exists()
 
 
+PACKAGED = ("mmda_bench", "methods", "datasets")
+
+
+def sources():
+    """The files of the packaged folders that git has, or would take."""
+    return run("git", "ls-files", "-co", "--exclude-standard", *PACKAGED).split()
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """A wheel built from this tree, in an environment that shares the libraries and nothing else."""
     place = tmp_path_factory.mktemp("wheel")
     copy = place / "source"
     copy.mkdir()
-    tracked = run("git", "ls-files", "-co", "--exclude-standard", "mmda_bench", "methods", "datasets").split()
-    for name in [*tracked, "pyproject.toml", "README.md", "LICENSE"]:
+    for name in [*sources(), "pyproject.toml", "README.md", "LICENSE"]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place), str(copy))
@@ -44,6 +52,16 @@ def installed(tmp_path_factory):
     wheel = next(place.glob("*.whl"))
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel))
     return place / "venv" / "bin" / "python", target, place
+
+
+@pytest.mark.system
+def test_the_wheel_holds_every_file_of_every_room_and_no_other(installed):
+    *_, place = installed
+    with zipfile.ZipFile(next(place.glob("*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    expected = {name if name.startswith("mmda_bench/") else f"mmda_bench/{name}" for name in sources()}
+    assert sorted(expected - packed) == [], "not in the wheel: name the room in pyproject.toml, [tool.setuptools]"
+    assert sorted(packed - expected) == [], "in the wheel and not in git"
 
 
 @pytest.mark.system
