@@ -230,6 +230,12 @@ def test_the_number_of_the_schema_stands_in_one_place():
     assert found == [], "use mmda_bench.store.SCHEMA"
 
 
+def test_what_contributing_says_of_sizes_is_what_is_held_here():
+    said = " ".join((ROOT / "CONTRIBUTING.md").read_text("utf-8").split())
+    assert f"at most {MOST_FILES} Python files directly in `mmda_bench/`" in said
+    assert f"at most {MOST_LINES} lines a file and {LONGEST_FUNCTION} a function" in said
+
+
 def test_rooms_files_and_functions_are_small():
     top = [path.name for path in ENGINE.glob("*.py")]
     assert len(top) <= MOST_FILES, top
