@@ -230,6 +230,11 @@ def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
         mine = frame[(frame["method"] == row["method"]) & (frame["table"] == "main")].set_index("column")
         assert mine["mean"].to_dict() == {column: score["mean"] for column, score in row["scores"].items()}
         assert mine["bold"].to_dict() == {column: score["bold"] for column, score in row["scores"].items()}
+        assert mine["sd"].to_dict() == {column: score["sd"] for column, score in row["scores"].items()}
+    of_cells = reported[(reported["signature"] == signature) & (reported["method"] == "luhp")]
+    in_percent = 100 * of_cells.groupby("anchor")["weighted_f1"].mean()
+    luhp = next(row for row in table["table1"] if row["method"] == "luhp")
+    assert in_percent.to_dict() == pytest.approx({m: luhp["scores"][m]["mean"] for m in "ALV"}, abs=1e-3)
     assert "<table" in board._repr_html_()
 
 
@@ -256,12 +261,20 @@ def test_an_empty_folder_gives_an_empty_frame_with_its_columns_and_none_an_error
 
 
 @pytest.mark.slow
-def test_a_comparison_is_a_frame_with_a_row_a_scenario():
+def test_a_comparison_is_a_frame_with_a_row_a_scenario_and_the_numbers_of_the_written_table():
     frame = mb.compare("luhp", "daln", RESULTS).frame
     one = frame[frame["signature"] == frame["signature"].iloc[0]].set_index("column")
     assert list(one.index) == ["A", "L", "V", "ave."]
-    assert (one["low"] <= one["difference"]).all()
-    assert (one["difference"] <= one["high"]).all()
+    (table,) = (
+        board for board in json.loads((RESULTS / "leaderboard.json").read_text())["boards"]
+        if board["signature"] == one["signature"].iloc[0]
+    )  # fmt: skip
+    (written,) = (pair for pair in table["pairs"] if {pair["method"], pair["against"]} == {"luhp", "daln"})
+    sign = 1 if written["method"] == "luhp" else -1
+    numbers = {name: sign * written[f"difference{name}"] for name in ("", "_low", "_high")}
+    low, high = sorted((numbers["_low"], numbers["_high"]))
+    found = one.loc["ave.", ["difference", "low", "high", "p"]].astype(float).tolist()
+    assert found == pytest.approx([numbers[""], low, high, written["p"]], abs=1e-4)
 
 
 def test_one_list_of_names_is_the_whole_front_door():
