@@ -28,6 +28,7 @@ from mmda_bench.protocol import (
 from mmda_bench.registry import BACKBONES, METHODS, Plugin, load_plugin
 from mmda_bench.registry.spec import label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
+from mmda_bench.store.record import is_external
 from mmda_bench.sweep import conditions, placement, plan
 
 # What a run may set of the protocol; the weights are known by their locations, and how settings are chosen by name.
@@ -199,34 +200,33 @@ class RunConfig:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The configuration that runs exactly the cell of a stored record; of one whose settings were chosen, with the
-        trials that they were chosen from, where these are not stored. Raises :class:`UsageError` for one of the trials.
+        """The configuration that runs the cell of a stored record; of one whose settings were chosen, with the trials
+        that they were chosen from; of a trial, the smallest search with it. Raises :class:`UsageError` for submissions.
 
         Weights are found by their locations, which no record holds: give those of the record in the workspace.
         """
+        if is_external(record):
+            raise UsageError(f"{record['hash']} is a submission: its predictions were made elsewhere")
         cell = Cell.from_key(record["key"])
         protocol = {name: getattr(cell.protocol, name) for name in PROTOCOL_FIELDS}
-        supervised, select = cell.method == SUPERVISED, cell.protocol.select
+        supervised, select, seed = cell.method == SUPERVISED, cell.protocol.select, cell.seed
         typed = SUPERVISED if supervised else label(cell.method, cell.params, cell.off, cell.rates)
-        if select == TRIAL:
-            raise UsageError(f"{record['hash']} is a trial, which runs with others: --protocol tuned")
         if select != LAST and not supervised:
             typed = label(cell.method, METHODS.entry(cell.method).parameters, cell.off)
         source, _, target = cell.dataset.partition(PAIR)
         chosen: dict[str, Any] = {}
-        if select != LAST:
+        if select == TRIAL:
+            from mmda_bench.selection.scenario import search_of
+
+            (trials, studies), seed = search_of(cell), 0
+            chosen = {"protocol": "tuned", "trials": trials, "studies": studies}
+        elif select != LAST:
             trials, studies = cell.protocol.trials, cell.protocol.study + 1
             chosen = {"protocol": "tuned", "select": select, "trials": trials, "studies": studies}
         return cls(
-            methods=typed,
-            dataset=source,
-            target=target,
-            anchors=cell.anchor,
-            seeds=f"{cell.seed}-{cell.seed}",
-            bounds=supervised,
-            **protocol,
-            **chosen,
-        )
+            methods=typed, dataset=source, target=target, anchors=cell.anchor, seeds=f"{seed}-{seed}",
+            bounds=supervised, **protocol, **chosen,
+        )  # fmt: skip
 
     @property
     def corpus(self) -> str:

@@ -3,19 +3,19 @@
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import published as committed
 import pytest
 
 import mmda_bench as mb
+from mmda_bench import api
 from mmda_bench.config import RunConfig, Workspace
 from mmda_bench.data.corpora import reader_of
 from mmda_bench.data.validation import read_card
 from mmda_bench.dataset import Card, Shift
 from mmda_bench.errors import UsageError
-from mmda_bench.protocol import LAST
+from mmda_bench.protocol import LAST, TRIAL
 from mmda_bench.store.record import is_trial
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -167,15 +167,32 @@ def test_the_command_line_takes_a_file_and_what_is_typed_wins(tmp_path, capsys):
 def test_every_stored_record_can_be_turned_back_into_a_configuration(published):
     assert published.records
     for record in published.records:
-        if record["key"]["protocol"].get("select", LAST) != LAST:  # a trial runs with others, a winner after them
-            with pytest.raises(UsageError, match="is a trial") if is_trial(record) else nullcontext():
-                assert RunConfig.from_record(record).protocol == "tuned"
+        if is_trial(record):
+            continue
+        if record["key"]["protocol"].get("select", LAST) != LAST:  # a winner, which runs after its trials
+            assert RunConfig.from_record(record).protocol == "tuned"
             continue
         card = CARD if record["key"]["version"] == CARD.version else _versioned(record["key"]["version"])
         config = RunConfig.from_record(record)
         if config.target:
             card = read_card(reader_of(config.corpus), config.corpus, None)
         assert [cell.hash for cell in config.cells(card)].count(record["hash"]) == 1
+
+
+def test_a_trial_becomes_the_smallest_search_that_runs_it(published, tmp_path):
+    found = {record["key"]["method"]: record for record in published.records if is_trial(record)}
+    assert len(found) >= 10
+    for record in found.values():
+        config = RunConfig.from_record(record)
+        trials = [
+            cell.hash for cell in api.plan(config, Workspace(results=tmp_path)).todo if cell.protocol.select == TRIAL
+        ]
+        assert (trials.index(record["hash"]), len(trials)) == (config.trials - 1, config.trials)
+
+
+def test_a_submission_ran_nowhere():
+    with pytest.raises(UsageError, match="abc is a submission: its predictions were made elsewhere"):
+        RunConfig.from_record({"hash": "abc", "external": {"file": "theirs.csv"}, "key": {"method": "theirs"}})
 
 
 def _versioned(version: str) -> Card:

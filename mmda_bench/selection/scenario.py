@@ -7,6 +7,8 @@ from mmda_bench.registry import METHODS, UsageError
 from mmda_bench.selection.budget import Setting, trials
 from mmda_bench.selection.experiment import CANDIDATES, default_validator
 
+MOST_TRIALS = 128  # among which a stored trial is looked for
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
@@ -60,6 +62,23 @@ class Scenario:
             method=self.method, params=setting.params, off=self.off, dataset=self.dataset, version=self.version,
             anchor=self.anchor, seed=seed, protocol=self.protocol, rates=(setting.rate, setting.pretrained_rate),
         )  # fmt: skip
+
+
+def search_of(cell: Cell) -> tuple[int, int]:
+    """(trials, studies) of the smallest search in which a stored trial runs. Raises :class:`UsageError` where none of
+    the first :data:`MOST_TRIALS` is it: the search space has changed since.
+
+    >>> scenario = Scenario(method="dann", dataset="avatars", version="v4", anchor="V",
+    ...                     protocol=Protocol(backbone="tiny", select="bnm", trials=4))
+    >>> search_of(scenario.trial_cells()[2])
+    (3, 1)
+    """
+    study = cell.seed - TUNING_SEED
+    tried = trials(METHODS.entry(cell.method), MOST_TRIALS, study=study)
+    for count, one in enumerate(tried, 1):
+        if (dict(one.params), (one.rate, one.pretrained_rate)) == (dict(cell.params), tuple(cell.rates)):
+            return count, study + 1
+    raise UsageError(f"{cell.hash} is a trial of a search space that {cell.method} no longer has")
 
 
 def scenario_of(cell: Cell, *, select: str, trials: int, study: int = 0) -> Scenario:
