@@ -170,11 +170,13 @@ def verify_(
     """
     hint(f"Looking through {dataset} ...")
     from mmda_bench import api
-    from mmda_bench.config import Workspace
+    from mmda_bench.config import RunConfig, Workspace
     from mmda_bench.data.verify import as_text
     from mmda_bench.sweep.plan import parse_weights
 
     workspace = Workspace(data_root=data_root, weights=parse_weights(weights or ()), plugins=plugin or ())
+    load(workspace.plugins)
+    RunConfig(dataset=dataset, backbone=backbone or "").check()  # before anything heavy is imported
     counter = output.counter(f"{dataset} decoded")
     found = api.verify(dataset, workspace=workspace, sample=sample, jobs=jobs, progress=counter, backbone=backbone)
     if as_json:

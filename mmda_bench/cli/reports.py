@@ -103,6 +103,7 @@ def compare(
     from mmda_bench.report import compare as comparing
 
     load(plugin)
+    comparing.check_names(existing_store(results), first, second)  # before anything heavy is imported
     comparisons = api.compare(first, second, results, dataset=dataset).comparisons
     if as_json:
         say(comparing.as_json(comparisons))

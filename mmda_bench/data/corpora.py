@@ -15,7 +15,7 @@ from pathlib import Path
 from mmda_bench.data.validation import read_card
 from mmda_bench.dataset import Card, Dataset, Shift, Utterance
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import DOMAINS, PAIR, SYNTHETIC
+from mmda_bench.protocol import DOMAINS, PAIR, SYNTHETIC, corpus_names
 from mmda_bench.registry import DATASETS
 
 NAMED = re.compile(r"([^\[\]]+?)(?:\[([^\[\]]+)\])?")
@@ -32,6 +32,20 @@ def settled_name(name: str) -> str:
     if len(parts) > len(DOMAINS) or not all(parts):
         raise UsageError(f"dataset {name!r}: expected one corpus, or two for --dataset and --target")
     return PAIR.join(_settled(part) for part in parts)
+
+
+def check_known(name: str, stored: Iterable[str]) -> None:
+    """Raise :class:`UsageError` for a corpus that is neither among ``stored`` nor made of registered datasets.
+
+    >>> check_known("avatars", [])
+    >>> check_known("avatarss", [])
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: unknown dataset 'avatarss': did you mean avatars?
+    """
+    known = list(dict.fromkeys([*stored, *DATASETS.names()]))
+    if name not in known and not all(DATASETS.find(part) for part in corpus_names(name).values()):
+        hint = suggest(name, known) or f"; known: {', '.join(known)}"
+        raise UsageError(f"unknown dataset {name!r}{hint}")
 
 
 def _settled(name: str) -> str:

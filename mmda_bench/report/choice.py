@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from mmda_bench.data.corpora import check_known
 from mmda_bench.dataset import MODALITIES, modality
 from mmda_bench.errors import UsageError, suggest
+from mmda_bench.protocol import NATURAL
 from mmda_bench.registry.spec import lower_name, members, split_outside_brackets
 from mmda_bench.report.boards import variants
 from mmda_bench.report.calibration import with_trust
@@ -14,7 +16,7 @@ from mmda_bench.report.formats.captions import ABSENT
 from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.formats.tables import references, tables
 from mmda_bench.report.load import load_boards, read_predictions
-from mmda_bench.report.rows import Board, Row
+from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.report.significance import Predictions, with_tests
 from mmda_bench.report.suites import with_families
 from mmda_bench.store import Store
@@ -25,6 +27,12 @@ TABLES = (
     "missing-rate", "told", "corruption", "corruption-error", "interval", "gain", "difference", "pairs", "class",
     "trust", "cost",
 )  # fmt: skip
+SCENARIOS = (*MODALITIES, NATURAL, AVERAGE)
+# The columns that can be known before a record is read; what other tables have depends on the corpus.
+COLUMNS = {
+    **dict.fromkeys(("main", "reference"), (*SCENARIOS, "rank", "train s", "train min", "memory MB")),
+    **dict.fromkeys(("external", "macro", "interval", "difference", "gain"), SCENARIOS),
+}
 # Tables whose numbers stand in the lines of another one of the CSV.
 LINES_OF = {"interval": "main", "difference": "main", "cost": "main", "range": "tuned", "budget": "expected"}
 
@@ -55,6 +63,9 @@ def choose(
     if name not in TABLES:
         hint = suggest(name, list(TABLES)) or f"; there are {', '.join(TABLES)}"
         raise UsageError(f"--table {name!r}: no such table{hint}")
+    _check_columns(name, columns)
+    if dataset is not None:
+        check_known(dataset, store.dataset_names())
     names = [m for item in split_outside_brackets(methods) for m in members(lower_name(item)) or [item]]
     check_names(store, *names)
     boards = load_boards(store, tests=False, signature=signature)[0]
@@ -124,18 +135,32 @@ def _named(board: Board, name: str, asked: Sequence[Row]) -> list[Table]:
     return [replace(table, rows=[*table.rows, *more])]
 
 
+def _check_columns(name: str, asked: str) -> None:
+    """Raise :class:`UsageError` for a column that no table ``name`` has, where that is known without its records."""
+    known = COLUMNS.get(name, ())
+    for word in _words(asked) if known else ():
+        if _plain(word) not in map(_plain, known):
+            listed = ", ".join(column for column in known if column != NATURAL)
+            raise UsageError(f"--columns {word!r}: the table {name} has {listed}")
+
+
+def _words(columns: str) -> list[str]:
+    """The columns that are asked for, modalities by their letters."""
+    words = [part.strip() for part in columns.split(",") if part.strip()]
+    return [modality(word) if modality(word) in MODALITIES else word for word in words]
+
+
 def _columns(table: Table, asked: str) -> Table:
     """``table`` with the columns that were asked for, in that order, and those that name its rows."""
     if not asked:
         return table
     places = {_plain(name): i for i, name in enumerate(table.header) if i >= table.words}
     wanted = list(range(table.words))
-    for word in (part.strip() for part in asked.split(",") if part.strip()):
-        plain = modality(word) if modality(word) in MODALITIES else word
-        if _plain(plain) not in places:
+    for word in _words(asked):
+        if _plain(word) not in places:
             known = ", ".join(table.header[table.words :])
             raise UsageError(f"--columns {word!r}: the table {table.name} has {known}")
-        wanted.append(places[_plain(plain)])
+        wanted.append(places[_plain(word)])
     header = [table.header[i] for i in wanted]
     return replace(table, header=header, rows=[[row[i] for i in wanted] for row in table.rows])
 

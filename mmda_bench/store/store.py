@@ -89,6 +89,9 @@ class Store:
         """The methods and submissions that have a folder here, in alphabetical order; no record is read."""
         return sorted({path.name for top in (self.runs, self.external) for path in top.glob("*/*/*")})
 
+    def dataset_names(self) -> list[str]:
+        return sorted({path.name for top in (self.runs, self.external) for path in top.glob("*")})
+
     def _all(self, top: Path, signature: str | None) -> tuple[list[Record], list[Damaged]]:
         usable: list[Record] = []
         damaged: list[Damaged] = []

@@ -2,13 +2,30 @@
 
 from collections.abc import Sequence
 
-from mmda_bench.dataset import MODALITIES
+from mmda_bench.dataset import MODALITIES, NAMES, modality
 from mmda_bench.errors import UsageError
-from mmda_bench.protocol import Protocol
+from mmda_bench.protocol import NATURAL, Protocol
 
 UNTOLD = "none"
 MISSING_IN = ("test", "target")
 HIGHEST_RATE = 0.7  # where all three may be missing: at least one of them stays
+
+
+def anchor_named(text: str, *, natural: bool = True) -> str:
+    """The anchor that is meant by its letter or its name, in any case. ``natural``: or "none", that of a natural pair.
+
+    Raises :class:`UsageError` for what is no anchor.
+
+    >>> anchor_named("v"), anchor_named("Acoustic"), anchor_named("None")
+    ('V', 'A', 'none')
+    """
+    found = modality(text)
+    if found in MODALITIES:
+        return found
+    if natural and found == NATURAL.upper():
+        return NATURAL
+    letters = ", ".join(f"{letter} ({NAMES[letter]})" for letter in MODALITIES)
+    raise UsageError(f"--anchor {text!r}: expected one of {letters}")
 
 
 def missing_modalities(text: str, *, where: str, rate: float) -> str:
@@ -37,12 +54,12 @@ def missing_modalities(text: str, *, where: str, rate: float) -> str:
 def told_anchor(text: str) -> str:
     """What the methods are told, as a protocol has it. Raises :class:`UsageError`.
 
-    >>> told_anchor("l"), told_anchor("none"), told_anchor("")
+    >>> told_anchor("lexical"), told_anchor("none"), told_anchor("")
     ('L', 'none', '')
     """
-    found = text.strip()
-    if found.upper() in MODALITIES:
-        return found.upper()
+    found = modality(text)
+    if found in MODALITIES:
+        return found
     if found.lower() in ("", UNTOLD):
         return found.lower()
     raise UsageError(f"--told-anchor {text!r}: expected one of {', '.join(MODALITIES)}, or {UNTOLD}")

@@ -1,17 +1,19 @@
 """What is handed out, and what comes back: the calls behind ``data export --task`` and ``submit``."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmda_bench.config import RunConfig, Workspace
+from mmda_bench.data.corpora import check_known
 from mmda_bench.data.validation import read_card
-from mmda_bench.dataset import modality
 from mmda_bench.errors import DataError, UsageError
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.registry import DATASETS
 from mmda_bench.store import DEFAULT_RESULTS, Record, Store, existing_store
+from mmda_bench.sweep.conditions import anchor_named
 
 if TYPE_CHECKING:
     from mmda_bench.task.pack import Pack
@@ -40,13 +42,15 @@ def submit(
     if not Path(file).is_file():
         raise DataError(f"{file}: there is no such file; expected a .csv or .npz of predictions")
     from mmda_bench.store import submissions
-    from mmda_bench.task.key import read_key
 
     if dataset is None or anchor is None:
+        from mmda_bench.task.key import read_key  # torch, which a wrong name does without
+
         store, scenario = Store(Path(folder)), read_key(Path(task or ""))
     else:
-        store, where = existing_store(folder), modality(anchor)
-        scenario = submissions.find_scenario(store, dataset=dataset.lower(), anchor=where, signature=signature)
+        store, where, dataset = existing_store(folder), anchor_named(anchor), dataset.lower()
+        check_known(dataset, store.dataset_names())
+        scenario = submissions.find_scenario(store, dataset=dataset, anchor=where, signature=signature)
     return submissions.submit(store, Path(file), scenario, name=name, seed=seed, replace=replace)
 
 
@@ -64,17 +68,17 @@ def export_task(
     Traceback (most recent call last):
     mmda_bench.errors.UsageError: unknown dataset 'avatar': did you mean avatars?
     """
-    from dataclasses import replace
-
+    ws = workspace or Workspace()
+    ws.load_plugins()
+    dataset, where = DATASETS.entry(dataset).name, anchor_named(anchor, natural=False)
+    config = replace(config or RunConfig(), dataset=dataset)
+    config.check()  # before anything heavy is imported
     from mmda_bench.features.prepare import preparation
     from mmda_bench.task.pack import write_task
 
-    ws = workspace or Workspace()
-    ws.load_plugins()
-    dataset = DATASETS.entry(dataset).name
     with unchanged_process():
         card = read_card(DATASETS.get(dataset)(), dataset, ws.data_root)
-        protocol = replace(config or RunConfig(), dataset=dataset).protocol_on(card, weights=ws.weights)
+        protocol = config.protocol_on(card, weights=ws.weights)
         this = preparation(dataset, root=ws.data_root, protocol=protocol, cache=ws.cache, weights=ws.weights)
         at_once = 1 if ws.plugins else jobs or cpu_count()  # other processes would not know the plug-ins
-        return write_task(this, modality(anchor), Path(out), progress=progress, jobs=at_once)
+        return write_task(this, where, Path(out), progress=progress, jobs=at_once)

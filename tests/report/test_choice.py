@@ -1,5 +1,6 @@
 """One table with the rows and columns that were asked for."""
 
+import contextlib
 import csv
 import io
 import json
@@ -50,6 +51,13 @@ def test_a_board_without_the_columns_that_were_asked_for_is_left_out(tmp_path):
     assert len(choice.choose(store, "main")) == 2
     (found,) = choice.choose(store, "main", columns="V")
     assert found.board.dataset == "avatars"
+
+
+def test_the_columns_that_are_known_beforehand_are_those_of_the_tables(store):
+    for name, known in choice.COLUMNS.items():
+        with contextlib.suppress(UsageError):
+            heads = {column for found in choice.choose(store, name) for column in found.columns}
+            assert heads <= set(known), name
 
 
 def test_what_is_left_out_is_no_competitor_for_the_bold_face(store):
