@@ -190,6 +190,7 @@ def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = 
 
     Example: mmda-bench new method mine
     """
+    hint(f"Writing the method {name} ...")
     from mmda_bench.testing import new_method
 
     _echo(new_method(name, folder, package=package), as_json=as_json)
@@ -203,6 +204,7 @@ def new_dataset_(
 
     Example: mmda-bench new dataset mine
     """
+    hint(f"Writing the dataset {name} ...")
     from mmda_bench.testing import new_dataset
 
     _echo(new_dataset(name, folder, package=package), as_json=as_json)
@@ -216,6 +218,7 @@ def new_backbone_(
 
     Example: mmda-bench new backbone mine
     """
+    hint(f"Writing the backbone {name} ...")
     from mmda_bench.testing import new_backbone
 
     _echo(new_backbone(name, folder, package=package), as_json=as_json)

@@ -44,6 +44,8 @@ main()
         ("terminal show dann --results .", "Looking at dann in . ..."),
         ("terminal compare dann dt --results .", "Comparing dann and dt in . ..."),
         ("terminal submit theirs.csv --results .", "Scoring theirs.csv ..."),
+        ("terminal new method mine", "Writing the method mine ..."),
+        ("terminal new dataset mine --package", "Writing the dataset mine ..."),
         ("terminal data prepare avatars", "Preparing avatars ..."),
         ("terminal data verify avatars", "Looking through avatars ..."),
         ("terminal data export avatars --out out", "Writing avatars as folder ..."),
