@@ -1,14 +1,5 @@
 """The front door for Python: run, read, compare and submit, with pandas frames as answers.
 
-::
-
-    import mmda_bench as mb
-
-    ws = mb.Workspace(results="results/local")
-    found = mb.run("dt,luhp", anchors="V", seeds=3, workspace=ws, jobs=0)
-    found.frame                                # a row a cell
-    mb.leaderboard("results/local").frame      # Table 1 with intervals
-
 No call leaves a trace in the process: signals, threads, random states, environment and logging are as they were.
 """
 
@@ -186,8 +177,7 @@ def run(
 
     ``methods``: as on the command line, a list of such, or a registered class. ``protocol``: "paper", "tuned", or a
     :class:`Protocol`, whose fields are settings like ``settings``, which are the fields of :class:`RunConfig`:
-    dataset, anchors, seeds, jobs and so on.
-    ``on_result`` is called with each new record; a ``listener`` hears more.
+    dataset, anchors, seeds, jobs and so on. ``on_result`` is called with each new record; a ``listener`` hears more.
 
     Raises :class:`UsageError` for a name or value that does not exist, and what :func:`execute` raises. A cell that
     fails raises nothing: it is a row of ``.failed``.
@@ -217,7 +207,11 @@ def _names(methods: Any) -> Any:
 
 @unchanged_process(torch=False)
 def results(folder: str | Path | Store = DEFAULT_RESULTS) -> Results:
-    """Everything that a results folder holds. Raises :class:`UsageError` when there is no such folder."""
+    """Everything that a results folder holds. Raises :class:`UsageError` when there is no such folder.
+
+    >>> len(results("results")) > 1
+    True
+    """
     return Results(folder if isinstance(folder, Store) else existing_store(folder))
 
 
@@ -225,9 +219,11 @@ def results(folder: str | Path | Store = DEFAULT_RESULTS) -> Results:
 def leaderboard(
     folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None, signature: str | None = None
 ) -> Leaderboard:
-    """The boards of a results folder, of one corpus or one signature (without its seeds) if named.
+    """The boards of a results folder, of one corpus or one signature (without its seeds) if named. Raises
+    :class:`UsageError` when there is no such folder.
 
-    Raises :class:`UsageError` when there is no such folder.
+    >>> leaderboard("results", dataset="avatars").frame["dataset"].unique().tolist()
+    ['avatars']
     """
     from mmda_bench.report import Kept, load_boards
 
@@ -239,9 +235,11 @@ def leaderboard(
 
 @unchanged_process(torch=False)
 def compare(first: str, second: str, folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None) -> Compared:
-    """One row against another in every scenario: methods, ``a3d2[-add]``, or the name of a submission.
+    """One row against another in every scenario: methods, ``a3d2[-add]``, or the name of a submission. Raises
+    :class:`UsageError` for a row that the folder does not have, or when there is no such folder.
 
-    Raises :class:`UsageError` for a row that the folder does not have, or when there is no such folder.
+    >>> compare("a3d2", "dt", "results", dataset="avatars").frame["first"].unique().tolist()
+    ['a3d2']
     """
     from mmda_bench import report
     from mmda_bench.report import compare as comparing

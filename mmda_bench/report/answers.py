@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """Stored cells. ``cells``: those that were asked for, in order; None for all that the store holds."""
+    """Stored cells. ``cells``: those that were asked for, in order; None for all that the store holds.
+
+    >>> from mmda_bench import results
+    >>> set(results("results").frame["status"])
+    {'ok'}
+    """
 
     def __init__(self, store: Store, cells: Sequence[Cell] | None = None) -> None:
         self.store, self.cells = store, cells
@@ -62,7 +67,12 @@ class Results:
 
 
 class Leaderboard:
-    """The boards of a store: Table 1, intervals, the bold set."""
+    """The boards of a store: Table 1, intervals, the bold set.
+
+    >>> from mmda_bench import leaderboard
+    >>> leaderboard("results", dataset="avatars").frame["dataset"].unique().tolist()
+    ['avatars']
+    """
 
     def __init__(self, store: Store, boards: "list[Board]", damaged: list[Damaged]) -> None:
         self.store, self.boards, self.damaged = store, boards, damaged

@@ -45,6 +45,12 @@ def run_cell(
     ``root``: of the corpus, None for an embedded one. ``cache``: of the prefix outputs. ``weights``: locations of the
     backbone's pretrained weights, where they are not its own. ``device``: None takes CUDA if there is any. One thread
     on a CPU, so that a cell gives the same numbers wherever it runs.
+
+    >>> from mmda_bench import Protocol
+    >>> cell = Cell(method="dt", dataset="nowhere", version="v1", anchor="V", seed=0, protocol=Protocol())
+    >>> record = run_cell(cell, root=None, cache=Path("cache"), device="cpu").record
+    >>> record["status"], record["reason"]
+    ('failed', "UsageError: unknown dataset 'nowhere'...")
     """
     import_module("sklearn.metrics")  # scikit-learn, before the clock starts: a second that is no cell's
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
