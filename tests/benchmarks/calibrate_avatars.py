@@ -171,7 +171,7 @@ def _persons(cast: Sequence[int]) -> str:
     return f"{min(cast)} to {max(cast)}"
 
 
-HEAD = f"""# Calibration of the avatars
+HEAD = f"""# Calibration of the avatars, a synthetic corpus
 
 Made by `python -m tests.benchmarks.calibrate_avatars`, on the development draws `avatars-dev` and
 `avatars-intent-dev`: seed {corpus.DEVELOPMENT_SEED}, persons {_persons(corpus.DEVELOPMENT_CAST)}. The corpora that

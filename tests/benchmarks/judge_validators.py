@@ -122,7 +122,7 @@ def text(seen: Judged, planned: api.Plan) -> str:
     first = order[0].validator
     what = (
         f"`python -m tests.benchmarks.judge_validators --methods {config.methods} --trials {config.trials} "
-        f"--studies {config.studies}` on the development draw `{config.dataset}`, {planned.card.version}: "
+        f"--studies {config.studies}` on the synthetic development draw `{config.dataset}`, {planned.card.version}: "
         f"{len(methods)} methods, {config.trials} trials each, anchors {', '.join(seen.anchors)}, "
         f"{config.studies} tuning {'seed' if config.studies == 1 else 'seeds'}, {config.epochs} epochs."
     )
