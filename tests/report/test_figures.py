@@ -260,36 +260,6 @@ def test_of_many_utterances_some_are_projected_each_with_its_label(monkeypatch):
         assert len(set(found.labels[half].tolist())) == 20
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("figure", ["f1", "cost", "severity", "distance"])
-def test_no_label_lies_over_another(figure):
-    scored = [dict.fromkeys(COLUMNS, Estimate(60 + 0.2 * i, 50.0, 70.0, (58.0, 62.0))) for i in range(12)]
-    names = [*PAPER_ORDER, "anchor-head", "mean-of-heads"]
-    many = [Line(f"method {n}", style.look(n), found, 0.2) for n, found in zip(names, scored, strict=True)]
-    points = [(line.title, line.look, [(s, line.scores["A"]) for s in (0.5, 1.0)]) for line in many]
-    distances = {line.title: (line.look, {a: {m: [0.5, 0.7] for m in ANCHORS} for a in ANCHORS}) for line in many[:4]}
-    made = {
-        "f1": lambda: scores.f1_by_scenario("F1", many, many[:1], COLUMNS),
-        "cost": lambda: scores.f1_against_cost("cost", many, "ave."),
-        "severity": lambda: scores.f1_against_severity("severity", dict.fromkeys(ANCHORS, points)),
-        "distance": lambda: domains.category_distances("distance", distances, ANCHORS),
-    }[figure]()
-    style.settle(made)
-    renderer = FigureCanvasAgg(made).get_renderer()
-    texts = [text for text in made.findobj(mpl.text.Text) if text.get_text().strip() and text.get_visible()]
-    unseen = {
-        tick.label1
-        for ax in made.axes
-        for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim())))
-        for tick in axis.get_major_ticks()
-        if not low <= tick.get_loc() <= high
-    }
-    extent = mpl.text.Text.get_window_extent  # that of an annotation would hold its arrow as well
-    boxes = [(text.get_text(), extent(text, renderer).padded(-1)) for text in texts if text not in unseen]
-    over = {(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other)}
-    assert over == set()
-
-
 def test_single_seeds_are_marks_of_the_severity_figure():
     figure = scores.f1_against_severity("severity", {"A": [("DT", style.look("dt"), falling())]})
     marks = [mark for mark in figure.axes[0].get_lines() if mark.get_marker() == "_"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmda_bench.report.figures.style import MUTED, Style, head, look, panels, short, styled
+from mmda_bench.report.figures.style import MUTED, Style, head, look, panels, styled, wrapped
 from mmda_bench.report.rows import Board
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def expected_scores(title: str, curves: Sequence[Curve]) -> "Figure":
         budget = range(1, len(curve.expected) + 1)
         ax.plot(budget, curve.expected, "-", color=curve.look.colour, lw=1.8)
         ax.plot(budget, curve.at_best, "--", color=curve.look.colour, lw=1.2)
-        ax.set_title(short(curve.title), loc="left")
+        ax.set_title(wrapped(curve.title, 24), loc="left")
         ax.locator_params(axis="x", integer=True)
         ax.grid(axis="y")
     for ax in axes[len(curves) :]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmda_bench.dataset import NAMES
 from mmda_bench.report.figures.scores import column_title
-from mmda_bench.report.figures.style import INK, MUTED, frame_line, head, panels, short, styled
+from mmda_bench.report.figures.style import INK, MUTED, frame_line, head, panels, short, styled, wrapped
 from mmda_bench.store import Record, scores_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def confusion_matrices(
             continue
         method = blocks[block][column]
         _confusion(ax, matrices[method].get(anchors[row]), classes)
-        ax.set_title(short(method, 20) if row == 0 else "")
+        ax.set_title(wrapped(method) if row == 0 else "")
         ax.set_ylabel(f"{column_title(anchors[row])}\ntrue class" if column == 0 else "")
         ax.tick_params(length=0, labelleft=column == 0, labelbottom=line == len(blocks) * len(anchors) - 1)
     figure.supxlabel("predicted class; percent of the true class, seeds together", fontsize=8.5)

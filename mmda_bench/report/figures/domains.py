@@ -25,6 +25,7 @@ from mmda_bench.report.figures.style import (
     panels,
     short,
     styled,
+    wrapped,
 )
 from mmda_bench.store import Record, Store
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # More classes than these colours: the most frequent ones, and grey for every other.
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#7a3b00", "#56b4e9", "#b3261e", "#3d3a8c")
 DOMAIN_MARKERS = {"source": "o", "target": "x"}
+IN_A_LINE = 4  # names of a legend, which may have settings
 MOST_PROJECTED, ITERATIONS = 400, 500  # utterances of a domain: more hide each other, and a cell would take seconds
 
 
@@ -128,7 +130,7 @@ def tsne_panels(
             if row == 0:
                 ax.set_title(column_title(anchor), loc="left")
             if column == 0:
-                ax.set_ylabel(short(method), fontweight="bold", fontsize=9.5)
+                ax.set_ylabel(wrapped(method, 30), fontweight="bold", fontsize=9.5)
     head(figure, title)
     _scatter_legend(figure, shown, classes)
     return figure
@@ -251,6 +253,6 @@ def category_distances(title: str, measured: Measured, anchors: Sequence[str]) -
     axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("category distance between domains, $D_m$", parse_math=True)
     handles = legend_entries(axes)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), IN_A_LINE))
     head(figure, title)
     return figure

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEAST_NAMES = 21  # names that always have room in the margin
 BOUND_LINES = {"DT, source test": ":", "target-supervised": "--"}
 
 
@@ -125,7 +126,7 @@ def _legend_of_intervals(figure: "Figure", axes: "Sequence[Axes]", rows: Sequenc
 @styled
 def f1_against_cost(title: str, lines: Sequence[Line], column: str) -> "Figure":
     """Weighted F1 against the time of training per cell; upper left is better. Every point is named in the margin."""
-    figure, (ax,) = panels(1, 1, width=6.5, height=4.2)
+    figure, (ax,) = panels(1, 1, width=6.5, height=max(4.2, 1.1 + 0.16 * len(lines)))
     factor, unit = time_scale(lines)
     names = []
     for line in lines:
@@ -187,11 +188,13 @@ def f1_against_severity(
 
 
 def _name_in_margin(ax: "Axes", points: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names right of the axes at the height of their points, moved apart where they would overlap."""
+    """Names right of the axes at the height of their points, moved apart where they would overlap, but not above or
+    below the axes."""
     if not points:
         return
     low, high = ax.get_ylim()
-    names = spread([y for _, y, _, _ in points], gap=(high - low) * 0.048)
+    gap = (high - low) / max(LEAST_NAMES, len(points))
+    names = spread([y for _, y, _, _ in points], gap, within=(low + gap / 2, high - gap / 2))
     for (x, y, name, colour), at in zip(points, names, strict=True):
         ax.annotate(
             name, (x, y), xytext=(1.03, at), textcoords=ax.get_yaxis_transform(), va="center", color=INK, fontsize=8,

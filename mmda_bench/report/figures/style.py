@@ -6,6 +6,7 @@ term a line style, a component a hatch. Nothing here uses pyplot or changes the 
 
 import functools
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -141,14 +142,14 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     """``draw`` under :data:`STYLE`, whatever the machine's own settings."""
 
     @functools.wraps(draw)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> T:
         import matplotlib as mpl
 
         with mpl.rc_context(mpl.rcParamsDefault), mpl.rc_context(STYLE), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a box is drawn: no reason to fail
             return draw(*args, **kwargs)
 
-    return wrapped
+    return in_style
 
 
 def panels(rows: int, columns: int, *, width: float, height: float, **options: Any) -> "tuple[Figure, list[Axes]]":
@@ -205,6 +206,21 @@ def short(text: str, limit: int = 32) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def wrapped(text: str, limit: int = 18, lines: int = 3) -> str:
+    """A name on several lines, broken at spaces and in its settings, for where a long one would meet its neighbour.
+
+    >>> wrapped("DANN[align_on=drifts]"), wrapped("A3D2[gamma1=2000,-aa]"), wrapped("A3D2")
+    ('DANN\\n[align_on=drifts]', 'A3D2[gamma1=2000,\\n-aa]', 'A3D2')
+    """
+    rows = [""]
+    for piece in re.split(r"(?<=[,\s])|(?=\[)", " ".join(text.split())):
+        if rows[-1] and len((rows[-1] + piece).rstrip()) > limit:
+            rows.append("")
+        rows[-1] += piece
+    rows[lines - 1 :] = ["".join(rows[lines - 1 :])] if len(rows) >= lines else []
+    return "\n".join(short(row, limit) for row in rows)
+
+
 def legend_entries(axes: "Sequence[Axes]") -> "dict[str, Artist]":
     """What several axes label, each label once."""
     return {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
@@ -212,7 +228,8 @@ def legend_entries(axes: "Sequence[Axes]") -> "dict[str, Artist]":
 
 def frame_line(axes: "Sequence[Axes]", method: str) -> None:
     """A line of panels about one method: its name at the left, what the panels label at the right."""
-    axes[0].set_ylabel(short(method, 20), fontweight="bold")
+    name = wrapped(method)
+    axes[0].set_ylabel(name, fontweight="bold", fontsize=7 if "\n" in name or len(name) > 12 else 8.5)
     handles = legend_entries(axes)
     axes[-1].legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
 
@@ -232,8 +249,9 @@ def for_both_themes(svg_text: str) -> str:
     return re.sub(r"(<svg[^>]*>)", lambda match: match[0] + style, svg_text, count=1)
 
 
-def spread(positions: list[float], gap: float) -> list[float]:
-    """Positions moved until neighbours are at least ``gap`` apart: order is kept, and what touches stays centred."""
+def spread(positions: list[float], gap: float, *, within: tuple[float, float] = (-math.inf, math.inf)) -> list[float]:
+    """Positions moved until neighbours are at least ``gap`` apart: order is kept, and what touches stays centred,
+    unless it would leave ``within``, which has room for all."""
     order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
     blocks: list[list[float]] = []  # centre and number of labels of each block that touches
     for i in order:
@@ -244,6 +262,9 @@ def spread(positions: list[float], gap: float) -> list[float]:
             below[0] = (below[0] * below[1] + centre * count) / (below[1] + count)
             below[1] += count
     placed = [centre + gap * (k - (count - 1) / 2) for centre, count in blocks for k in range(int(count))]
+    low, high = within
+    last = len(placed) - 1
+    placed = [max(min(place, high - gap * (last - k)), low + gap * k) for k, place in enumerate(placed)]
     result = [0.0] * len(positions)
     for i, place in zip(order, placed, strict=True):
         result[i] = place
