@@ -41,7 +41,10 @@ data = typer.Typer(
 def export(
     dataset: Corpus,
     out: Annotated[Path | None, place(help="An empty or new folder for the corpus.")] = None,
-    layout: Annotated[str, typer.Option(help="folder (wav, jpg and csv), or a corpus, such as mintrec.")] = "folder",
+    layout: Annotated[
+        str,
+        typer.Option(autocompletion=completion.layout, help="folder (wav, jpg and csv), or a corpus, such as mintrec."),
+    ] = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
     task: Annotated[
         Path | None,
@@ -83,7 +86,7 @@ def export(
     if out is None or task is not None:
         raise UsageError("where to? --out DIR for the corpus, or --task DIR --anchor V for a task")
     load(plugin)
-    dataset = DATASETS.entry(dataset).name
+    dataset, layout = DATASETS.entry(dataset).name, layout.lower()
     reader, progress = DATASETS.get(dataset)(), output.counter(f"{dataset} written")
     done = exporting.export(
         reader, layout, out, root=data_root, limit=limit, jobs=jobs or devices.cpu_count(), progress=progress

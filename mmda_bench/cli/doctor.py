@@ -53,7 +53,13 @@ def examine(
     ``dataset``: only what this corpus needs, which is then needed, with ``backbone`` in the place of its own.
     ``weights``: locations by modality, in the place of every backbone's own.
     """
-    places = weights or {}
+    with _nothing_left(Store(results).runs, cache):
+        return _examined(results, cache, root, dataset, backbone, weights or {})
+
+
+def _examined(
+    results: Path, cache: Path, root: Path | None, dataset: str | None, backbone: str | None, places: Mapping[str, str]
+) -> list[Check]:
     checks = [_python(), *map(_library, NEEDED)]
     if dataset is not None:
         checks += [*_asked(dataset, root, backbone, places, cache), *_gpus(), _font()]
@@ -62,6 +68,18 @@ def examine(
         checks += _weights(places, BACKBONES.names() if backbone is None else [backbone])
     checks += [_folder("cache folder", cache, "--cache"), _space(cache), _results(results), _locks(results, cache)]
     return checks if dataset is not None else [*checks, *_plugins(), *_corpora(root)]
+
+
+@contextlib.contextmanager
+def _nothing_left(*folders: Path) -> Iterator[None]:
+    """Looking leaves nothing behind: folders that only the body has made are removed again, unless they are in use."""
+    made = {path for folder in folders for path in (folder, *folder.absolute().parents) if not path.exists()}
+    try:
+        yield
+    finally:
+        for path in sorted(made, key=lambda path: len(path.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _asked(

@@ -29,7 +29,7 @@ from mmda_bench.cli.output import hint, say, tell, writable
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.cli.show import showing
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS, Registry, suggest
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.version import __version__
 
@@ -83,10 +83,12 @@ def common(
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind, typer.Argument()] = Kind.methods,
+    kind: Annotated[Kind, typer.Argument(case_sensitive=False)] = Kind.methods,
     plugin: Plugins = None,
     as_json: AsJson = False,
-    form: Annotated[Listing, typer.Option("--format", help="text, or md for a README.")] = Listing.text,
+    form: Annotated[
+        Listing, typer.Option("--format", case_sensitive=False, help="text, or md for a README.")
+    ] = Listing.text,
 ) -> None:
     """List what there is: methods, datasets, backbones or validators, and what a broken plug-in said.
 
@@ -162,7 +164,7 @@ def check(
     from mmda_bench.sweep.plan import parse_weights
 
     load(plugin)
-    registry = next((one for one in (METHODS, DATASETS, BACKBONES) if method.lower() in one.entries()), METHODS)
+    registry = _registry_of(method)
     name, given = registry.entry(method).name, parse_weights(weights or ())
     hint(f"Checking {name} ...")
     from mmda_bench.testing import check_backbone, check_dataset, method_contract
@@ -182,6 +184,14 @@ def check(
             )
     if not all(one.passed for one in checks):
         raise typer.Exit(HOLES)
+
+
+def _registry_of(name: str) -> Registry:
+    """Where ``name`` is registered, or what resembles it most."""
+    registries = METHODS, DATASETS, BACKBONES
+    close = suggest(name, [known for one in registries for known in one.names()])
+    likely = (one for one in registries if any(close == f": did you mean {known}?" for known in one.names()))
+    return next((one for one in registries if one.find(name)), None) or next(likely, METHODS)
 
 
 @new.command("method")

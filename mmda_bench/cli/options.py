@@ -114,26 +114,50 @@ ShiftName = Annotated[
 Severity = Annotated[
     float, typer.Option("--severity", help="The strength of the shift: 1 is the corpus's own, 0 none.")
 ]
-Missing = Annotated[str, typer.Option("--missing", help="Modalities that the target lacks, such as A or LV.")]
-MissingIn = Annotated[str, typer.Option("--missing-in", help="Where they are missing: test, or target (training too).")]
+Missing = Annotated[
+    str,
+    typer.Option(
+        "--missing", autocompletion=completion.missing, help="Modalities that the target lacks, such as A or LV."
+    ),
+]
+MissingIn = Annotated[
+    str,
+    typer.Option(
+        "--missing-in", autocompletion=completion.missing_in,
+        help="Where they are missing: test, or target (training too).",
+    ),
+]  # fmt: skip
 MissingRate = Annotated[
     float, typer.Option("--missing-rate", help="How likely each is missing, by utterance; 1 is always.")
 ]
 ToldAnchor = Annotated[
-    str, typer.Option("--told-anchor", help="What the methods take for the anchor: a wrong one, or none (to be found).")
+    str,
+    typer.Option(
+        "--told-anchor", autocompletion=completion.told_anchor,
+        help="What the methods take for the anchor: a wrong one, or none (to be found).",
+    ),
+]  # fmt: skip
+HeadsKind = Annotated[
+    str,
+    typer.Option("--heads", autocompletion=completion.heads, help="plain, or bn: the heads of A3D2's released code."),
 ]
-HeadsKind = Annotated[str, typer.Option("--heads", help="plain, or bn: the heads of A3D2's released code.")]
 Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
 Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
 ProtocolName = Annotated[
     ProtocolChoice,
-    typer.Option("--protocol", help="paper (published settings), or tuned (settings chosen without target labels)."),
-]
+    typer.Option(
+        "--protocol", case_sensitive=False,
+        help="paper (published settings), or tuned (settings chosen without target labels).",
+    ),
+]  # fmt: skip
 Trials = Annotated[int, typer.Option("--trials", min=1, help="Of --protocol tuned: the settings tried of each method.")]
 Select = Annotated[
     str,
-    typer.Option("--select", help="Of --protocol tuned: the validator that chooses, such as im.", show_default="bnm"),
-]
+    typer.Option(
+        "--select", autocompletion=completion.select,
+        help="Of --protocol tuned: the validator that chooses, such as im.", show_default="bnm",
+    ),
+]  # fmt: skip
 Studies = Annotated[int, typer.Option("--studies", min=1, help="Of --protocol tuned: independent searches.")]
 CellJobs = Annotated[
     int | None,
@@ -145,7 +169,10 @@ GpusPerCell = Annotated[
 ]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster: HOST:PORT of its head node.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.01, help="The most minutes that a cell may take.")]
-RerunWhat = Annotated[Rerun | None, typer.Option("--rerun", help="Run cells again: those that failed, or all.")]
+RerunWhat = Annotated[
+    Rerun | None,
+    typer.Option("--rerun", case_sensitive=False, help="Run cells again: those that failed, or all."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes.", show_default="auto")]
 

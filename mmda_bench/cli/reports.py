@@ -34,9 +34,14 @@ def leaderboard(
     methods: Annotated[
         str, typer.Option(autocompletion=completion.methods, help="Its rows, in this order: dt,dann,mine.")
     ] = "",
-    columns: Annotated[str, typer.Option(help="Its columns, in this order: A,visual,ave.")] = "",
+    columns: Annotated[
+        str, typer.Option(autocompletion=completion.columns, help="Its columns, in this order: A,visual,ave.")
+    ] = "",
     form: Annotated[
-        Form | None, typer.Option("--format", help="How to print it.", show_default="drawn on a terminal, else md")
+        Form | None,
+        typer.Option(
+            "--format", case_sensitive=False, help="How to print it.", show_default="drawn on a terminal, else md"
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(autocompletion=completion.dataset, help="Only the table of this corpus.")

@@ -144,6 +144,7 @@ def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":
     apart = {*WORKSPACE_FIELDS, "plugin", "config", "dry_run", "as_json"}
     told = {name: value for name, value in given.items() if name not in apart}
     told |= {name: told[name].value for name in ("rerun", "protocol") if told.get(name) is not None}
+    told |= {name: told[name].lower() for name in ("heads", "missing_in", "select") if name in told}
     where = str(ctx.params["config"]) if file else "the command line"
     run = {name: value for name, value in file.items() if name not in WORKSPACE_FIELDS}
     kept = {name: value for name, value in file.items() if name in WORKSPACE_FIELDS}

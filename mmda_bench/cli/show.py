@@ -11,12 +11,12 @@ import typer
 from mmda_bench.cli import completion
 from mmda_bench.cli.options import AsJson, DataRoot, Plugins, Results, load
 from mmda_bench.cli.output import hint, say, tell
-from mmda_bench.dataset import modality
 from mmda_bench.errors import UsageError
 from mmda_bench.machine import others
 from mmda_bench.store import DEFAULT_RESULTS, Store, existing_store, log
 from mmda_bench.store.record import identity
 from mmda_bench.sweep import heartbeat
+from mmda_bench.sweep.conditions import anchor_named
 from mmda_bench.units import duration
 
 showing = typer.Typer(rich_markup_mode=None)
@@ -52,7 +52,8 @@ def show(
     """
     hint(f"Looking at {what} in {results} ...")
     load(plugin)
-    store, where = existing_store(results), None if anchor is None else modality(anchor)
+    where = None if anchor is None else anchor_named(anchor)
+    store = existing_store(results)
     if watch:
         follow(store, what, anchor=where, seed=seed)
     from mmda_bench.report import inspection

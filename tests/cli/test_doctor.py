@@ -42,6 +42,14 @@ def test_everything_that_a_sweep_may_need_is_looked_at(examine):
     assert "--data-root DIR" in absent.advice
 
 
+def test_looking_leaves_nothing_behind(examine, tmp_path):
+    (tmp_path / "cache").mkdir()
+    checks = examine(dataset="avatars")
+    assert checks["results folder"].passed
+    assert checks["cache folder"].passed
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
 def test_gpus_are_named_with_their_memory(examine, monkeypatch):
     gpu = SimpleNamespace(name="NVIDIA A100-SXM4-80GB", total_memory=80 * 2**30)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

@@ -57,6 +57,13 @@ def test_the_version_needs_no_verb():
         ("compare A3", {"A3d2", "A3d2-released"}),
         ("check iem", {"iemocap"}),
         ("submit x.csv --anchor vis", {"visual"}),
+        ("leaderboard --columns A,a", {"A,acoustic", "A,ave."}),
+        ("run --told-anchor n", {"none"}),
+        ("run --missing l", {"l", "lV"}),
+        ("run --select B", {"Bnm"}),
+        ("run --heads b", {"bn"}),
+        ("run --missing-in ta", {"target"}),
+        ("data export avatars --layout fo", {"folder"}),
     ],
 )
 def test_the_tab_key_offers_what_fits(typed, offered):
@@ -66,6 +73,15 @@ def test_the_tab_key_offers_what_fits(typed, offered):
     }  # fmt: skip
     answer = CliRunner().invoke(app, [], prog_name="mmda-bench", env=asked)
     assert set(answer.output.split()) == offered
+
+
+@pytest.mark.parametrize(
+    "words", ["list Methods --format MD", "run --protocol Tuned --rerun ALL --heads BN --select BNM+Ensv --seeds x"]
+)
+def test_words_are_understood_in_any_case(words):
+    answer = CliRunner().invoke(app, words.split())
+    assert "is not one of" not in answer.output
+    assert answer.exit_code == 0 or "--seeds 'x'" in answer.output
 
 
 def test_programs_read_what_new_and_export_have_made(tmp_path, monkeypatch):

@@ -38,6 +38,8 @@ NAMES = [  # wrong names: told before torch is imported
     ("run --method dt", USAGE, "No such option: --method"),
     ("runn", USAGE, "Did you mean 'run'?"),
     ("check danns", USAGE, "unknown method 'danns': did you mean dann?"),
+    ("check avatarss", USAGE, "unknown dataset 'avatarss': did you mean avatars?"),
+    ("show dt --anchor smell --results STORE", USAGE, "--anchor 'smell': expected one of A (acoustic), L (lexical)"),
     ("list method", USAGE, "'method' is not one of 'methods', 'datasets', 'backbones', 'validators'"),
     ("data verify avatar", USAGE, "unknown dataset 'avatar': did you mean avatars?"),
     ("data prepare avatars --backbone tinny", USAGE, "unknown backbone 'tinny': did you mean tiny?"),
