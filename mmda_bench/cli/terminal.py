@@ -54,7 +54,7 @@ def _show(board: Board, tables: Sequence[Table], screen: Console) -> None:
 
 def _draw(board: Board, table: Table, screen: Console) -> None:
     shown = fitting(table, screen.width)
-    screen.print(Text(table.title, style="italic", no_wrap=True, overflow="ellipsis"))
+    screen.print(Text(table.heading, style="italic", no_wrap=True, overflow="ellipsis"))
     screen.print(grid(shown, screen.width))
     if words := legend(board, table):
         screen.print(Text(words, style="red" if not_comparable(board) else "dim"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mmda_bench.errors import UsageError, suggest
 from mmda_bench.protocol import REFERENCES, SUPERVISED
 from mmda_bench.registry import METHODS
-from mmda_bench.registry.spec import label, lower_name, parse_spec, split_outside_brackets
+from mmda_bench.registry.spec import label, lower_name, parse_spec
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
 from mmda_bench.report.missing import Hole
@@ -95,7 +95,7 @@ def _compared(board: Board, predictions: Predictions, first: Row, second: Row) -
         first,
         second,
         {column: _difference(samples, first, second, column) for column in board.scored},
-        [hole for hole in board.holes if names & set(split_outside_brackets(hole.cells.rpartition(": ")[0]))],
+        [hole for hole in board.holes if not names.isdisjoint(hole.labels)],
     )
 
 
@@ -158,7 +158,7 @@ def as_json(comparisons: Sequence[Comparison]) -> str:
         corpus = {"corpus": board.title, "synthetic": board.synthetic}
         pair = {"first": comparison.first.label, "second": comparison.second.label, "wins": won, "cells": of}
         answers.append(
-            {**names, **corpus, **pair, "columns": columns, "holes": [vars(hole) for hole in comparison.holes]}
+            {**names, **corpus, **pair, "columns": columns, "holes": [hole.as_json() for hole in comparison.holes]}
         )
     return json.dumps(answers, indent=1)
 

@@ -16,10 +16,15 @@ Runs = dict[str, dict[int, Record]]  # anchor -> seed -> record
 
 @dataclass(frozen=True)
 class Hole:
-    """Cells that a table lacks, and the command that fills them."""
+    """Cells that a table lacks, in words, and the command that fills them. ``labels``: of the rows that lack them."""
 
     cells: str
     command: str
+    labels: tuple[str, ...]
+
+    def as_json(self) -> dict[str, str]:
+        """What programs are told of it."""
+        return {"cells": self.cells, "command": self.command}
 
 
 def find_holes(
@@ -49,10 +54,11 @@ def find_holes(
     bounds = SUPERVISED in labels.values()
     holes = []
     for (rerun, lacking, anchors), names in wanted.items():
-        what = f"{', '.join(labels[name] for name in names)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
+        rows = tuple(labels[name] for name in names)
+        what = f"{', '.join(rows)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
         typing = [typed[name] for name in names]
         command = run_command(key, typing, anchors, lacking, rerun=rerun, bounds=bounds)
-        holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command))
+        holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command, rows))
     return holes
 
 

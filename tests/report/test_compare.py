@@ -98,7 +98,7 @@ def test_holes_are_named_with_the_command_that_fills_them_and_exit_3(store):
     assert duel.columns["L"] == "cdan: 1 of 2 seeds"
     assert duel.columns["V"] == "cdan: a cell failed (diverged)"
     assert duel.columns[AVERAGE] == "cdan: not every scenario has all its seeds"
-    assert {hole.cells.partition(":")[0] for hole in duel.holes} == {"cdan"}
+    assert {hole.labels for hole in duel.holes} == {("cdan",)}
     answer = call(store, "cdan", "dt")
     assert answer.exit_code == 3
     (line,) = (line for line in answer.output.splitlines() if "--methods cdan --anchors V" in line)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,6 +173,14 @@ def test_markdown_tables_have_as_many_cells_in_every_line(boards):
 def test_code_in_a_caption_keeps_the_spaces_around_it():
     table = grid.Table("x", "X", ["a"], [[grid.TextCell("1")]], "Before `one two`, `three` after.")
     assert markdown.markdown_table(table, "s").endswith("\n\nBefore `one two`, `three` after.")
+
+
+def test_a_caption_in_latex_has_the_title_without_its_number_and_cuts_no_title(boards):
+    table = grid.Table("x", "Table salt: what it costs", ["a"], [[grid.TextCell("1")]])
+    assert latex.brief(table=table, board=boards[0]).startswith("Table salt: what it costs, ")
+    numbered = replace(table, title="what it costs", number="Table 3")
+    assert latex.brief(table=numbered, board=boards[0]).startswith("What it costs, ")
+    assert "### Table 3: what it costs" in markdown.markdown_table(numbered, "s")
 
 
 def test_csv_and_json_hold_what_the_tables_show(boards):

@@ -12,7 +12,8 @@ class TextCell(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """``name``: of the table in CSV and JSON; ``words``: how many columns, from the left, are text and no numbers."""
+    """``name``: of the table in CSV and JSON; ``words``: how many columns, from the left, are text and no numbers.
+    ``number``: "Table 1", of the tables that have one."""
 
     name: str
     title: str
@@ -20,3 +21,9 @@ class Table:
     rows: Sequence[Sequence[TextCell]]
     caption: str = ""
     words: int = 1
+    number: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title, after its number where there is one."""
+        return f"{self.number}: {self.title}" if self.number else self.title

@@ -128,8 +128,7 @@ def _notes(table: Table) -> str:
 
 def _title(table: Table) -> str:
     """Without its number: the paper that it is put into has its own."""
-    title = table.title.partition(": ")[2] if table.title.startswith("Table ") else table.title
-    return title[0].upper() + title[1:]
+    return table.title[0].upper() + table.title[1:]
 
 
 def _texts(table: Table) -> list[list[str]]:

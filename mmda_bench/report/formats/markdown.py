@@ -81,7 +81,7 @@ def markdown_table(table: Table, signature: str) -> str:
         disable_numparse=True,
         colalign=("left", *["center"] * (words - 1), *["right"] * numbers),
     )
-    return f"### {_inline(table.title)}\n\n{grid}\n\n{_code(signature)}\n\n{_caption(table.caption)}"
+    return f"### {_inline(table.heading)}\n\n{grid}\n\n{_code(signature)}\n\n{_caption(table.caption)}"
 
 
 def titled(table: Table, board: Board) -> str:
@@ -286,7 +286,7 @@ def _board_json(board: Board) -> dict[str, Any]:
         },
         "tuning": list(_tuning_lines(board)),
         "failures": [vars(failure) for failure in board.failures],
-        "holes": [vars(hole) for hole in board.holes],
+        "holes": [hole.as_json() for hole in board.holes],
         "suites": [_suite_json(suite) for suite in suites(board)],
         "extra_seeds": {name: list(seeds) for name, seeds in board.extra.items()},
     }

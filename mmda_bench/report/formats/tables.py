@@ -60,7 +60,7 @@ def _main(board: Board) -> Iterator[Table]:
         parts = board.components[method]
         yield Table(
             f"ablation:{method}",
-            f"Table 2: components of {plain_title(board, method)}",
+            f"components of {plain_title(board, method)}",
             ["method", *(part.upper() for part in parts), *board.columns],
             [
                 [
@@ -73,6 +73,7 @@ def _main(board: Board) -> Iterator[Table]:
             + [[_reference(row), *(TextCell("") for _ in parts), *_scores(board, row)] for row in label_free(board)],
             " ".join(part for part in ("Percent.", bold_rule(board), dagger(board), beaten(board)) if part),
             words=1 + len(parts),
+            number="Table 2",
         )
     yield macro(board)
     yield published(board)
@@ -82,13 +83,14 @@ def table_1(board: Board) -> Table:
     """Methods by anchor and average, with the cost of a cell."""
     return Table(
         "main",
-        "Table 1: weighted F1 on the target test set by anchor modality",
+        "weighted F1 on the target test set by anchor modality",
         ["method", *board.columns, *_rank_head(board), f"train {time_unit(board)}", "memory MB"],
         [
             [TextCell(row.marked), *_scores(board, row), *_rank(board, row.label), *_costs(board, row)]
             for row in board.rows
         ],
         caption(board),
+        number="Table 1",
     )
 
 
