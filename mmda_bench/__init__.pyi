@@ -1,6 +1,6 @@
 # The public names, once: type checkers read this file, and __init__.py takes from it what to import on first use.
 from mmda_bench.api import Leaderboard as Leaderboard
-from mmda_bench.api import Listener as Listener
+from mmda_bench.listener import Listener as Listener
 from mmda_bench.api import Results as Results
 from mmda_bench.api import backbones as backbones
 from mmda_bench.api import compare as compare

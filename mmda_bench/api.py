@@ -1,5 +1,8 @@
 """The front door for Python: run, read, compare and submit, with pandas frames as answers.
 
+    import mmda_bench as mb
+    mb.run("dt,dann", anchors="V", seeds=2).frame
+
 No call leaves a trace in the process: signals, threads, random states, environment and logging are as they were.
 """
 
@@ -14,6 +17,7 @@ from mmda_bench.data.corpora import reader_of, settled_name
 from mmda_bench.data.validation import read_card, read_utterances
 from mmda_bench.dataset import Card, Utterance, modality
 from mmda_bench.errors import UsageError
+from mmda_bench.listener import Calling, Listener
 from mmda_bench.machine.devices import cpu_count
 from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import TRIAL, Cell, Protocol, corpus_names, corruption_names
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from mmda_bench.data.verify import Verification
     from mmda_bench.features.corpus import Corpus
     from mmda_bench.report.inspection import Inspection
-    from mmda_bench.selection.choices import Choice
     from mmda_bench.tuning import Tuning
 
 __all__ = [
@@ -38,25 +41,6 @@ __all__ = [
     "corpus", "datasets", "execute", "export_task", "leaderboard", "methods", "plan", "prepare", "register", "results",
     "run", "show", "submit", "verify",
 ]  # fmt: skip
-
-
-class Listener:
-    """Observes a run. Override what you want to hear of; nothing that it does changes the run."""
-
-    def on_prepare(self, stage: str, done: int, total: int) -> None:
-        """``done`` of ``total`` utterances have passed ``stage`` of the preparation."""
-
-    def on_prepared(self, corpus: "Corpus") -> None:
-        """The corpus is ready; ``corpus.skipped`` and ``.substituted`` name what could not be used as it is."""
-
-    def on_start(self, cell: Cell) -> None:
-        """A cell starts."""
-
-    def on_result(self, cell: Cell, record: Record) -> None:
-        """A cell has ended and its record is stored."""
-
-    def on_choice(self, choice: "Choice") -> None:
-        """The trials of a scenario have ended and one of them was taken."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +139,6 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
         return Results(store, planned.tuning.finish(store, sweep, told.on_choice, rerun=config.rerun))
 
 
-class _Callback(Listener):
-    def __init__(self, on_result: Callable[[Record], Any]) -> None:
-        self.call = on_result
-
-    def on_result(self, cell: Cell, record: Record) -> None:
-        self.call(record)
-
-
 @unchanged_process(torch=False)
 def run(
     methods: Any = "all",
@@ -192,7 +168,7 @@ def run(
         if lost := [name for name, value in vars(Protocol(**given)).items() if value != getattr(protocol, name)]:
             raise UsageError(f"run(protocol=) takes no {', '.join(lost)}: use Workspace(weights=...), protocol='tuned'")
     config = RunConfig.of({**given, **settings, "methods": _names(methods)}, where="run()")
-    heard = listener or (_Callback(on_result) if on_result is not None else None)
+    heard = listener or (Calling(on_result) if on_result is not None else None)
     return execute(plan(config, workspace), heard)
 
 
@@ -260,6 +236,9 @@ def show(
 
     Printed, it says everything; ``.worst()`` and ``.contested()`` are utterances, ``.frame`` all of them, and
     ``.contact_sheet("worst.png")`` writes their frames. ``workspace``: for the root of the corpus and plug-ins.
+
+    >>> show("dt", "results", anchor="V", seed=0).frame["anchor"].unique().tolist()
+    ['V']
     """
     from mmda_bench.report.inspection import inspect
 
@@ -274,7 +253,14 @@ def prepare(
     dataset: str, *, workspace: Workspace | None = None, config: RunConfig | None = None, jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> "Corpus":  # fmt: skip
-    """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol."""
+    """Run the frozen layers over a corpus, once; a run does it by itself. ``config``: for another protocol.
+
+    Raises :class:`UsageError` for an unknown name.
+
+    >>> prepare("avatar")
+    Traceback (most recent call last):
+    mmda_bench.errors.UsageError: unknown dataset 'avatar': did you mean avatars?
+    """
     ws = workspace or Workspace()
     plugins = ws.load_plugins()
     config = replace(config or RunConfig(), dataset=dataset)
@@ -295,7 +281,11 @@ def verify(
     dataset: str, *, workspace: Workspace | None = None, sample: int | None = None, jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None, backbone: str | None = None,
 ) -> "Verification":  # fmt: skip
-    """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``."""
+    """Hold a corpus against its card and decode its clips, or ``sample`` of them; see ``.usable`` and ``.problem``.
+
+    >>> verify("avatars", sample=1, jobs=1).usable
+    True
+    """
     ws = workspace or Workspace()
     plugins = ws.load_plugins()
     dataset = settled_name(dataset)
@@ -333,12 +323,20 @@ def methods() -> "pd.DataFrame":
 
 
 def datasets() -> "pd.DataFrame":
-    """The corpora that can be read, a row each."""
+    """The corpora that can be read, a row each.
+
+    >>> datasets().loc["mintrec", "title"]
+    'MIntRec, 20 intents'
+    """
     return _facts(DATASETS)
 
 
 def backbones() -> "pd.DataFrame":
-    """The backbones, a row each."""
+    """The backbones, a row each.
+
+    >>> backbones().loc["tiny", "title"]
+    'Tiny transformers, embedded'
+    """
     return _facts(BACKBONES)
 
 

@@ -20,7 +20,7 @@ FLOORS = (  # lowest first
     {"training"},
     {"testing"},
     {"config"},
-    {"tuning", "task"},
+    {"listener", "task", "tuning"},
     {"api"},
     {"cli", "contract"},
     {"__main__", "__init__"},

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mmda_bench.api import Listener
 from mmda_bench.cli.output import GONE, is_terminal, say, silence
+from mmda_bench.listener import Listener
 from mmda_bench.machine.last_words import LastWords
 from mmda_bench.protocol import Cell
 from mmda_bench.registry.spec import label
