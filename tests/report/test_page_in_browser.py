@@ -1,11 +1,16 @@
 """The page in headless Chromium: clicked, typed at, looked at by its own rules. Skipped where no Chromium is."""
 
+from dataclasses import replace
+from itertools import combinations
+
 import browser as chromium
 import pytest
-from pages import POISON, boards_of, make_page, poisoned, spoiled, sweep
+from hand_made import make_cell
+from pages import POISON, boards_of, full_record, make_page, poisoned, spoiled, sweep
 
 from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures import style
+from mmda_bench.report.paired_tests import Difference
 
 pytestmark = [
     pytest.mark.system,
@@ -13,6 +18,8 @@ pytestmark = [
 ]
 needs_axe = pytest.mark.skipif(not chromium.AXE.is_file(), reason="no axe-core here: make axe, which needs npm")
 TABLE = "#avatars-main"
+PAPER = 1032  # dots across A4 on its side, without its margins
+PAIR = Difference(-10.2, -12.0, -8.0, 0.001, 0.01)
 ROWS = (
     f"[...document.querySelectorAll('{TABLE} tbody:first-of-type tr')].filter(r => !r.hidden)"
     ".map(r => r.cells[0].textContent.trim())"
@@ -182,6 +189,38 @@ def test_on_paper_everything_is_shown_in_light_colours(browser, path):
     look = "getComputedStyle(document.querySelector('#avatars-main {}')).{}"
     assert browser.evaluate(look.format(".range", "printColorAdjust")) == "exact", "an interval is a background"
     assert browser.evaluate(look.format("th button", "display")) == "contents", "else a second page has no heads"
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """The page of fifteen rows with long names, in which every column has something."""
+    folder = tmp_path_factory.mktemp("crowded")
+    settings = [{"weight": 1 + i / 100, "align_on": "drifts"} for i in range(15)]
+    records = [
+        full_record(make_cell("dann", anchor, seed, **one), 0.5 + i / 100)
+        for i, one in enumerate(settings) for anchor in "ALV" for seed in range(5)
+    ]  # fmt: skip
+    (board,) = boards_of(records)
+    board = replace(board, ranks={row.label: (10, 14) for row in board.rows})
+    board = replace(board, pairs={(a.label, b.label): PAIR for a, b in combinations(board.rows, 2)})
+    (folder / "index.html").write_text(make_page([board], folder, plates={"avatars": []}), "utf-8")
+    return folder / "index.html"
+
+
+def test_the_main_table_of_long_names_is_not_cut_on_a_wide_screen(browser, crowded):
+    browser.show(width=1400, height=900)
+    browser.open(crowded)
+    assert browser.evaluate(f"document.querySelectorAll('{TABLE} tbody tr').length") >= 15
+    box = f"document.querySelector('{TABLE}').closest('.scroll')"
+    assert browser.evaluate(f"{box}.scrollWidth") <= browser.evaluate(f"{box}.clientWidth")
+
+
+def test_no_table_is_wider_than_the_paper(browser, crowded):
+    browser.show(width=PAPER, height=700, media="print")
+    browser.open(crowded)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    wide = "[...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth)"
+    assert browser.evaluate(f"{wide}.map(t => t.caption.innerText + t.getBoundingClientRect().width)") == []
 
 
 @pytest.mark.parametrize("width", [390, 800])

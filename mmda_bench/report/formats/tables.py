@@ -304,14 +304,14 @@ def _details(board: Board) -> Iterator[Table]:
 
 
 def _per_class(board: Board) -> Table:
-    named = [(name, row) for name, row in _named(board.lines, label_free(board)) if row.scores[AVERAGE].complete]
-    scores = [per_class(row) for _, row in named]
-    classes = list(dict.fromkeys(name for one in scores for name in one))
+    named = _named(board.lines, label_free(board))
+    scores = [(name, per_class(row)) for name, row in named if row.scores[AVERAGE].complete]
+    classes = list(dict.fromkeys(c for _, one in scores for c in one))
     return Table(
         "class",
         "F1 by class",
-        ["class", *(name.text for name, _ in named)],
-        [[TextCell(c), *(TextCell(f"{one[c]:.1f}" if c in one else ABSENT) for one in scores)] for c in classes],
+        ["method", *classes],
+        [[name, *(TextCell(f"{one[c]:.1f}" if c in one else ABSENT) for c in classes)] for name, one in scores if one],
         "Percent, mean over scenarios and seeds.",
     )
 
