@@ -18,9 +18,11 @@ from mmda_bench.report.paired_tests import ALPHA
 from mmda_bench.report.rows import Board
 from mmda_bench.report.steadiness import MARK
 
-LINE = 64  # characters of small type on a line of an article
+COLUMN = 40  # characters of small type in a column of a page of two
+LINE = 64  # on a line of an article
 WIDE = 120  # of still smaller type on a whole page
 LINES = 36  # rows on a page
+COLUMN_GAP = 2  # characters between columns
 WAITING = 16  # tables that LaTeX is given before it must put them on pages: it refuses to hold many
 PREAMBLE = "% Made by mmda-bench leaderboard. In the preamble: \\usepackage{booktabs}\n"
 WITH_SPREAD = re.compile(r"(\d+)\.(\d+) ± (\d+)\.(\d+)(| \(\d+/\d+\))")
@@ -59,16 +61,31 @@ def file_name(words: str, taken: Mapping[str, str]) -> str:
 
 
 def one(table: Table, board: Board, *, label: str) -> str:
-    """One table: of a long one, parts that fit on a page. ``label``: what ``\\ref{tab:...}`` finds the first by."""
+    """One table, in parts that fit on a page. ``label``: what ``\\ref{tab:...}`` finds the first by."""
     parts = [_table(part, board, label if not i else "") for i, part in enumerate(_parts(table))]
     return "\n".join([*parts, _notes(table)])
 
 
 def _parts(table: Table) -> Iterator[Table]:
-    """The table, or of a long one parts that fit on a page."""
-    for first in range(0, len(table.rows), LINES):
-        title = f"{table.title}{' (continued)' if first else ''}"
-        yield replace(table, title=title, rows=table.rows[first : first + LINES])
+    """The table, or of a long or wide one parts that fit on a page."""
+    title = table.title
+    for columns in _columns(table):
+        for first in range(0, len(table.rows), LINES):
+            rows = [[row[i] for i in columns] for row in table.rows[first : first + LINES]]
+            yield replace(table, title=title, header=[table.header[i] for i in columns], rows=rows)
+            title = f"{table.title} (continued)"
+
+
+def _columns(table: Table) -> list[list[int]]:
+    """Which columns stand in each part: as many as are not too wide, after those that name the rows."""
+    lengths = [COLUMN_GAP + max(map(len, texts)) for texts in _texts(table)]
+    names = list(range(table.words))
+    groups = [names]
+    for i in range(table.words, len(lengths)):
+        if groups[-1] != names and sum(lengths[j] for j in (*groups[-1], i)) > WIDE:
+            groups.append(names)
+        groups[-1] = [*groups[-1], i]
+    return groups
 
 
 def document(body: str) -> str:
@@ -80,8 +97,9 @@ def _table(table: Table, board: Board, label: str) -> str:
     columns = list(zip(*table.rows, strict=True))
     kinds = [_kind(column) if i >= table.words else ("c" if i else "l") for i, column in enumerate(columns)]
     lengths = [max(map(len, texts)) for texts in _texts(table)]
-    width = sum(lengths) + 2 * len(kinds)
-    lines = ["\\begin{table}\n\\centering", f"\\caption{{{tex(brief(board, table))}}}"]
+    width = sum(lengths) + COLUMN_GAP * len(kinds)
+    floating = "table*" if width > COLUMN else "table"  # across both columns of a page of two
+    lines = [f"\\begin{{{floating}}}\n\\centering", f"\\caption{{{tex(brief(board, table))}}}"]
     lines += [f"\\label{{tab:{label}}}"] if label else []
     tabular = [
         f"\\begin{{tabular}}{{{''.join(kinds)}}}\n\\toprule",
@@ -90,12 +108,12 @@ def _table(table: Table, board: Board, label: str) -> str:
         "\\bottomrule\n\\end{tabular}",
     ]
     if width > LINE:  # small type, and centred on the page where it is still wider than the text
-        size = "\\scriptsize" if width <= WIDE else "\\tiny"
+        size = "\\scriptsize" if width <= WIDE else "\\tiny"  # of one column that is too wide alone
         tabular = [f"{size}\\setlength{{\\tabcolsep}}{{3pt}}\n\\makebox[\\textwidth]{{%", *tabular, "}"]
     else:
         tabular.insert(0, "\\small")
     lines += tabular
-    lines.append(f"\\par\\smallskip{{\\scriptsize\\texttt{{{tex(board.signature)}}}}}\n\\end{{table}}\n")
+    lines.append(f"\\par\\smallskip{{\\scriptsize\\texttt{{{tex(board.signature)}}}}}\n\\end{{{floating}}}\n")
     return "\n".join(lines)
 
 
