@@ -58,8 +58,8 @@ def test_whoever_cannot_see_it_is_told_which_terms_are_too_weak_or_too_strong(tm
     (make,) = [make for kind, _, make in makers if kind == "balance"]
     _, caption, alt = make()
     assert "the term hardly acts" in caption
-    assert "A3D2: anchor A, aa_L: its gradient at Z is 4 × L_IB's: it dominates" in alt
-    assert "anchor V, add_L: its gradient at Z is 1/200 of L_IB's: it hardly acts" in alt
+    assert "A3D2: anchor A, domain (AA), lexical: its gradient at Z is 4 × L_IB's: it dominates" in alt
+    assert "anchor V, anchor drag (ADD), lexical: its gradient at Z is 1/200 of L_IB's: it hardly acts" in alt
     assert "DANN" not in alt
 
 

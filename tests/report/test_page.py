@@ -121,7 +121,7 @@ def test_the_page_needs_no_network_and_runs_only_its_own_script(text, outline):
     assert f"script-src 'sha256-{digest}'" in policy
     assert "default-src 'none'" in policy
     outside = [a["href"] for a, _ in outline.all("a") if re.match(r"(?i)\s*[a-z]+:|//", a["href"])]
-    assert all(link.startswith("https://doi.org/10.") for link in outside)
+    assert all(link.startswith(("https://doi.org/10.", "https://github.com/")) for link in outside)
     assert "@import" not in text
     assert "url(" not in text.split("<style>")[1].split("</style>")[0]
 
@@ -211,6 +211,18 @@ def test_what_is_no_doi_is_no_link(doi):
 
 def test_a_doi_leads_to_its_resolver():
     assert page.doi_link("10.1000/ab(c)<d>") == "https://doi.org/10.1000/ab(c)%3Cd%3E"
+
+
+def test_official_code_that_a_card_knows_is_linked(outline):
+    assert page.linked("A <b>, github.com/a/b-c, 2025") == (
+        'A &lt;b&gt;, <a href="https://github.com/a/b-c">github.com/a/b-c</a>, 2025'
+    )
+    assert "https://github.com/sunjunaimer/A3D2" in [attributes["href"] for attributes, _ in outline.all("a")]
+
+
+def test_the_terms_of_a_loss_have_the_names_that_the_figure_shows(outline):
+    (alt,) = [a["alt"] for a, _ in outline.all("img") if a["alt"].startswith("Loss by epoch")]
+    assert "DANN: domain, source objective" in alt
 
 
 def test_a_picture_survives_its_way_into_the_page():

@@ -38,14 +38,14 @@ def balance(records: Iterable[Record]) -> dict[str, dict[str, np.ndarray]]:
 
 
 def remarkable(records: Iterable[Record]) -> list[str]:
-    """Terms that hardly act or that dominate in every run of a method and scenario: 'anchor A, add_L: …'."""
+    """Terms that hardly act or that dominate in every run of a method and scenario: 'anchor A, domain, joint: …'."""
     said: dict[tuple[str, str], list[str]] = {}
     for record in records:
         gradients = (record.get("curves") or {}).get("gradients") or {}
         for term, verdict in verdicts(gradients).items():
             said.setdefault((record["key"]["anchor"], term), []).append(verdict)
     return [
-        f"anchor {anchor}, {term}: {found[0]}"
+        f"anchor {anchor}, {term_name(term)}: {found[0]}"
         for (anchor, term), found in sorted(said.items())
         if all(verdict.endswith(("it hardly acts", "it dominates")) for verdict in found)
     ]

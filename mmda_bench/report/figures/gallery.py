@@ -239,7 +239,7 @@ def _curves(board: Board) -> tuple["Figure", str, str]:
     caption = "Weighted as they enter the sum. Mean over seeds, failed ones too; the band spans the seeds."
     caption += _of_many(board)
     alt = "Loss by epoch, a panel per method and scenario. Terms: " + "; ".join(
-        f"{title}: {', '.join(sorted({term for terms in by_anchor.values() for term in terms}))}"
+        f"{title}: {', '.join(sorted({diagnostics.term_name(t) for terms in by_anchor.values() for t in terms}))}"
         for title, by_anchor in curves.items()
     )
     return figure, caption, f"{alt}."

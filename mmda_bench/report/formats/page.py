@@ -34,6 +34,7 @@ from mmda_bench.store import Damaged, Store
 LARGEST = 3_000_000  # bytes of a page; figures have what its text leaves
 AROUND = 500  # bytes beside the data of a figure
 DOI = re.compile(r"10\.\d{4,9}/\S+")
+REPOSITORY = re.compile(r"\b(github\.com/[\w-]+/[\w-]+)")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def page(
     """The whole page. ``plates``: by slug, in the order of ``boards``."""
     script = _asset("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"coded": coded, "doi_link": doi_link, "mathml": mathml}
+    environment.filters |= {"coded": coded, "doi_link": doi_link, "linked": linked, "mathml": mathml}
     render = partial(
         environment.from_string(_asset("page.html.j2")).render,
         style=Markup(_asset("page.css")),
@@ -212,6 +213,12 @@ def coded(text: str) -> Markup:
     """Escaped text with what stands between backticks as code."""
     parts = [str(escape(part)) for part in text.split("`")]
     return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
+
+
+def linked(text: str) -> Markup:
+    """Escaped text in which the address of a public repository is a link: that of a method's official code."""
+    parts = [str(escape(part)) for part in REPOSITORY.split(text)]
+    return Markup("".join(f'<a href="https://{part}">{part}</a>' if i % 2 else part for i, part in enumerate(parts)))
 
 
 def data_uri(svg: bytes) -> str:
