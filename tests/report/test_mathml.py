@@ -50,3 +50,11 @@ def test_scripts_functions_and_products_are_told_from_prose():
 def test_a_text_without_formulas_stays_as_it_is():
     assert mathml("no target <data> is used") == "no target &lt;data&gt; is used"
     assert "<code>--heads bn</code>" in mathml("heads (``--heads bn``)")
+
+
+def test_a_digit_behind_a_greek_letter_a_star_and_a_transposed_matrix_are_scripts():
+    found = read("γ1 · Σ_m ⟨C_m, π*_m⟩ of scale·P Pᵀ with 10π")
+    scripts = {(e.tag, *(part.text for part in e)) for e in found.iter() if e.tag in ("msub", "msup", "msubsup")}
+    assert {("msub", "γ", "1"), ("msubsup", "π", "m", "*"), ("msup", "P", "T")} <= scripts
+    assert "·" in [element.text for element in found.iter("mo")]
+    assert [element.text for element in found.findall("math")[-1]] == ["10", "π"]

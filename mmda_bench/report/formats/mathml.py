@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from markupsafe import Markup, escape
 
 SIGNS = set("·+−=/→∘⊗≠∈≥≤<>")  # that stand alone between two spaces
-MARKS = set("Σπλγμσρβαθ∂Δξε‖⟨⟩⊗∘²³⁻^_{}=≠∈₀₁₂₃")
+MARKS = set("·ᵀΣπλγμσρβαθ∂Δξε‖⟨⟩⊗∘²³⁻^_{}=≠∈₀₁₂₃")
 FENCES = set("()[]{}⟨⟩‖|")
 FUNCTIONS = {"mean", "min", "max", "log", "exp", "softmax"}  # that belong to what follows
-RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789−", strict=True))
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ", "0123456789−T", strict=True))
 LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 NAME = re.compile(r"[A-Za-z]{2,}(?:_[a-z]{2,})*")  # BCE, prior_weight
-TOKEN = re.compile(rf"{NAME.pattern}|[^\W\d_][\u0300-\u036f']*|\d+(?:\.\d+)?|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|[₀-₉]+|.", re.S)
+GREEK = re.compile(r"[α-ω]")
+TOKEN = re.compile(rf"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ]+|[₀-₉]+|{NAME.pattern}|[^\W\d_][\u0300-\u036f']*|\d+(?:\.\d+)?|.", re.S)
 
 
 def mathml(text: str) -> Markup:
@@ -100,15 +101,24 @@ def _scripted(tokens: list[str]) -> Iterator[Markup]:
     while i < len(tokens):
         base, i = tokens[i], i + 1
         below = above = ""
-        while i < len(tokens) and (
-            (tokens[i] in ("_", "^") and i + 1 < len(tokens)) or tokens[i][0] in RAISED | LOWERED
-        ):
-            if tokens[i] in ("_", "^"):
-                sign, script, i = tokens[i], tokens[i + 1].strip("{}"), i + 2
-            else:
-                sign, script, i = ("^" if tokens[i][0] in RAISED else "_"), tokens[i], i + 1
+        while found := _script_after(tokens, i, base):
+            sign, script, i = found
             below, above = (below + script, above) if sign == "_" else (below, above + script)
         yield _element(base, below, above)
+
+
+def _script_after(tokens: list[str], i: int, base: str) -> tuple[str, str, int] | None:
+    """The script at ``i`` and whether it stands below or above, with the place behind it: _m, ², the 1 of γ1, π*_m."""
+    if i >= len(tokens):
+        return None
+    following = tokens[i + 1] if i + 1 < len(tokens) else ""
+    if tokens[i] in ("_", "^"):
+        return (tokens[i], following.strip("{}"), i + 2) if following else None
+    if tokens[i][0] in RAISED or (tokens[i] == "*" and following == "_"):
+        return "^", tokens[i], i + 1
+    if tokens[i][0] in LOWERED or (tokens[i].isdecimal() and tokens[i - 1] == base and GREEK.fullmatch(base)):
+        return "_", tokens[i], i + 1
+    return None
 
 
 def _element(base: str, below: str, above: str) -> Markup:
