@@ -85,8 +85,8 @@ def test_the_grammar_finds_what_is_wrong(text):
 def test_the_latex_is_grammatical(boards):
     text = latex.latex(boards)
     assert grammar(text) == []
-    assert text.count("\\begin{table") == len(tables.tables(boards[0])) >= 9
-    assert text.count("weighted-f1") == text.count("\\begin{table"), "a signature under each"
+    assert text.count("\\label{tab:") == len(tables.tables(boards[0])) >= 9
+    assert text.count("weighted-f1") == text.count("\\begin{table"), "a signature under each part"
 
 
 def test_every_table_is_a_file_with_a_label_of_its_own_and_a_caption_of_a_few_words(boards):
@@ -94,7 +94,7 @@ def test_every_table_is_a_file_with_a_label_of_its_own_and_a_caption_of_a_few_wo
     assert list(files)[:3] == ["avatars-main", "avatars-reference", "avatars-ablation-a3d2"]
     for name, text in files.items():
         assert grammar(text) == []
-        assert text.count("\\begin{table") == 1
+        assert text.count("\\label{tab:") == 1
         assert f"\\label{{tab:{name}}}" in text
         assert len(re.search(r"\\caption\{(.*)\}\n", text)[1].split()) < 60
     main = files["avatars-main"]

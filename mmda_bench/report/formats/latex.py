@@ -20,7 +20,7 @@ from mmda_bench.report.steadiness import MARK
 
 COLUMN = 40  # characters of small type in a column of a page of two
 LINE = 64  # on a line of an article
-WIDE = 120  # of still smaller type on a whole page
+WIDE, WIDEST = 120, 160  # of two still smaller types on a whole page
 LINES = 36  # rows on a page
 COLUMN_GAP = 2  # characters between columns
 WAITING = 16  # tables that LaTeX is given before it must put them on pages: it refuses to hold many
@@ -82,7 +82,7 @@ def _columns(table: Table) -> list[list[int]]:
     names = list(range(table.words))
     groups = [names]
     for i in range(table.words, len(lengths)):
-        if groups[-1] != names and sum(lengths[j] for j in (*groups[-1], i)) > WIDE:
+        if groups[-1] != names and sum(lengths[j] for j in (*groups[-1], i)) > WIDEST:
             groups.append(names)
         groups[-1] = [*groups[-1], i]
     return groups
@@ -108,7 +108,7 @@ def _table(table: Table, board: Board, label: str) -> str:
         "\\bottomrule\n\\end{tabular}",
     ]
     if width > LINE:  # small type, and centred on the page where it is still wider than the text
-        size = "\\scriptsize" if width <= WIDE else "\\tiny"  # of one column that is too wide alone
+        size = "\\scriptsize" if width <= WIDE else "\\tiny"
         tabular = [f"{size}\\setlength{{\\tabcolsep}}{{3pt}}\n\\makebox[\\textwidth]{{%", *tabular, "}"]
     else:
         tabular.insert(0, "\\small")
