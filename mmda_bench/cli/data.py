@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mmda_bench.config import RunConfig, Workspace
 
 data = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Corpora on disk.",
+    no_args_is_help=True, rich_markup_mode=None, help="Write, prepare or check a corpus.",
     epilog="Example: mmda-bench data verify mintrec --data-root MIntRec",
 )  # fmt: skip
 
@@ -40,21 +40,25 @@ data = typer.Typer(
 @data.command()
 def export(
     dataset: Corpus,
-    out: Annotated[Path | None, place(help="An empty or new folder for the corpus.")] = None,
+    out: Annotated[Path | None, place(help="New or empty folder for the corpus, such as avatars-files.")] = None,
     layout: Annotated[
         str,
-        typer.Option(autocompletion=completion.layout, help="folder (wav, jpg and csv), or a corpus, such as mintrec."),
+        typer.Option(
+            autocompletion=completion.layout,
+            help="Layout of the files: folder (wav, jpg and csv), or that of a corpus such as mintrec.",
+        ),
     ] = "folder",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many utterances.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of utterances to write, such as 100.")] = None,
     task: Annotated[
         Path | None,
-        place(help="Instead of --out: a folder for a task, the target shifted and without labels."),
+        place(
+            help="New or empty folder for a task, such as avatars-V, whose target is shifted and has "
+            "no labels (instead of --out)."
+        ),
     ] = None,
     anchor: Annotated[
         str | None,
-        typer.Option(
-            autocompletion=completion.anchor, help="Of the task: the modality that does not shift, such as V."
-        ),
+        typer.Option(autocompletion=completion.anchor, help="Modality that does not shift, such as V (with --task)."),
     ] = None,
     backbone: Backbone = None,
     weights: Weights = None,
@@ -65,7 +69,9 @@ def export(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a corpus as files that can be read again; or a task, for people who have no program of ours.
+    """Write a corpus as files, or a task without labels.
+
+    The files can be read again. A task is for people who do not have this program.
 
     Example: mmda-bench data export avatars --layout folder --out avatars-files
 
@@ -137,7 +143,9 @@ def prepare_(
     cache: CacheFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the frozen layers of a backbone over a corpus, once; run does it by itself where it was not done.
+    """Compute the features of the frozen layers, once.
+
+    The command run does this by itself where it is missing.
 
     Example: mmda-bench data prepare mintrec --data-root MIntRec
     """
@@ -158,16 +166,23 @@ def prepare_(
 def verify_(
     dataset: Corpus,
     data_root: DataRoot = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many utterances.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Number of utterances to decode, such as 50.")] = None,
     backbone: Annotated[
-        str | None, typer.Option("--backbone", help="Count the words that this backbone does not know.")
+        str | None,
+        typer.Option(
+            "--backbone",
+            autocompletion=completion.backbone,
+            help="Backbone whose unknown words are counted, such as paper.",
+        ),
     ] = None,
     weights: Weights = None,
     jobs: Jobs = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look through a corpus: what is there, what is missing, what cannot be read, and whether it can be used.
+    """Check that a corpus is complete and can be read.
+
+    It says what is there, what is missing, and whether the corpus can be used.
 
     Example: mmda-bench data verify mintrec --data-root MIntRec
     """

@@ -39,11 +39,13 @@ app = typer.Typer(
     help="A benchmark of multimodal domain adaptation with partially shifted modalities.",
     epilog="Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 2",
 )  # fmt: skip
-NewName = Annotated[str, typer.Argument(help="The name to register, such as mine.")]
-OutFolder = Annotated[Path, place("--out", help="The folder to write to.")]
-AsPackage = Annotated[bool, typer.Option("--package", help="Write an installable package with an entry point.")]
+NewName = Annotated[str, typer.Argument(help="Name of the new method, dataset or backbone, such as mine.")]
+OutFolder = Annotated[Path, place("--out", help="Folder to write the files to, such as plugins.")]
+AsPackage = Annotated[
+    bool, typer.Option("--package", help="Write a package that pip can install, instead of single files.")
+]
 new = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Start something of your own.",
+    no_args_is_help=True, rich_markup_mode=None, help="Start a method, a dataset or a backbone of your own.",
     epilog="Example: mmda-bench new method mine",
 )  # fmt: skip
 app.add_typer(running)
@@ -73,9 +75,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def common(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -83,14 +85,16 @@ def common(
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind, typer.Argument(case_sensitive=False)] = Kind.methods,
+    kind: Annotated[Kind, typer.Argument(case_sensitive=False, help="What to list, such as datasets.")] = Kind.methods,
     plugin: Plugins = None,
     as_json: AsJson = False,
     form: Annotated[
-        Listing, typer.Option("--format", case_sensitive=False, help="text, or md for a README.")
+        Listing, typer.Option("--format", case_sensitive=False, help="Format of the list: text, or md (Markdown).")
     ] = Listing.text,
 ) -> None:
-    """List what there is: methods, datasets, backbones or validators, and what a broken plug-in said.
+    """List methods, datasets, backbones or validators.
+
+    A plug-in that cannot be imported is listed with the reason.
 
     Example: mmda-bench list methods --json
     """
@@ -109,14 +113,16 @@ def doctor(
     data_root: DataRoot = None,
     dataset: Annotated[
         str | None,
-        typer.Option(autocompletion=completion.dataset, help="Only what this corpus needs, such as mintrec."),
+        typer.Option(autocompletion=completion.dataset, help="Check only what this corpus needs, such as mintrec."),
     ] = None,
     backbone: Backbone = None,
     weights: Weights = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check this machine: libraries, devices, folders, weights, corpora; and what to do about each.
+    """Check this machine, and say how to add what is missing.
+
+    It looks at libraries, devices, folders, weights and corpora.
 
     With --dataset it looks at what that corpus needs, and exits with 5 if it cannot run here.
 
@@ -150,14 +156,20 @@ def doctor(
 def check(
     method: Annotated[
         str,
-        typer.Argument(metavar="NAME", autocompletion=completion.checked, help="A method, a dataset or a backbone."),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.checked,
+            help="Name of a method, a dataset or a backbone, such as dann.",
+        ),
     ],
     data_root: DataRoot = None,
     weights: Weights = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold a method, a dataset or a backbone to its contract, on tiny data, in seconds.
+    """Test a method, a dataset or a backbone on tiny data.
+
+    The test takes some seconds.
 
     Example: mmda-bench check mine --plugin mine.py
     """
@@ -196,7 +208,9 @@ def _registry_of(name: str) -> Registry:
 
 @new.command("method")
 def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False) -> None:
-    """Write a method that passes the check as it is, and its test.
+    """Write a new method and its test.
+
+    It passes mmda-bench check as it is.
 
     Example: mmda-bench new method mine
     """
@@ -210,7 +224,9 @@ def new_method_(name: NewName, folder: OutFolder = Path(), package: AsPackage = 
 def new_dataset_(
     name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False
 ) -> None:
-    """Write a corpus reader that passes the check as it is, and its test.
+    """Write a new corpus reader and its test.
+
+    It passes mmda-bench check as it is.
 
     Example: mmda-bench new dataset mine
     """
@@ -224,7 +240,9 @@ def new_dataset_(
 def new_backbone_(
     name: NewName, folder: OutFolder = Path(), package: AsPackage = False, as_json: AsJson = False
 ) -> None:
-    """Write a backbone that passes the check as it is, and its test.
+    """Write a new backbone and its test.
+
+    It passes mmda-bench check as it is.
 
     Example: mmda-bench new backbone mine
     """

@@ -48,133 +48,203 @@ class Rerun(StrEnum):
 
 OK, INTERNAL, USAGE, HOLES, DATA, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
-Results = Annotated[Path, place("--results", help="Folder of records and leaderboards.")]
-DataRoot = Annotated[Path | None, place("--data-root", envvar="MMDA_BENCH_DATA", help="Folder of the corpus.")]
+Results = Annotated[Path, place("--results", help="Folder of the stored records and tables, such as results/mine.")]
+DataRoot = Annotated[
+    Path | None, place("--data-root", envvar="MMDA_BENCH_DATA", help="Folder of the corpus files, such as MIntRec.")
+]
 TargetCorpus = Annotated[
     str,
     typer.Option(
         "--target",
         autocompletion=completion.dataset,
-        help="The target of a natural pair, another corpus or section, such as meld.",
+        help="Second corpus (or section of one) to use as the target, such as meld.",
     ),
 ]
 TargetRoot = Annotated[
-    Path | None, place("--target-root", help="The folder of the target, where it is not --data-root.")
+    Path | None,
+    place("--target-root", help="Folder of the target corpus, such as MELD, if it is not the one of --data-root."),
 ]
 Plugins = Annotated[
     list[Path] | None,
-    place("--plugin", help="A Python file that registers methods or datasets."),
+    place(
+        "--plugin",
+        help="Python file that registers methods, datasets, backbones, validators or corruptions, such as mine.py.",
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
 CacheFolder = Annotated[
     Path | None,
-    place("--cache", envvar="MMDA_BENCH_CACHE", help="Cached prefixes [~/.cache/mmda-bench]."),
+    place(
+        "--cache",
+        envvar="MMDA_BENCH_CACHE",
+        help="Folder for cached features, such as /scratch/cache.",
+        show_default="~/.cache/mmda-bench",
+    ),
 ]
 Weights = Annotated[
-    list[str] | None, typer.Option("--weights", help="acoustic=, lexical= or visual=: a hub name, a folder or a file.")
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        help="Pretrained weights of one modality: acoustic=PLACE, lexical=PLACE or visual=PLACE. "
+        "PLACE is a folder, a file or a name on the Hugging Face hub.",
+    ),
 ]
 Backbone = Annotated[
     str | None,
-    typer.Option("--backbone", autocompletion=completion.backbone, help="Networks in place of the corpus's own."),
+    typer.Option(
+        "--backbone", autocompletion=completion.backbone, help="Backbone to use instead of the default, such as tiny."
+    ),
 ]
-Corpus = Annotated[str, typer.Argument(metavar="DATASET", autocompletion=completion.dataset, help="Such as avatars.")]
+Corpus = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", autocompletion=completion.dataset, help="Name of the corpus, such as avatars."),
+]
 DatasetName = Annotated[
     str,
-    typer.Option("--dataset", autocompletion=completion.dataset, help="The corpus; see: mmda-bench list datasets."),
+    typer.Option(
+        "--dataset",
+        autocompletion=completion.dataset,
+        help="Name of the corpus, such as mintrec. All names: mmda-bench list datasets.",
+    ),
 ]
 ConfigFile = Annotated[
     Path | None,
-    place("--config", help="A YAML or TOML file of these options; what is typed here wins."),
+    place("--config", help="YAML or TOML file with these options, such as mine.yaml. Options that are typed here win."),
 ]
 Methods = Annotated[
     str,
     typer.Option(
         "--methods", autocompletion=completion.methods,
-        help="Which methods: all, a family, dt,dann, all,-daln or a3d2[gamma1=5,-add].",
+        help="Methods to run: all, a family such as transport, a list such as dt,dann or "
+        "all,-daln, or other settings such as a3d2[gamma1=5,-add].",
     ),
 ]  # fmt: skip
 Anchors = Annotated[
     str,
     typer.Option(
-        "--anchors", autocompletion=completion.anchors, help="The modalities that do not shift: A,V or acoustic,visual."
+        "--anchors",
+        autocompletion=completion.anchors,
+        help="Modalities that take turns as the anchor, which does not shift: A,V or acoustic,visual.",
     ),
 ]
-Seeds = Annotated[str, typer.Option("--seeds", help="The seeds: 3 (a count), 0-2 (a range) or 0,5 (a list).")]
+Seeds = Annotated[str, typer.Option("--seeds", help="Seeds to run: a count (3), a range (0-2) or a list (0,5).")]
 Splits = Annotated[
-    str, typer.Option("--splits", help="Draws of halves and training sets: 0 (the first), 3 (a count), 0-2 or 0,2.")
+    str,
+    typer.Option(
+        "--splits", help="Splits of the corpus: 0 (the first one), a count (3), a range (0-2) or a list (0,2)."
+    ),
 ]
 ShiftName = Annotated[
     str,
     typer.Option(
         "--shift",
         autocompletion=completion.shift,
-        help="paper (variances), released (deviations), corrupt:white-noise@3, or a file of these.",
+        help="Kind of shift: paper (its numbers are variances), released (they are standard "
+        "deviations), a corruption such as corrupt:white-noise@3, or a file such as "
+        "mine.yaml.",
     ),
 ]
 Severity = Annotated[
-    float, typer.Option("--severity", help="The strength of the shift: 1 is the corpus's own, 0 none.")
+    float,
+    typer.Option(
+        "--severity", help="Strength of the shift, such as 0.5: 0 is no shift, 1 is the default of the corpus."
+    ),
 ]
 Missing = Annotated[
     str,
     typer.Option(
-        "--missing", autocompletion=completion.missing, help="Modalities that the target lacks, such as A or LV."
+        "--missing",
+        autocompletion=completion.missing,
+        help="Modalities to remove from target utterances, such as A or LV.",
     ),
 ]
 MissingIn = Annotated[
     str,
     typer.Option(
         "--missing-in", autocompletion=completion.missing_in,
-        help="Where they are missing: test, or target (training too).",
+        help="Where to remove them: test (only the target test set) or target (in training as "
+        "well).",
     ),
 ]  # fmt: skip
 MissingRate = Annotated[
-    float, typer.Option("--missing-rate", help="How likely each is missing, by utterance; 1 is always.")
+    float,
+    typer.Option(
+        "--missing-rate", help="Probability that an utterance lacks each of them, such as 0.5; 1 means always."
+    ),
 ]
 ToldAnchor = Annotated[
     str,
     typer.Option(
         "--told-anchor", autocompletion=completion.told_anchor,
-        help="What the methods take for the anchor: a wrong one, or none (to be found).",
+        help="Anchor that the methods are told instead of the true one, such as L, or none (they "
+        "must find it).",
     ),
 ]  # fmt: skip
 HeadsKind = Annotated[
     str,
-    typer.Option("--heads", autocompletion=completion.heads, help="plain, or bn: the heads of A3D2's released code."),
+    typer.Option(
+        "--heads",
+        autocompletion=completion.heads,
+        help="Classifier heads: plain, or bn (those of the released code of A3D2).",
+    ),
 ]
-Epochs = Annotated[int, typer.Option("--epochs", help="The number of epochs; the paper's is 8.")]
-Bounds = Annotated[bool, typer.Option("--bounds/--no-bounds", help="Also run the reference on target labels, or not.")]
+Epochs = Annotated[int, typer.Option("--epochs", help="Number of training epochs, such as 8 (as in the paper).")]
+Bounds = Annotated[
+    bool,
+    typer.Option("--bounds/--no-bounds", help="Also train the reference that sees the target labels, or leave it out."),
+]
 ProtocolName = Annotated[
     ProtocolChoice,
     typer.Option(
         "--protocol", case_sensitive=False,
-        help="paper (published settings), or tuned (settings chosen without target labels).",
+        help="Settings of the methods: paper (as published) or tuned (searched without target "
+        "labels).",
     ),
 ]  # fmt: skip
-Trials = Annotated[int, typer.Option("--trials", min=1, help="Of --protocol tuned: the settings tried of each method.")]
+Trials = Annotated[
+    int,
+    typer.Option("--trials", min=1, help="Number of settings to try per method (with --protocol tuned), such as 16."),
+]
 Select = Annotated[
     str,
     typer.Option(
         "--select", autocompletion=completion.select,
-        help="Of --protocol tuned: the validator that chooses, such as im.", show_default="bnm",
+        help="Validator that chooses the settings (with --protocol tuned), such as im.", show_default="bnm",
     ),
 ]  # fmt: skip
-Studies = Annotated[int, typer.Option("--studies", min=1, help="Of --protocol tuned: independent searches.")]
+Studies = Annotated[
+    int, typer.Option("--studies", min=1, help="Number of independent searches (with --protocol tuned), such as 3.")
+]
 CellJobs = Annotated[
     int | None,
-    typer.Option("--jobs", min=0, help="How many cells run at once; 0 uses this process.", show_default="auto"),
+    typer.Option(
+        "--jobs",
+        min=0,
+        help="Number of cells to run at once, such as 4; 0 runs one at a time in this process.",
+        show_default="auto",
+    ),
 ]
 GpusPerCell = Annotated[
     float | None,
-    typer.Option("--gpus-per-cell", help="GPUs for a cell: a fraction or a whole number.", show_default="1 if any"),
+    typer.Option(
+        "--gpus-per-cell", help="GPUs per cell: a fraction such as 0.5, or a whole number.", show_default="1 if any"
+    ),
 ]
-Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster: HOST:PORT of its head node.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0.01, help="The most minutes that a cell may take.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Running Ray cluster to join: HOST:PORT of its head node, or auto."),
+]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0.01, help="Longest time for one cell, in minutes, such as 30.")
+]
 RerunWhat = Annotated[
     Rerun | None,
-    typer.Option("--rerun", case_sensitive=False, help="Run cells again: those that failed, or all."),
+    typer.Option("--rerun", case_sensitive=False, help="Run stored cells again: only those that failed, or all."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run, and for how long.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes.", show_default="auto")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would run, and how long it would take.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Number of parallel processes, such as 4.", show_default="auto")
+]
 
 
 class Verbs(TyperGroup):

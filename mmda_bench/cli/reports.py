@@ -17,6 +17,13 @@ from mmda_bench.store import DEFAULT_RESULTS, existing_store
 reports = typer.Typer(rich_markup_mode=None)
 
 
+TABLES = (  # those of report.choice, which costs the import of numpy
+    "main, reference, external, tuned, regret, range, validator, budget, study, ablation, macro, published, prior, "
+    "domains, missing, missing-rate, told, corruption, corruption-error, interval, gain, difference, pairs, class, "
+    "trust, cost"
+)
+
+
 class Form(StrEnum):
     tex = "tex"
     md = "md"
@@ -29,30 +36,44 @@ def leaderboard(
     plugin: Plugins = None,
     table: Annotated[
         str | None,
-        typer.Option(autocompletion=completion.table, help="Print this table, such as main, and write nothing."),
+        typer.Option(autocompletion=completion.table, help=f"Table to print, such as main. There are {TABLES}."),
     ] = None,
     methods: Annotated[
-        str, typer.Option(autocompletion=completion.methods, help="Its rows, in this order: dt,dann,mine.")
+        str,
+        typer.Option(autocompletion=completion.methods, help="Methods to show, in this order, such as dt,dann,mine."),
     ] = "",
     columns: Annotated[
-        str, typer.Option(autocompletion=completion.columns, help="Its columns, in this order: A,visual,ave.")
+        str,
+        typer.Option(autocompletion=completion.columns, help="Columns to show, in this order, such as A,visual,ave."),
     ] = "",
     form: Annotated[
         Form | None,
         typer.Option(
-            "--format", case_sensitive=False, help="How to print it.", show_default="drawn on a terminal, else md"
+            "--format",
+            case_sensitive=False,
+            help="Format of the table: tex (LaTeX), md (Markdown) or csv.",
+            show_default="drawn on a terminal, else md",
         ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(autocompletion=completion.dataset, help="Only the table of this corpus.")
+        str | None,
+        typer.Option(autocompletion=completion.dataset, help="Show only the tables of this corpus, such as avatars."),
     ] = None,
-    signature: Annotated[str | None, typer.Option(help="Only the table of this signature, without its seeds.")] = None,
+    signature: Annotated[
+        str | None, typer.Option(help="Show only the tables with this signature, as mmda-bench status prints it.")
+    ] = None,
     critical_difference: Annotated[
-        bool, typer.Option("--critical-difference", help="Also ranks by Friedman and Nemenyi, which have little power.")
+        bool,
+        typer.Option(
+            "--critical-difference",
+            help="Also rank the methods by the tests of Friedman and Nemenyi, which have little power.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make every table, figure and the page anew from the stored records; nothing is trained.
+    """Write all tables and figures from the stored records.
+
+    Nothing is trained. With --table, it prints one table and writes no file.
 
     Example: mmda-bench leaderboard --table main --methods dt,dann,a3d2 --format tex
     """
@@ -87,18 +108,22 @@ def compare(
     first: Annotated[
         str,
         typer.Argument(
-            autocompletion=completion.method, help="A row: a method, a3d2[-add], or the name of a submission."
+            autocompletion=completion.method,
+            help="First row: a method such as luhp or a3d2[-add], or the name of a submission.",
         ),
     ],
-    second: Annotated[str, typer.Argument(autocompletion=completion.method, help="Another row.")],
+    second: Annotated[str, typer.Argument(autocompletion=completion.method, help="Second row, such as daln.")],
     dataset: Annotated[
-        str | None, typer.Option(autocompletion=completion.dataset, help="Show this corpus only.")
+        str | None,
+        typer.Option(autocompletion=completion.dataset, help="Compare on this corpus only, such as avatars."),
     ] = None,
     results: Results = DEFAULT_RESULTS,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the paired difference of two methods in every scenario, with its interval and p.
+    """Show the paired difference between two methods.
+
+    There is one for every anchor, with its interval and p value.
 
     Example: mmda-bench compare luhp daln
     """
@@ -121,33 +146,44 @@ def compare(
 
 @reports.command()
 def submit(
-    file: Annotated[Path, place_argument(help="csv (id and a column per class) or npz (ids, probabilities).")],
+    file: Annotated[
+        Path,
+        place_argument(help="File of predictions: .csv (id and one column per class) or .npz (ids, probabilities)."),
+    ],
     task: Annotated[
         Path | None,
-        place(help="The folder of a task, which mmda-bench data export --task wrote with its key."),
+        place(help="Folder of the task, as mmda-bench data export --task wrote it, such as avatars-V."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(autocompletion=completion.dataset, help="Without --task: the corpus.")
+        str | None,
+        typer.Option(autocompletion=completion.dataset, help="Name of the corpus, such as avatars (without --task)."),
     ] = None,
     anchor: Annotated[
         str | None,
         typer.Option(
-            autocompletion=completion.anchor, help="Without --task: the modality that does not shift, such as V."
+            autocompletion=completion.anchor, help="Modality that does not shift, such as V (without --task)."
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The name of the row, such as theirs.", show_default="the file's name")
+        str | None, typer.Option(help="Name of the row in the tables, such as theirs.", show_default="the file's name")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The seed, where several runs of one method are submitted.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of this run, such as 1, if several runs of one method are submitted.")
+    ] = 0,
     signature: Annotated[
         str | None,
-        typer.Option(help="The signature of the stored cells to stand beside.", show_default="that of the most cells"),
+        typer.Option(
+            help="Signature of the table to appear in, as mmda-bench status prints it.",
+            show_default="that of the most cells",
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace the submission that has this name.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the submission of the same name.")] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions that were made elsewhere, and show them marked as external.
+    """Score predictions that were made elsewhere.
+
+    They appear in the tables, marked as external.
 
     Example: mmda-bench submit theirs.csv --task avatars-V --name theirs
 
@@ -170,7 +206,9 @@ def submit(
 
 @reports.command()
 def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
-    """Show what a results folder holds: running sweeps, cells by status, failures with their reasons.
+    """Show running sweeps, stored cells and failures.
+
+    Every failure is shown with its reason.
 
     Example: mmda-bench status --results results/local
     """

@@ -100,7 +100,9 @@ def run(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every cell that has no record yet, then write the leaderboards.
+    """Run the cells that have no record, then write the tables.
+
+    A cell is one method with one anchor and one seed.
 
     Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 0-4
     """

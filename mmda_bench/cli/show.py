@@ -28,25 +28,39 @@ def show(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="CELL|METHOD", autocompletion=completion.method, help="The first digits of a hash, or a method."
+            metavar="CELL|METHOD",
+            autocompletion=completion.method,
+            help="Name of a method such as dann, or the first digits of the hash of a cell.",
         ),
     ],
     anchor: Annotated[
-        str | None, typer.Option(autocompletion=completion.anchor, help="Only cells with this anchor, such as V.")
+        str | None, typer.Option(autocompletion=completion.anchor, help="Show only cells with this anchor, such as V.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Only cells of this seed.")] = None,
-    utterances: Annotated[int, typer.Option(min=0, help="How many of the worst and most contested utterances.")] = 5,
-    sheet: Annotated[Path | None, typer.Option(help="Write their frames as one picture, such as worst.png.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="While it runs: epoch, losses and time left.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Show only cells with this seed, such as 0.")] = None,
+    utterances: Annotated[
+        int, typer.Option(min=0, help="Number of utterances to show: the worst and the most contested ones.")
+    ] = 5,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Picture to write with the frames of these utterances, such as worst.png.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow cells that are running: epoch, losses and time left.")
+    ] = False,
     signature: Annotated[
-        str | None, typer.Option(help="Of several signatures this one.", show_default="that of the most cells")
+        str | None,
+        typer.Option(
+            help="Show only cells with this signature, as mmda-bench status prints it.",
+            show_default="that of the most cells",
+        ),
     ] = None,
     results: Results = DEFAULT_RESULTS,
     data_root: DataRoot = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a cell or a method closely: status, reason, loss, confusion, and the utterances it gets most wrong.
+    """Show one cell or one method in detail.
+
+    It shows status, reason, losses, confusion, and the utterances with the most wrong answers.
 
     Example: mmda-bench show dann --anchor V --sheet worst.png
     """

@@ -134,7 +134,7 @@ def as_text(comparisons: Sequence[Comparison], options: Sequence[str] = ()) -> s
         for column, answer in comparison.columns.items():
             lines.append(f"  {column:5} {answer if isinstance(answer, str) else difference_text(answer)}")
         lines += [f"  {line}" for line in _unknown_spread(comparison)]
-        lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed), which are no independent trials")
+        lines.append(f"  higher in {won} of {of} pairs of cells (anchor, seed); these pairs are not independent")
         for hole in comparison.holes:
             lines += [f"  hole: {hole.cells}", f"    {' '.join([hole.command, *map(shlex.quote, options)])}"]
         blocks.append("\n".join(lines))

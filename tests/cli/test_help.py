@@ -6,8 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from mmda_bench.cli import reports
 from mmda_bench.cli.main import app
 from mmda_bench.data import export
+from mmda_bench.report import choice
 from mmda_bench.version import __version__
 
 
@@ -29,6 +31,24 @@ def test_every_help_has_an_example_that_can_be_typed(path):
     own = next(EVERY[tuple(example[:n])] for n in (1, 2) if tuple(example[:n]) in EVERY)
     known = {option for parameter in own.params for option in parameter.opts}
     assert {word for word in example if word.startswith("--")} <= known
+
+
+def test_every_argument_and_option_has_help():
+    assert [
+        (*path, p.name) for path, command in EVERY.items() for p in command.params if not getattr(p, "help", "")
+    ] == []
+
+
+@pytest.mark.parametrize("group", [(), ("data",), ("new",)])
+def test_no_summary_of_a_command_is_cut_at_80_columns(group):
+    said = CliRunner().invoke(app, [*group, "-h"], env={"COLUMNS": "80"}).output
+    assert "..." not in said.partition("Commands:")[2]
+
+
+def test_the_tables_that_the_help_names_are_those_there_are():
+    assert ", ".join(choice.TABLES) == reports.TABLES
+    said = " ".join(CliRunner().invoke(app, ["leaderboard", "-h"]).output.split())
+    assert f"There are {reports.TABLES}." in said
 
 
 def test_every_command_answers_programs():

@@ -97,6 +97,7 @@ def test_five_seeds_give_bold_and_ranks_and_four_give_intervals_alone(tmp_path):
     assert main.header[5] == "rank"
     assert [row[5].text for row in main.rows] == ["3", "1–2", "1–2"]
     assert "Rank: the places that the tests leave open for the average." in main.caption
+    assert f"the last is {len(board.ranks)} minus the number that are significantly worse" in main.caption
     assert any(row.bold for row in board.rows)
     matrix = next(table for table in tables.tables(board) if table.name == "pairs")
     assert any(cell.bold for row in matrix.rows for cell in row)

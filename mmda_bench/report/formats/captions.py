@@ -7,6 +7,7 @@ from mmda_bench.report.paired_tests import ALPHA, DRAWS, LEAST_SEEDS, Difference
 from mmda_bench.report.rows import AVERAGE, BASELINE, Board, Score
 from mmda_bench.report.steadiness import MARK, MOST
 from mmda_bench.store import Record
+from mmda_bench.units import count
 
 ABSENT = "–"
 TIME_UNITS = {"s": "seconds", "min": "minutes"}
@@ -167,7 +168,7 @@ def places(board: Board) -> str:
         return ""
     return (
         "Rank: the places that the tests leave open for the average. The first is one more than the number of methods "
-        f"that are significantly better; the last is {len(board.ranks)} less the number that are significantly worse "
+        f"that are significantly better; the last is {len(board.ranks)} minus the number that are significantly worse "
         f"(paired tests of all pairs, Holm over all of them, {ALPHA:.0%}). In simulation ten equal methods get "
         f"different places in up to {_at_most(MISPLACED, board)} % of tables."
     )
@@ -200,12 +201,12 @@ def beaten(board: Board) -> str:
     gains = [board.gains[row.label, AVERAGE] for row in methods if (row.label, AVERAGE) in board.gains]
     if not gains:
         higher = sum((row.scores[AVERAGE].mean or 0.0) > level for row in methods)
-        have = "has" if higher == 1 else "have"
-        text = f"{higher} of {len(methods)} methods {have} a higher average than {name}"
+        have = "has" if 1 in (higher, len(methods)) else "have"
+        text = f"{higher} of {count(len(methods), 'method')} {have} a higher average than {name}"
         return f"{text}; this could not be tested, as the predictions are not stored."
     better = sum(gain.significant and gain.mean > 0 for gain in gains)
-    are = "is" if better == 1 else "are"
-    text = f"{better} of {len(gains)} methods {are} significantly better than {name}"
+    are = "is" if 1 in (better, len(gains)) else "are"
+    text = f"{better} of {count(len(gains), 'method')} {are} significantly better than {name}"
     return f"{text}; paired test, Holm over the rows of the table."
 
 
