@@ -52,6 +52,10 @@ VALUES: dict[str, tuple[Callable[[], Tensor], float]] = {
     "MCC, T = 1": (lambda: mm.class_confusion(lin(12, 4, 2), temperature=1.0), 0.70458651),
     "MCD": (lambda: mm.classifier_discrepancy(P_ONE, P_TWO), 0.09100047),
     "MDD": (lambda: mm.margin_disparity(*MDD, margin=4.0), 4 * 1.20409644 + 0.38767961),
+    "MDD, the source's part": (
+        lambda: mm.margin_disparity(*MDD, margin=1.0) - mm.margin_disparity(*MDD, margin=0.0),
+        1.20409644,
+    ),
     "MDD, the target's part": (lambda: mm.margin_disparity(*MDD, margin=0.0), 0.38767961),
     "xMUDA": (lambda: mm.mimic_divergence(lin(12, 4, 1), lin(12, 4, 2)), 0.09684197),
 }
