@@ -105,8 +105,9 @@ def test_regimes_and_rates_have_tables_of_their_own():
 
 
 def test_a_method_without_a_cell_has_no_score_and_no_mean():
-    made = all_missing() + records(score, methods=("coral",))
+    made = all_missing() + records(score, methods=("coral", "jan")) + records(score, methods=("coral",), missing="A")
     suite = by_name(head_of(made)[0])["missing:test"]
+    assert "jan" not in [one.label for one in suite.lines], "nothing of it ran where something is missing"
     assert line(suite, "coral").scores["none"].complete
     assert line(suite, "coral").scores["mean of six"] == Score({}, 0)
 

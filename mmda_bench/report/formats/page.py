@@ -31,7 +31,8 @@ from mmda_bench.report.paired_tests import LEAST_SEEDS
 from mmda_bench.report.rows import AVERAGE, Board, Row
 from mmda_bench.store import Damaged, Store
 
-LARGEST = 3_000_000  # bytes of a page; figures have what its text leaves
+LARGEST = 3_000_000  # bytes of a page of up to 1,200 cells; figures have what its text leaves
+CELLS, A_CELL = 1_200, 1_300  # each further cell brings the room of its own text, so that the figures stay
 AROUND = 500  # bytes beside the data of a figure
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 REPOSITORY = re.compile(r"\b(github\.com/[\w-]+/[\w-]+)")
@@ -66,8 +67,9 @@ def page(
         damaged=damaged,
         methods=[_card(entry) for entry in catalogue.entries(METHODS)],
     )
-    text = render(pictures={})
-    return render(pictures=embedded([p for mine in plates.values() for p in mine], LARGEST - len(text.encode())))
+    cells = len({r["hash"] for board in boards for row in (*board.lines, *board.references) for r in row.records})
+    room = LARGEST + A_CELL * max(0, cells - CELLS) - len(render(pictures={}).encode())
+    return render(pictures=embedded([plate for mine in plates.values() for plate in mine], room))
 
 
 def _asset(name: str) -> str:

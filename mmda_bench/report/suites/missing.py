@@ -31,7 +31,9 @@ def missing(board: Board) -> Iterator[Suite]:
         whole = board if not board.protocol.missing else None
         boards = ({NOTHING: whole} if whole else {}) | boards
         anchors = shared_anchors(boards.values())
-        lines = lines_over(boards, anchors)
+        lines = [
+            line for line in lines_over(boards, anchors) if any(line.scores[s].seeds for s in boards if s in lacking)
+        ]
         columns = [*boards]
         if set(SUBSETS) <= set(boards):
             columns.append(MEAN)
