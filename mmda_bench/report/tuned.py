@@ -56,11 +56,8 @@ def _tuned(board: Board, choices: Sequence[Choice], store: Store, predictions: P
 def _belongs(choice: Choice, board: Board) -> bool:
     """Whether a choice is of the corpus and the protocol of a board."""
     scenario = choice.scenario
-    return (
-        scenario.dataset == board.dataset
-        and scenario.protocol == board.protocol
-        and f"|{scenario.dataset}:{scenario.version}|" in board.signature
-    )
+    versions = {record["key"]["version"] for row in board.lines for record in row.records}
+    return (scenario.dataset, scenario.protocol) == (board.dataset, board.protocol) and scenario.version in versions
 
 
 def _labels(board: Board, predictions: Predictions) -> Mapping[str, int]:

@@ -21,7 +21,7 @@ from mmda_bench import training
 from mmda_bench.errors import UsageError
 from mmda_bench.features import prepare
 from mmda_bench.protocol import TRIAL, Cell
-from mmda_bench.report import choice, load_boards
+from mmda_bench.report import choice, load_boards, tuned
 from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import markdown
 from mmda_bench.report.formats.tables import tables
@@ -123,6 +123,24 @@ def test_published_tuned_and_oracle_stand_side_by_side_with_regret_and_range(sto
         lost = sum(hand(stored, one.label, anchor).values.count(None) for anchor in "ALV")
         assert one.failed == lost
     assert sum(one.failed for one in board.tuning.methods) > 0
+
+
+def test_a_choice_belongs_to_the_board_of_its_version_whatever_the_signature_leaves_out(stored, board):
+    """A synthetic pair's signature has the word apart from the version."""
+    first = next(one for one in read_choices(stored)[0] if one.scenario.protocol == board.protocol)
+    synthetic = f"{first.scenario.version}+synthetic"
+
+    def renamed(row):
+        return replace(row, records=[{**r, "key": {**r["key"], "version": synthetic}} for r in row.records])
+
+    pair = replace(board, rows=[renamed(row) for row in board.rows])
+    renewed = replace(first, scenario=replace(first.scenario, version=synthetic))
+    assert [tuned._belongs(one, where) for one in (renewed, first) for where in (pair, board)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_the_interval_of_the_regret_is_that_of_resampled_utterances(stored, board):
