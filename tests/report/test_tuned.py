@@ -25,6 +25,7 @@ from mmda_bench.report import choice, load_boards, tuned
 from mmda_bench.report.figures import gallery
 from mmda_bench.report.formats import markdown
 from mmda_bench.report.formats.tables import tables
+from mmda_bench.report.formats.tuned_tables import tuned_tables
 from mmda_bench.selection import Setting
 from mmda_bench.selection.choices import read_choices
 from mmda_bench.store import Store
@@ -141,6 +142,18 @@ def test_a_choice_belongs_to_the_board_of_its_version_whatever_the_signature_lea
         False,
         True,
     ]
+
+
+def test_the_tables_of_a_natural_pair_have_its_one_scenario(board):
+    def alone(values):
+        return {"none": values["A"]}
+
+    rows = [replace(row, scores=alone(row.scores) | {"ave.": row.scores["A"]}) for row in board.rows]
+    methods = [replace(one, scores=alone(one.scores), regret=alone(one.regret)) for one in board.tuning.methods]
+    made = {t.name: t for t in tuned_tables(replace(board, rows=rows, tuning=replace(board.tuning, methods=methods)))}
+    assert made["tuned"].header == ["method", "chosen by", "none"]
+    assert [made[name].header[1] for name in ("regret", "range")] == ["none", "none"]
+    assert all(row[2].text != "–" for row in made["tuned"].rows)
 
 
 def test_the_interval_of_the_regret_is_that_of_resampled_utterances(stored, board):

@@ -1,12 +1,12 @@
 """The tables that the trials of a tuned board fill: choices, regret, validators, budgets, studies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from mmda_bench.report.formats.captions import ABSENT, signed
 from mmda_bench.report.formats.grid import Table, TextCell
 from mmda_bench.report.paired_tests import Difference
-from mmda_bench.report.rows import AVERAGE, COLUMNS, Board
+from mmda_bench.report.rows import AVERAGE, Board
 from mmda_bench.report.search import Scores, Searched, Tuned
 
 ORACLE = "the oracle takes the best by target labels, which nobody has, and is never bold"
@@ -17,15 +17,15 @@ def tuned_tables(board: Board) -> Iterator[Table]:
     tuning = board.tuning
     if tuning is None:
         return
-    yield _side_by_side(tuning)
-    yield _regret(tuning)
-    yield _ranges(tuning)
-    yield _validators(tuning)
+    yield _side_by_side(tuning, board.columns)
+    yield _regret(tuning, board.columns)
+    yield _ranges(tuning, board.columns)
+    yield _validators(tuning, board.columns)
     yield _budgets(tuning)
     yield _studies(tuning)
 
 
-def _side_by_side(tuning: Tuned) -> Table:
+def _side_by_side(tuning: Tuned, columns: Sequence[str]) -> Table:
     def text(found: Scores | None) -> TextCell:
         if found is None:
             return TextCell(ABSENT)
@@ -34,9 +34,9 @@ def _side_by_side(tuning: Tuned) -> Table:
     return Table(
         "tuned",
         "Published → tuned (oracle), on the tuning seed",
-        ["method", "chosen by", *COLUMNS],
+        ["method", "chosen by", *columns],
         [
-            [TextCell(one.title), TextCell(one.validator), *(text(one.scores.get(column)) for column in COLUMNS)]
+            [TextCell(one.title), TextCell(one.validator), *(text(one.scores.get(column)) for column in columns)]
             for one in tuning.methods
         ],
         "Weighted F1 on the target test set of three trials of one search: the published setting, the one that the "
@@ -57,7 +57,7 @@ def _number(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.1f}"
 
 
-def _regret(tuning: Tuned) -> Table:
+def _regret(tuning: Tuned, columns: Sequence[str]) -> Table:
     def text(found: Difference | None) -> TextCell:
         if found is None or found.low == found.high:  # the same trial
             return TextCell(ABSENT if found is None else f"{found.mean:.1f}")
@@ -66,9 +66,9 @@ def _regret(tuning: Tuned) -> Table:
     return Table(
         "regret",
         "Regret: what choosing without target labels cost",
-        ["method", *COLUMNS],
+        ["method", *columns],
         [
-            [TextCell(one.title), *(text(one.regret.get(column)) for column in COLUMNS)]
+            [TextCell(one.title), *(text(one.regret.get(column)) for column in columns)]
             for one in tuning.methods
             if one.regret
         ],
@@ -78,18 +78,18 @@ def _regret(tuning: Tuned) -> Table:
     )
 
 
-def _ranges(tuning: Tuned) -> Table:
+def _ranges(tuning: Tuned, columns: Sequence[str]) -> Table:
     def text(found: Scores | None) -> TextCell:
         return TextCell(ABSENT if found is None else f"{found.worst:.1f} to {found.oracle:.1f}")
 
     return Table(
         "range",
         "Range over the trials",
-        ["method", *COLUMNS, "failed"],
+        ["method", *columns, "failed"],
         [
             [
                 TextCell(one.title),
-                *(text(one.scores.get(column)) for column in COLUMNS),
+                *(text(one.scores.get(column)) for column in columns),
                 TextCell(f"{one.failed}/{one.trials}"),
             ]
             for one in tuning.methods
@@ -99,11 +99,11 @@ def _ranges(tuning: Tuned) -> Table:
     )
 
 
-def _validators(tuning: Tuned) -> Table:
+def _validators(tuning: Tuned, columns: Sequence[str]) -> Table:
     from mmda_bench.selection import GUARD  # scipy, which other boards do without
     from mmda_bench.selection.hindsight import ENSV_OVER_ALL
 
-    anchors = [column for column in COLUMNS if any(column in one.by_anchor for one in tuning.verdicts)]
+    anchors = [column for column in columns if any(column in one.by_anchor for one in tuning.verdicts)]
 
     def regret(mean: float, worst: float) -> TextCell:
         return TextCell(f"{100 * mean:.1f} ({100 * worst:.1f})")
