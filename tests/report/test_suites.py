@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from statistics import fmean
 
@@ -13,7 +14,7 @@ from mmda_bench.errors import UsageError
 from mmda_bench.protocol import Cell
 from mmda_bench.report.boards import make_boards
 from mmda_bench.report.figures import gallery
-from mmda_bench.report.formats import markdown, tables
+from mmda_bench.report.formats import markdown, page, tables
 from mmda_bench.report.load import load_boards
 from mmda_bench.report.reference_rows import TITLES
 from mmda_bench.report.rows import Score
@@ -208,6 +209,10 @@ def test_figures_show_what_is_missing_and_severities_and_members_have_none(tmp_p
     plates = gallery.draw(boards, store, gallery.domains.Coordinates(tmp_path / "none.json"))
     names = {board.brief: [plate.name for plate in plates[slug]] for board, slug in zip(boards, plates, strict=True)}
     assert names[True] == []
+    links, _, members = re.search(r"<nav.*?</nav>", page.page(boards, [], plates, store), re.S)[0].partition(
+        "<details>"
+    )
+    assert (links.count('href="#avatars'), members.count('href="#avatars')) == (1, sum(one.brief for one in boards))
     drawn = {plate.name.rpartition("-")[2]: plate for mine in plates.values() for plate in mine if plate.svg}
     assert {"missing", "corruptions"} <= set(drawn)
     assert "white-noise, dark" in drawn["corruptions"].alt
