@@ -1,6 +1,5 @@
 # The public names, once: type checkers read this file, and __init__.py takes from it what to import on first use.
 from mmda_bench.api import Leaderboard as Leaderboard
-from mmda_bench.listener import Listener as Listener
 from mmda_bench.api import Results as Results
 from mmda_bench.api import backbones as backbones
 from mmda_bench.api import compare as compare
@@ -26,6 +25,7 @@ from mmda_bench.errors import DataError as DataError
 from mmda_bench.errors import ResourceError as ResourceError
 from mmda_bench.errors import StoreError as StoreError
 from mmda_bench.errors import UsageError as UsageError
+from mmda_bench.listener import Listener as Listener
 from mmda_bench.method import Context as Context
 from mmda_bench.method import Method as Method
 from mmda_bench.method import Source as Source

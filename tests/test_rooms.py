@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,12 @@ AUTHORS = {  # what the two folders of plug-ins-in-waiting may see
 MOST_FILES, MOST_LINES, LONGEST_FUNCTION = 16, 350, 60
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """Of a source text, once for all tests."""
+    return ast.parse(source)
+
+
 def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
@@ -43,7 +50,7 @@ def room_of(path: Path) -> str:
 
 def arrows(path: Path) -> Iterator[str]:
     """The rooms that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path.read_text("utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -87,7 +94,7 @@ def module_of(path: Path) -> str:
 def imported(source: str, known: Collection[str]) -> set[str]:
     """The files among ``known`` that ``source`` imports, in functions and for types alone as well."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -159,7 +166,7 @@ def quoted(tree: ast.AST) -> Iterator[str]:
 
 def private(source: str) -> Iterator[str]:
     """The private names of other libraries that a file uses, written out or in strings."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     yield from quoted(tree)
     foreign = set()
     for node in ast.walk(tree):
@@ -200,7 +207,7 @@ def test_private_names_of_other_libraries_are_used_in_one_file_alone():
 
 def prints(source: str) -> Iterator[str]:
     """Where a file writes to a person's terminal by itself."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if called in ("print", "typer.echo") or re.fullmatch(
             r"sys\.(__)?std(out|err)(__)?\.(write|writelines)", called
@@ -222,7 +229,7 @@ def test_the_number_of_the_schema_stands_in_one_place():
     found = [
         f"{path.relative_to(ROOT)} line {node.lineno}"
         for path in files(ENGINE)
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parsed(path.read_text("utf-8")))
         if isinstance(node, ast.Dict)
         for key, value in zip(node.keys, node.values, strict=True)
         if isinstance(key, ast.Constant) and key.value == "schema" and isinstance(value, ast.Constant)
@@ -245,7 +252,7 @@ def test_rooms_files_and_functions_are_small():
     functions = {
         f"{path.relative_to(ROOT)}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in everything
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parsed(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: length for name, length in functions.items() if length > LONGEST_FUNCTION} == {}

@@ -37,29 +37,34 @@ data = typer.Typer(
 )  # fmt: skip
 
 
+LayoutName = Annotated[
+    str,
+    typer.Option(
+        autocompletion=completion.layout,
+        help="Layout of the files: folder (wav, jpg and csv), or that of a corpus such as mintrec.",
+    ),
+]
+TaskFolder = Annotated[
+    Path | None,
+    place(
+        help="New or empty folder for a task, such as avatars-V, whose target is shifted and has "
+        "no labels (instead of --out)."
+    ),
+]
+OfAnchor = Annotated[
+    str | None,
+    typer.Option(autocompletion=completion.anchor, help="Modality that does not shift, such as V (with --task)."),
+]
+
+
 @data.command()
 def export(
     dataset: Corpus,
     out: Annotated[Path | None, place(help="New or empty folder for the corpus, such as avatars-files.")] = None,
-    layout: Annotated[
-        str,
-        typer.Option(
-            autocompletion=completion.layout,
-            help="Layout of the files: folder (wav, jpg and csv), or that of a corpus such as mintrec.",
-        ),
-    ] = "folder",
+    layout: LayoutName = "folder",
     limit: Annotated[int | None, typer.Option(min=1, help="Number of utterances to write, such as 100.")] = None,
-    task: Annotated[
-        Path | None,
-        place(
-            help="New or empty folder for a task, such as avatars-V, whose target is shifted and has "
-            "no labels (instead of --out)."
-        ),
-    ] = None,
-    anchor: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.anchor, help="Modality that does not shift, such as V (with --task)."),
-    ] = None,
+    task: TaskFolder = None,
+    anchor: OfAnchor = None,
     backbone: Backbone = None,
     weights: Weights = None,
     shift: ShiftName = "paper",

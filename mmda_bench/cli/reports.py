@@ -30,45 +30,54 @@ class Form(StrEnum):
     csv = "csv"
 
 
+TableName = Annotated[
+    str | None,
+    typer.Option(autocompletion=completion.table, help=f"Table to print, such as main. There are {TABLES}."),
+]
+Shown = Annotated[
+    str,
+    typer.Option(autocompletion=completion.methods, help="Methods to show, in this order, such as dt,dann,mine."),
+]
+ColumnsShown = Annotated[
+    str,
+    typer.Option(autocompletion=completion.columns, help="Columns to show, in this order, such as A,visual,ave."),
+]
+FormatOf = Annotated[
+    Form | None,
+    typer.Option(
+        "--format",
+        case_sensitive=False,
+        help="Format of the table: tex (LaTeX), md (Markdown) or csv.",
+        show_default="drawn on a terminal, else md",
+    ),
+]
+OfDataset = Annotated[
+    str | None,
+    typer.Option(autocompletion=completion.dataset, help="Show only the tables of this corpus, such as avatars."),
+]
+OfSignature = Annotated[
+    str | None, typer.Option(help="Show only the tables with this signature, as mmda-bench status prints it.")
+]
+CriticalDifference = Annotated[
+    bool,
+    typer.Option(
+        "--critical-difference",
+        help="Also rank the methods by the tests of Friedman and Nemenyi, which have little power.",
+    ),
+]
+
+
 @reports.command()
 def leaderboard(
     results: Results = DEFAULT_RESULTS,
     plugin: Plugins = None,
-    table: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.table, help=f"Table to print, such as main. There are {TABLES}."),
-    ] = None,
-    methods: Annotated[
-        str,
-        typer.Option(autocompletion=completion.methods, help="Methods to show, in this order, such as dt,dann,mine."),
-    ] = "",
-    columns: Annotated[
-        str,
-        typer.Option(autocompletion=completion.columns, help="Columns to show, in this order, such as A,visual,ave."),
-    ] = "",
-    form: Annotated[
-        Form | None,
-        typer.Option(
-            "--format",
-            case_sensitive=False,
-            help="Format of the table: tex (LaTeX), md (Markdown) or csv.",
-            show_default="drawn on a terminal, else md",
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(autocompletion=completion.dataset, help="Show only the tables of this corpus, such as avatars."),
-    ] = None,
-    signature: Annotated[
-        str | None, typer.Option(help="Show only the tables with this signature, as mmda-bench status prints it.")
-    ] = None,
-    critical_difference: Annotated[
-        bool,
-        typer.Option(
-            "--critical-difference",
-            help="Also rank the methods by the tests of Friedman and Nemenyi, which have little power.",
-        ),
-    ] = False,
+    table: TableName = None,
+    methods: Shown = "",
+    columns: ColumnsShown = "",
+    form: FormatOf = None,
+    dataset: OfDataset = None,
+    signature: OfSignature = None,
+    critical_difference: CriticalDifference = False,
     as_json: AsJson = False,
 ) -> None:
     """Write all tables and figures from the stored records.

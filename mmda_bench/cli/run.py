@@ -119,9 +119,7 @@ def run(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         planned, complete = _run(planned)
     if as_json:
-        from mmda_bench.cli import console
-
-        console.show_results(planned)
+        _say_results(planned)
     if not complete:
         raise typer.Exit(HOLES)
 
@@ -151,6 +149,12 @@ def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":
     run = {name: value for name, value in file.items() if name not in WORKSPACE_FIELDS}
     kept = {name: value for name, value in file.items() if name in WORKSPACE_FIELDS}
     return RunConfig.of({**run, **told}, where=where), Workspace(**{**kept, **folders})
+
+
+def _say_results(ran: "Plan") -> None:
+    from mmda_bench.cli import console
+
+    console.show_results(ran)
 
 
 def _say_plan(planned: "Plan", *, as_json: bool) -> None:

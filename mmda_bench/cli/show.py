@@ -23,36 +23,42 @@ showing = typer.Typer(rich_markup_mode=None)
 POLL_S = 0.5
 
 
+CellOrMethod = Annotated[
+    str,
+    typer.Argument(
+        metavar="CELL|METHOD",
+        autocompletion=completion.method,
+        help="Name of a method such as dann, or the first digits of the hash of a cell.",
+    ),
+]
+OfAnchor = Annotated[
+    str | None, typer.Option(autocompletion=completion.anchor, help="Show only cells with this anchor, such as V.")
+]
+Utterances = Annotated[
+    int, typer.Option(min=0, help="Number of utterances to show: the worst and the most contested ones.")
+]
+Sheet = Annotated[
+    Path | None, typer.Option(help="Picture to write with the frames of these utterances, such as worst.png.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Follow cells that are running: epoch, losses and time left.")]
+OfSignature = Annotated[
+    str | None,
+    typer.Option(
+        help="Show only cells with this signature, as mmda-bench status prints it.",
+        show_default="that of the most cells",
+    ),
+]
+
+
 @showing.command()
 def show(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="CELL|METHOD",
-            autocompletion=completion.method,
-            help="Name of a method such as dann, or the first digits of the hash of a cell.",
-        ),
-    ],
-    anchor: Annotated[
-        str | None, typer.Option(autocompletion=completion.anchor, help="Show only cells with this anchor, such as V.")
-    ] = None,
+    what: CellOrMethod,
+    anchor: OfAnchor = None,
     seed: Annotated[int | None, typer.Option(help="Show only cells with this seed, such as 0.")] = None,
-    utterances: Annotated[
-        int, typer.Option(min=0, help="Number of utterances to show: the worst and the most contested ones.")
-    ] = 5,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Picture to write with the frames of these utterances, such as worst.png.")
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Follow cells that are running: epoch, losses and time left.")
-    ] = False,
-    signature: Annotated[
-        str | None,
-        typer.Option(
-            help="Show only cells with this signature, as mmda-bench status prints it.",
-            show_default="that of the most cells",
-        ),
-    ] = None,
+    utterances: Utterances = 5,
+    sheet: Sheet = None,
+    watch: Watch = False,
+    signature: OfSignature = None,
     results: Results = DEFAULT_RESULTS,
     data_root: DataRoot = None,
     plugin: Plugins = None,

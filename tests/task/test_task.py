@@ -160,7 +160,7 @@ def test_nothing_in_the_folder_leads_to_a_label(task, originals):
     assert np.abs(correlation).max() < 0.5, "the order of names says nothing"
 
 
-@pytest.mark.parametrize("anchor", ["A", "V"])
+@pytest.mark.parametrize("anchor", ["A", pytest.param("V", marks=pytest.mark.deep)])
 def test_the_baseline_learns_from_sound_and_pictures_and_two_tasks_have_no_name_in_common(
     anchor, task, tmp_path, monkeypatch
 ):
