@@ -104,7 +104,11 @@ def published():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "jobs", [pytest.param(0, id="in this process"), pytest.param(1, id="on Ray", marks=pytest.mark.system)]
+    "jobs",
+    [
+        pytest.param(0, id="in this process", marks=pytest.mark.deep),
+        pytest.param(1, id="on Ray", marks=pytest.mark.system),
+    ],
 )
 def test_a_run_leaves_no_trace_and_takes_a_class_from_a_notebook_cell(tmp_path, jobs):
     command = [sys.executable, "-c", NO_TRACE, str(tmp_path / "results"), str(jobs)]

@@ -292,7 +292,8 @@ def leaves_nothing(driver):
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("part", ["gcs_server", pytest.param("raylet", marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("part", ["gcs_server", "raylet"])
 def test_a_part_of_ray_that_is_killed_ends_the_sweep_with_a_message_and_nothing_left(tmp_path, part):
     results = tmp_path / "results"
     names = {"gcs_server": "the head (gcs)", "raylet": "the node of this process (raylet)"}
