@@ -8,6 +8,7 @@ import multiprocessing.util
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -33,10 +34,26 @@ def process_pool(jobs: int, start: Callable[..., None] | None = None, *arguments
     _own_temporary_folder()
     pool = ProcessPoolExecutor(jobs, mp_context=CONTEXT, initializer=_start, initargs=(start, arguments))
     try:
-        with environment({"PYTHONSAFEPATH": "1"}):  # or the server would take libraries from the present folder
+        # or the server would take libraries from the present folder
+        with environment({"PYTHONSAFEPATH": "1"}), _main_that_can_be_read():
             yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _main_that_can_be_read() -> Iterator[None]:
+    """A program that came by standard input (``python - < mine.py``) names a file that no worker could read."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    absent = file is not None and not Path(file).exists()
+    if absent:
+        main.__file__ = None
+    try:
+        yield
+    finally:
+        if absent:
+            main.__file__ = file
 
 
 def clear_leftovers() -> None:

@@ -28,3 +28,16 @@ def test_the_folder_of_a_killed_driver_goes_with_the_next_pool(tmp_path, monkeyp
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     pool.clear_leftovers()
     assert sorted(tmp_path.glob("pymp-*")) == [alive, foreign]
+
+
+def test_a_program_from_standard_input_has_workers_as_one_from_a_file_has():
+    program = """
+from mmda_bench.machine.pool import process_pool
+with process_pool(1) as pool:
+    print(pool.submit(abs, -3).result())
+"""
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
