@@ -90,8 +90,18 @@ def small_avatars():
 
     reader = registry.DATASETS.get("avatars")
     whole, reader.utterances = reader.utterances, lambda self, root: islice(whole(self, root), 240)
+    reader.utterances.whole = whole
     yield reader
     reader.utterances = whole
+
+
+@pytest.fixture
+def whole_avatars(monkeypatch):
+    """``avatars`` uncut for one test, whatever an earlier test of this process has asked for."""
+    from mmda_bench import registry
+
+    reader = registry.DATASETS.get("avatars")
+    monkeypatch.setattr(reader, "utterances", getattr(reader.utterances, "whole", reader.utterances))
 
 
 @pytest.fixture(scope="session")

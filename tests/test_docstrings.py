@@ -28,7 +28,7 @@ FILES = ("mmda_bench.modules", "mmda_bench.units", *(f"mmda_bench.{room}" for ro
 @pytest.mark.parametrize(
     "module", [pytest.param(name, marks=pytest.mark.deep) if name in DEAR else name for name in WITH_EXAMPLES]
 )
-def test_examples_run(module, tmp_path, monkeypatch):
+def test_examples_run(module, tmp_path, monkeypatch, whole_avatars):
     monkeypatch.chdir(tmp_path)
     if '("results"' in WITH_EXAMPLES[module]:
         published.link(tmp_path / "results", "dt,a3d2", 1)
