@@ -116,13 +116,27 @@ def _alone(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Remove below ``folder`` what writers that were killed left; what may still be written stays."""
+def clear_leftovers(folder: Path, *, patience_s: float = 0.0) -> None:
+    """Remove below ``folder`` what writers that were killed left; what may still be written stays.
+
+    ``patience_s``: how long to wait for writers that are ending.
+    """
+    end = time.monotonic() + patience_s
+    while _clear_once(folder) and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _clear_once(folder: Path) -> int:
+    """How many drafts stay."""
+    stay = 0
     names = ((root, name) for root, folders, files in os.walk(folder) for name in (*folders, *files))
     for path in [Path(root, name) for root, name in names if name.startswith(TEMPORARY)]:
         with contextlib.suppress(OSError):  # it has got its name, its writer has removed it, or it is another user's
             if "probe" in path.name or left(path) or time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink()
+            else:
+                stay += 1
+    return stay
 
 
 def left(draft: Path) -> bool:

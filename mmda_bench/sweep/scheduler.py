@@ -12,6 +12,7 @@ from mmda_bench.machine.process import unchanged_process
 from mmda_bench.protocol import Cell
 from mmda_bench.registry import Plugin, by_value, load_plugin
 from mmda_bench.store import Record, Store
+from mmda_bench.store.atomic import clear_leftovers
 from mmda_bench.sweep.placement import check, check_address
 from mmda_bench.sweep.worker import RUNNER, THREADS, SpoiltError, Work, execute
 
@@ -86,9 +87,14 @@ def run(
         os.environ.update(RAY_SETTINGS | dict.fromkeys(THREADS, "1"))  # before Ray is imported, which looks at them
         from mmda_bench.sweep import ray_tune
 
-        ray_tune.run(
-            cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start, on_result=on_result
-        )
+        try:
+            ray_tune.run(
+                cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start,
+                on_result=on_result,
+            )  # fmt: skip
+        except BaseException:
+            clear_leftovers(store.runs, patience_s=2)  # of workers that were ended while they wrote
+            raise
 
 
 def _of_this_session(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,9 +1,14 @@
 """Files and folders that appear complete or not at all."""
 
 import os
+import subprocess
+import sys
+import threading
 
 import pytest
 
+
+from mmda_bench.machine import others
 from mmda_bench.store import atomic
 
 
@@ -37,3 +42,16 @@ def test_a_folder_that_is_not_whole_leaves_nothing(tmp_path, monkeypatch, failin
         if failing == "body":
             full(0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_is_ending_is_waited_for(tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+    own = others.own_name().rpartition("-")[0] + f"-{writer.pid}"
+    draft = tmp_path / "cell" / f"{atomic.TEMPORARY}{own}-0123abcd"
+    draft.parent.mkdir()
+    draft.touch()
+    atomic.clear_leftovers(tmp_path)
+    assert draft.exists(), "it may still be written"
+    threading.Thread(target=writer.wait, daemon=True).start()
+    atomic.clear_leftovers(tmp_path, patience_s=20)
+    assert not draft.exists()
