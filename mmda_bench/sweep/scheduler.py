@@ -6,6 +6,7 @@ Resume is therefore the store's business and not Tune's: whatever ends early, th
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmda_bench.machine.process import unchanged_process
@@ -87,14 +88,21 @@ def run(
         os.environ.update(RAY_SETTINGS | dict.fromkeys(THREADS, "1"))  # before Ray is imported, which looks at them
         from mmda_bench.sweep import ray_tune
 
-        try:
+        with _nothing_left(store):
             ray_tune.run(
                 cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start,
                 on_result=on_result,
             )  # fmt: skip
-        except BaseException:
-            clear_leftovers(store.runs, patience_s=2)  # of workers that were ended while they wrote
-            raise
+
+
+@contextmanager
+def _nothing_left(store: Store) -> Iterator[None]:
+    """Where the body is ended, so are its workers, some of them while they write."""
+    try:
+        yield
+    except BaseException:
+        clear_leftovers(store.runs, patience_s=2)
+        raise
 
 
 def _of_this_session(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -7,7 +7,6 @@ import threading
 
 import pytest
 
-
 from mmda_bench.machine import others
 from mmda_bench.store import atomic
 
