@@ -26,6 +26,7 @@ def corpus(root: Path, *names: str, content: bytes = b"RIFF") -> Path:
     return root
 
 
+@pytest.mark.deep
 def test_names_of_the_true_number_are_the_whole_corpus(tmp_path):
     names, sentences = [], cycle(SENTENCES)
     for emotion in EMOTIONS:

@@ -42,6 +42,7 @@ def corpus(root: Path, *, nested=False, encoding="utf-8", **tables) -> Path:
     return root
 
 
+@pytest.mark.deep
 def test_tables_of_the_true_size_are_the_whole_corpus(tmp_path):
     tables = {}
     for part, counts in COUNTS.items():

@@ -88,11 +88,12 @@ def crowded(kind):
     }[kind]()
 
 
-KINDS = ("f1", "cost", "severity", "conditions", "distance", "tsne", "confusion", "curves", "balance", "budget")
+KINDS = ("f1", "cost", "severity", "conditions", "distance", "tsne", "curves", "budget")
+DEAR = [pytest.param(kind, marks=pytest.mark.deep) for kind in ("balance", "confusion")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *DEAR])
 def test_no_label_lies_over_another_and_none_is_cut(kind):
     made = style.settle(crowded(kind))
     renderer = FigureCanvasAgg(made).get_renderer()
