@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
@@ -32,6 +33,7 @@ OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-map
 
 SHUT_DOWN_S = 5.0  # where a part has died
 PATIENCE_S = 60.0
+TRIES = 10  # to remove our folder
 OWNER = "MMDA_BENCH_RAY"  # in the environment of all processes of a Ray of ours: its folder
 _over = threading.Event()  # set when the Ray that this process has started is no more needed
 
@@ -150,13 +152,7 @@ def temporary_folder() -> Iterator[Path]:
     base = base if len(str(base)) <= longest else Path("/tmp")
     host = socket.gethostname()
     pool.clear_leftovers()
-    for left in base.glob(f"{TEMPORARY}*"):
-        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
-        if owner.isdecimal() and not others.exists(int(owner)):
-            with suppress(OSError):  # another user's, or another sweep removes it too
-                if (left / host).exists():
-                    kill_all(left)
-                    remove(left, marker=host)
+    clear_left(base)
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
         (folder / host).touch()
@@ -168,7 +164,25 @@ def temporary_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        remove(folder, marker=host)
+        for _ in range(TRIES):  # on a busy machine a process that is ending may still write there
+            remove(folder, marker=host)
+            if not folder.exists():
+                break
+            kill_all(folder)
+            time.sleep(0.2)
+        clear_left(base)
+
+
+def clear_left(base: Path) -> None:
+    """End what is left of the Ray of killed processes of this machine, and remove its folders."""
+    host = socket.gethostname()
+    for left in base.glob(f"{TEMPORARY}*"):
+        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
+        if owner.isdecimal() and not others.exists(int(owner)):
+            with suppress(OSError):  # another user's, or another sweep removes it too
+                if (left / host).exists():
+                    kill_all(left)
+                    remove(left, marker=host)
 
 
 def remove(folder: Path, *, marker: str) -> None:

@@ -128,7 +128,7 @@ def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
     monkeypatch.setattr(cluster_, "remove", theirs)
     with cluster_.temporary_folder() as folder:
         assert folder.exists()
-    assert tried == [left, folder]
+    assert tried == [left, folder, left], "before and after"
 
 
 def test_cells_at_once_follow_from_the_devices(monkeypatch):
