@@ -248,7 +248,7 @@ def show(
     return inspect(existing_store(folder), what, anchor=where, seed=seed, signature=signature, root=ws.data_root)
 
 
-@unchanged_process()
+@unchanged_process(torch=False)
 def prepare(
     dataset: str, *, workspace: Workspace | None = None, config: RunConfig | None = None, jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -267,16 +267,17 @@ def prepare(
     config.check()
     from mmda_bench.features.prepare import prepare as prepare_corpus  # torch, which a wrong name does without
 
-    card = read_card(reader_of(config.corpus), config.corpus, ws.root)
-    return prepare_corpus(
-        config.corpus, root=ws.root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
-        cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
-        plugins=of_corpus(plugins, {**corpus_names(config.corpus), **corruption_names(protocol.shift),
-                                    "backbones": protocol.backbone}),
-    )  # fmt: skip
+    with unchanged_process():
+        card = read_card(reader_of(config.corpus), config.corpus, ws.root)
+        return prepare_corpus(
+            config.corpus, root=ws.root, protocol=(protocol := config.protocol_on(card, weights=ws.weights)),
+            cache=ws.cache, progress=progress, jobs=jobs or cpu_count(), weights=ws.weights,
+            plugins=of_corpus(plugins, {**corpus_names(config.corpus), **corruption_names(protocol.shift),
+                                        "backbones": protocol.backbone}),
+        )  # fmt: skip
 
 
-@unchanged_process()
+@unchanged_process(torch=False)
 def verify(
     dataset: str, *, workspace: Workspace | None = None, sample: int | None = None, jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None, backbone: str | None = None,
@@ -293,10 +294,11 @@ def verify(
         backbone = BACKBONES.entry(backbone).name
     from mmda_bench.data import verify as verifying
 
-    return verifying.verify(
-        dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
-        plugins=of_corpus(plugins, corpus_names(dataset)), backbone=backbone, weights=ws.weights,
-    )  # fmt: skip
+    with unchanged_process():
+        return verifying.verify(
+            dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
+            plugins=of_corpus(plugins, corpus_names(dataset)), backbone=backbone, weights=ws.weights,
+        )  # fmt: skip
 
 
 @unchanged_process(torch=False)

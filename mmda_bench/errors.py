@@ -109,5 +109,14 @@ def suggest(name: str, known: list[str]) -> str:
     >>> suggest("dan", ["dt", "dann"]), suggest("xyz", ["dt", "dann"])
     (': did you mean dann?', '')
     """
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else ""
+    close = closest(name, known)
+    return f": did you mean {close}?" if close else ""
+
+
+def closest(name: str, known: list[str]) -> str:
+    """That which ``name`` resembles most, or ''.
+
+    >>> closest("dan", ["dt", "dann"]), closest("xyz", ["dt", "dann"])
+    ('dann', '')
+    """
+    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)), "")

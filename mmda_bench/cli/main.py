@@ -29,7 +29,8 @@ from mmda_bench.cli.output import hint, say, tell, writable
 from mmda_bench.cli.reports import reports
 from mmda_bench.cli.run import running
 from mmda_bench.cli.show import showing
-from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS, Registry, suggest
+from mmda_bench.errors import closest
+from mmda_bench.registry import BACKBONES, DATASETS, METHODS, VALIDATORS, Registry
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.version import __version__
 
@@ -201,9 +202,9 @@ def check(
 def _registry_of(name: str) -> Registry:
     """Where ``name`` is registered, or what resembles it most."""
     registries = METHODS, DATASETS, BACKBONES
-    close = suggest(name, [known for one in registries for known in one.names()])
-    likely = (one for one in registries if any(close == f": did you mean {known}?" for known in one.names()))
-    return next((one for one in registries if one.find(name)), None) or next(likely, METHODS)
+    likely = closest(name, [known for one in registries for known in one.names()])
+    found = (one for what in filter(None, (name, likely)) for one in registries if one.find(what))
+    return next(found, METHODS)
 
 
 @new.command("method")

@@ -64,3 +64,17 @@ def test_a_worker_that_trains_imports_neither_the_compiler_nor_what_scores_need(
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_wrong_name_is_told_before_torch_is_imported():
+    calls = """
+import sys
+import mmda_bench as mb
+for call in (mb.prepare, mb.verify):
+    try:
+        call("avatar")
+    except mb.UsageError:
+        print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", calls], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -124,14 +124,19 @@ def lines_over(boards: Mapping[str, Board], anchors: Sequence[str]) -> list[Line
     return [line for line in made if any(score.seeds for score in line.scores.values())]
 
 
+def of_seeds(score: Score, seeds: Iterable[int]) -> Score:
+    """The same over those of ``seeds`` alone that it has."""
+    kept = {seed: score.seeds[seed] for seed in sorted(seeds) if seed in score.seeds}
+    return Score(kept, len(kept))
+
+
 def on_shared_seeds(line: Line) -> Line:
     """The scores of a line over the seeds that all of them have, so that columns differ in their condition alone."""
     filled = {name: score for name, score in line.scores.items() if score.seeds}
     shared = set.intersection(*(set(score.seeds) for score in filled.values())) if filled else set()
     if not shared:
         return line
-    same = {name: Score({s: score.seeds[s] for s in sorted(shared)}, len(shared)) for name, score in filled.items()}
-    return replace(line, scores={**line.scores, **same})
+    return replace(line, scores={**line.scores, **{name: of_seeds(score, shared) for name, score in filled.items()}})
 
 
 def what_is_averaged(anchors: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What it is worth to know the anchor, and what it costs to be told a wrong one. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmda_bench.metrics.reference_heads import ANCHOR_HEAD, DETECTED_ANCHOR, MEAN_OF_HEADS
 from mmda_bench.report.rows import Board, Score
@@ -8,6 +8,7 @@ from mmda_bench.report.suites.base import (
     Line,
     Suite,
     mean_of,
+    of_seeds,
     rows_of,
     shared_anchors,
     siblings,
@@ -45,7 +46,7 @@ def told(board: Board) -> Iterator[Suite]:
             lines.append(Line(label, title, scores))
     seeds = set.intersection(*(set(one.seeds) for one in by_told.values()))
     lines += [
-        Line(label, title, {name: _of(mean_of([_at(board, label, m) for m in anchors]), seeds) for name in knows})
+        Line(label, title, {name: of_seeds(mean_of([_at(board, label, m) for m in anchors]), seeds) for name in knows})
         for label, title in titles_of([board]).items()
         if (knows := [name for name in KNOWS.get(label, ()) if name == RIGHT or finding])
     ]
@@ -66,12 +67,6 @@ def _differences(scores: Mapping[str, Score]) -> list[tuple[str, str]]:
 def _at(board: Board, label: str, anchor: str) -> Score:
     row = rows_of(board).get(label)
     return row.scores[anchor] if row is not None and row.scores[anchor].complete else Score({}, 0)
-
-
-def _of(score: Score, seeds: Collection[int]) -> Score:
-    """Of these seeds alone."""
-    kept = {seed: value for seed, value in score.seeds.items() if seed in seeds}
-    return Score(kept, len(kept))
 
 
 def _minus(a: Score, b: Score) -> Score:
