@@ -206,6 +206,7 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
         planned = replace(planned, cells=list(ran.cells or ()))
     else:
         store.probe()
+        api.execute(planned)
         say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
     with console.all_stored(store, planned.workspace.plugins):
         write_and_print(store, signatures=planned.signatures, if_changed=not todo)

@@ -1,16 +1,11 @@
-"""Starts or joins Ray, in a temporary folder that goes when the sweep ends."""
+"""Starts Ray, or joins one that runs, and ends it."""
 
 import atexit
 import logging
 import os
-import shutil
-import socket
-import tempfile
 import threading
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager, suppress
+from contextlib import chdir
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -20,31 +15,18 @@ import ray
 
 import mmda_bench
 from mmda_bench.errors import RayDiedError, Remark, ResourceError
-from mmda_bench.machine import others, pool
 from mmda_bench.machine.devices import cpu_count, gpu_count
 from mmda_bench.machine.foreign import no_handler_of_ray
 from mmda_bench.machine.process import signals_wait
 from mmda_bench.sweep import watchdog
 from mmda_bench.sweep.placement import default_jobs, resolved
+from mmda_bench.sweep.ray_folder import OWNER, kill_all
 from mmda_bench.sweep.worker import THREADS
 
 OBJECT_STORE_BYTES = 100 * 2**20  # nothing big travels: the cache is memory-mapped by the workers
-
-
 SHUT_DOWN_S = 5.0  # where a part has died
 PATIENCE_S = 60.0
-TRIES = 10  # to remove our folder
-OWNER = "MMDA_BENCH_RAY"  # in the environment of all processes of a Ray of ours: its folder
 _over = threading.Event()  # set when the Ray that this process has started is no more needed
-
-
-TEMPORARY = "mmda-ray-"
-
-
-SOCKET = f"/{TEMPORARY}{{pid}}-12345678/session_2026-01-01_00-00-00_000000_{{pid}}/sockets/plasma_store"  # the longest
-
-
-SOCKET_CHARACTERS = 107  # of a name, on Linux
 
 
 def importable_in_workers() -> None:
@@ -134,64 +116,3 @@ def shut_down(folder: Path, *, died: bool) -> None:
         atexit.unregister(ray.shutdown)  # it would wait again
     kill_all(folder)
     _over.set()
-
-
-def kill_all(folder: Path) -> None:
-    """End the processes of a Ray of ours: some have ``folder`` among their arguments, the others in the environment."""
-    others.end_all(str(folder), OWNER)
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A short path, removed afterwards: in TMPDIR, or where the names of Ray's sockets would be too long, in /tmp.
-
-    It carries the process's name, so that what a killed process left goes with the next sweep.
-    """
-    base = Path(tempfile.gettempdir())
-    longest = SOCKET_CHARACTERS - len(SOCKET.format(pid=os.getpid()))
-    base = base if len(str(base)) <= longest else Path("/tmp")
-    host = socket.gethostname()
-    pool.clear_leftovers()
-    clear_left(base)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=base))
-        (folder / host).touch()
-    except OSError as error:
-        raise ResourceError(
-            f"no room for Ray's files in {base}: {error.strerror or error}; set TMPDIR to another folder, of at most "
-            f"{longest} characters, or run without Ray: --jobs 0"
-        ) from error
-    try:
-        yield folder
-    finally:
-        for _ in range(TRIES):  # on a busy machine a process that is ending may still write there
-            remove(folder, marker=host)
-            if not folder.exists():
-                break
-            kill_all(folder)
-            time.sleep(0.2)
-        clear_left(base)
-
-
-def clear_left(base: Path) -> None:
-    """End what is left of the Ray of killed processes of this machine, and remove its folders."""
-    host = socket.gethostname()
-    for left in base.glob(f"{TEMPORARY}*"):
-        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
-        if owner.isdecimal() and not others.exists(int(owner)):
-            with suppress(OSError):  # another user's, or another sweep removes it too
-                if (left / host).exists():
-                    kill_all(left)
-                    remove(left, marker=host)
-
-
-def remove(folder: Path, *, marker: str) -> None:
-    """The marker goes last: by it a later sweep finds what could not be removed, or was not in time."""
-    for part in folder.iterdir():
-        if part.is_symlink() or not part.is_dir():  # session_latest, which leads nowhere by now
-            if part.name != marker:
-                part.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(part, ignore_errors=True)
-    if {part.name for part in folder.iterdir()} <= {marker}:
-        shutil.rmtree(folder, ignore_errors=True)

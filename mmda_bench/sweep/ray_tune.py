@@ -27,7 +27,8 @@ from mmda_bench.machine.process import signals_wait
 from mmda_bench.protocol import Cell
 from mmda_bench.store import Record, Store, unfinished
 from mmda_bench.store.record import Status
-from mmda_bench.sweep.cluster import connect, shut_down, temporary_folder
+from mmda_bench.sweep.cluster import connect, shut_down
+from mmda_bench.sweep.ray_folder import temporary_folder
 from mmda_bench.sweep.watchdog import Place, lost, parts, supervised
 from mmda_bench.sweep.worker import SpoiltError, Work, execute, one_thread_per_cell, standing
 from mmda_bench.units import count

@@ -15,6 +15,7 @@ from mmda_bench.registry import Plugin, by_value, load_plugin
 from mmda_bench.store import Record, Store
 from mmda_bench.store.atomic import clear_leftovers
 from mmda_bench.sweep.placement import check, check_address
+from mmda_bench.sweep.ray_folder import clear_left
 from mmda_bench.sweep.worker import RUNNER, THREADS, SpoiltError, Work, execute
 
 # Ray is to be quiet, and to leave no files that nobody reads.
@@ -56,9 +57,11 @@ def run(
     ``jobs``: cells at once, 0 for this process, None for what the devices hold. ``gpus_per_cell``: None for one where
     there is a GPU. ``address``: a running Ray cluster; root, cache and results must then be on a shared file system.
     ``on_start`` and ``on_result`` are called in this process, which is afterwards as it was. Raises KeyboardInterrupt
-    on Ctrl-C, leaving no half record, :class:`ResourceError`, and :class:`~mmda_bench.errors.StoreError`.
+    on Ctrl-C, leaving no half record, :class:`ResourceError`, and :class:`~mmda_bench.errors.StoreError`. What killed
+    sweeps of this machine left is cleared away first, whether there are cells or not.
     """
     check(gpus_per_cell, timeout_minutes)
+    clear_left()
     if not cells:
         return
     if address is not None:
@@ -77,13 +80,7 @@ def run(
     )
     with unchanged_process():
         if jobs == 0:
-            for cell in cells:
-                on_start(cell)
-                try:
-                    on_result(cell, execute(cell, work))
-                except SpoiltError as error:
-                    on_result(cell, error.record)
-                    raise
+            _run_here(cells, work, on_start, on_result)
             return
         os.environ.update(RAY_SETTINGS | dict.fromkeys(THREADS, "1"))  # before Ray is imported, which looks at them
         from mmda_bench.sweep import ray_tune
@@ -93,6 +90,18 @@ def run(
                 cells, work, jobs=jobs, gpus_per_cell=gpus_per_cell, address=address, on_start=on_start,
                 on_result=on_result,
             )  # fmt: skip
+
+
+def _run_here(
+    cells: Iterable[Cell], work: Work, on_start: Callable[[Cell], None], on_result: Callable[[Cell, Record], None]
+) -> None:
+    for cell in cells:
+        on_start(cell)
+        try:
+            on_result(cell, execute(cell, work))
+        except SpoiltError as error:
+            on_result(cell, error.record)
+            raise
 
 
 @contextmanager

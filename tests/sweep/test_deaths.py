@@ -19,7 +19,7 @@ from mmda_bench.machine import others
 from mmda_bench.machine.process import signals_wait
 from mmda_bench.store import Store
 from mmda_bench.sweep import cluster as cluster_
-from mmda_bench.sweep import placement, scheduler
+from mmda_bench.sweep import placement, ray_folder, scheduler
 from mmda_bench.sweep.worker import Work
 
 LIBRARIES = ("random.py", "numpy.py", "torch.py", "json.py", "datasets.py", "ray.py")
@@ -46,7 +46,7 @@ def test_the_folder_of_ray_goes_with_its_dangling_link(tmp_path):
     (folder / "session").mkdir(parents=True)
     (folder / "session_latest").symlink_to(folder / "session")
     (folder / "host").touch()
-    cluster_.remove(folder, marker="host")
+    ray_folder.remove(folder, marker="host")
     assert not folder.exists()
 
 
@@ -56,11 +56,11 @@ def test_what_has_the_folder_of_a_dead_sweep_among_its_arguments_or_as_its_owner
     named, owned, other, unrelated = (
         subprocess.Popen([*sleep, f"--temp={path}"], env=os.environ | variables)
         for path, variables in (
-            (folder, {}), ("", {cluster_.OWNER: str(folder)}), (tmp_path / "other", {cluster_.OWNER: f"{folder}0"}),
+            (folder, {}), ("", {ray_folder.OWNER: str(folder)}), (tmp_path / "other", {ray_folder.OWNER: f"{folder}0"}),
             ("", {"PWD": str(folder)}),
         )
     )  # fmt: skip
-    cluster_.kill_all(folder)
+    ray_folder.kill_all(folder)
     assert [one.wait(10) for one in (named, owned)] == [-signal.SIGKILL] * 2
     assert [one.poll() for one in (other, unrelated)] == [None, None]
     for one in (other, unrelated):
@@ -283,10 +283,10 @@ def part_of_ray(driver, name):
 
 
 def leaves_nothing(driver):
-    left = list(Path(tempfile.gettempdir()).glob(f"{cluster_.TEMPORARY}{driver.pid}-*"))
+    left = list(Path(tempfile.gettempdir()).glob(f"{ray_folder.TEMPORARY}{driver.pid}-*"))
     running = [
         path for path in Path("/proc").glob("[0-9]*/cmdline")
-        if f"{cluster_.TEMPORARY}{driver.pid}-".encode() in path.read_bytes()
+        if f"{ray_folder.TEMPORARY}{driver.pid}-".encode() in path.read_bytes()
     ]  # fmt: skip
     return left == [] and running == []
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +16,7 @@ import pytest
 
 from mmda_bench.errors import ResourceError, UsageError
 from mmda_bench.machine import devices
-from mmda_bench.sweep import cluster as cluster_
-from mmda_bench.sweep import placement
+from mmda_bench.sweep import placement, ray_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unwatched")]
 
@@ -89,7 +89,7 @@ def temporary(monkeypatch):
     dead.wait()
     with tempfile.TemporaryDirectory(dir="/tmp") as base:
         monkeypatch.setattr(tempfile, "tempdir", base)
-        left, mine = (Path(base, f"{cluster_.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
+        left, mine = (Path(base, f"{ray_folder.TEMPORARY}{pid}-of-a-test") for pid in (dead.pid, os.getpid()))
         for folder in (left, mine):
             (folder / "ray").mkdir(parents=True)
             (folder / socket.gethostname()).touch()
@@ -97,9 +97,8 @@ def temporary(monkeypatch):
 
 
 def test_only_what_dead_processes_left_is_removed(temporary):
-
     base, left, mine = temporary
-    with cluster_.temporary_folder() as folder:
+    with ray_folder.temporary_folder() as folder:
         assert folder.parent == base
         assert (folder / socket.gethostname()).exists()
     assert not folder.exists()
@@ -107,17 +106,28 @@ def test_only_what_dead_processes_left_is_removed(temporary):
     assert not left.exists()
 
 
+def test_a_sweep_without_cells_clears_away_what_a_killed_one_left(temporary, tmp_path):
+    _, left, mine = temporary
+    sleeping = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", str(left)]
+    with subprocess.Popen(sleeping, stdout=subprocess.PIPE) as agent:
+        agent.stdout.readline()
+        cheap.sweep([], tmp_path, jobs=1)
+        assert agent.wait(10) == -signal.SIGKILL
+    assert mine.exists()
+    assert not left.exists()
+
+
 def test_a_folder_whose_name_is_too_long_for_the_sockets_of_ray_is_not_used(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 5)))
-    with cluster_.temporary_folder() as folder:
+    with ray_folder.temporary_folder() as folder:
         assert folder.parent == Path("/tmp")
-        assert len(str(folder)) < len(cluster_.SOCKET)
+        assert len(str(folder)) < len(ray_folder.SOCKET)
 
 
 def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
     _, left, _ = temporary
-    remove, tried = cluster_.remove, []
+    remove, tried = ray_folder.remove, []
 
     def theirs(folder, *, marker):
         tried.append(folder)
@@ -125,10 +135,10 @@ def test_a_folder_that_another_user_left_is_let_alone(temporary, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         remove(folder, marker=marker)
 
-    monkeypatch.setattr(cluster_, "remove", theirs)
-    with cluster_.temporary_folder() as folder:
+    monkeypatch.setattr(ray_folder, "remove", theirs)
+    with ray_folder.temporary_folder() as folder:
         assert folder.exists()
-    assert tried == [left, folder, left], "before and after"
+    assert tried == [folder, left]
 
 
 def test_cells_at_once_follow_from_the_devices(monkeypatch):

@@ -34,7 +34,7 @@ if __name__ == "__main__":
     ROOT = Path(__file__).resolve().parents[2]
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from mmda_bench.sweep.cluster import TEMPORARY
+from mmda_bench.sweep.ray_folder import TEMPORARY
 from tests.system import victims
 from tests.system.victims import TAG, Sweep
 
