@@ -114,9 +114,8 @@ def _board(frame: str, main: Board, boards: Sequence[Board]) -> Board | None:
         return main
     wanted = replace(main.protocol, heads=RELEASED if frame == RELEASED else main.protocol.heads)
     for board in boards:
-        corpora = [one.signature.split("|")[1] for one in (board, main)]  # with their versions
         plain = replace(board.protocol, select=LAST, trials=0, study=0)
-        if corpora[0] == corpora[1] and _frame(board.protocol) == frame and plain == wanted:
+        if board.corpus == main.corpus and _frame(board.protocol) == frame and plain == wanted:
             return board
     return None
 

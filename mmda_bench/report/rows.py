@@ -139,6 +139,16 @@ class Board:
     brief: bool = False
 
     @property
+    def corpus(self) -> str:
+        """With its version, as in the signature: "avatars:v4"."""
+        return self.signature.split("|")[1]
+
+    @property
+    def drawn_by(self) -> list[str]:
+        """What the draws of test utterances follow from: corpus with version, split."""
+        return self.signature.split("|")[1:3]
+
+    @property
     def best_reference(self) -> Row | None:
         """The label-free reference with the highest average; None where none has one. Of equal ones the first of
         :data:`~mmda_bench.report.reference_rows.PREFERRED`."""

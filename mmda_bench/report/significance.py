@@ -71,9 +71,8 @@ def sample(board: Board, predictions: Predictions, rows: Sequence[Row], *, draws
             else:
                 runs[row.label, anchor] = np.stack(found)
     if first is not None and runs:
-        names = board.signature.split("|")[1:3]  # corpus, version, split
         labels, answers = first["target_test/labels"], np.concatenate(list(runs.values()))
-        scores = 100 * resampled_f1(labels, answers, classes=_classes(first), names=names, draws=draws)
+        scores = 100 * resampled_f1(labels, answers, classes=_classes(first), names=board.drawn_by, draws=draws)
         parts = np.split(scores, np.cumsum([len(one) for one in runs.values()])[:-1], axis=1)
         _add(result, rows, dict(zip(runs, parts, strict=True)), len(labels))
     return result

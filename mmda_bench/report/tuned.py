@@ -129,8 +129,7 @@ def _regrets(board: Board, found: Mapping[str, Mapping[str, Trials]], draws: int
     if not pairs:
         return regrets
     answers = np.array([predicted for pair in pairs.values() for predicted in pair])
-    names = board.signature.split("|")[1:3]
-    drawn = 100 * resampled_f1(labels, answers, classes=classes, names=names, draws=draws)
+    drawn = 100 * resampled_f1(labels, answers, classes=classes, names=board.drawn_by, draws=draws)
     for name, by_anchor in found.items():
         samples: dict[str, Sample] = {}
         for place, (method, anchor) in enumerate(pairs):
@@ -173,7 +172,7 @@ def _verdicts(trials: Sequence[Trials], own: Mapping[str, frozenset[str]]) -> li
 
 def _family(board: Board) -> tuple[str, str, object]:
     """What the boards of independent studies share."""
-    return board.dataset, board.signature.split("|")[1], replace(board.protocol, study=0)
+    return board.dataset, board.corpus, replace(board.protocol, study=0)
 
 
 def _studies(boards: Sequence[Board]) -> dict[tuple[str, str, object], list[dict[str, float | None]]]:

@@ -211,7 +211,7 @@ def _severity(board: Board, boards: Sequence[Board]) -> tuple["Figure", str, str
 
 def _family(board: Board) -> tuple[str, str, bool, Protocol]:
     """What boards share that differ in the severity alone: corpus, its version, and the rest of the protocol."""
-    return board.dataset, board.signature.split("|")[1], board.synthetic, replace(board.protocol, severity=1.0)
+    return board.dataset, board.corpus, board.synthetic, replace(board.protocol, severity=1.0)
 
 
 def _confusion(board: Board) -> tuple["Figure", str, str]:

@@ -60,7 +60,7 @@ def _family(board: Board) -> tuple[str, str, Protocol]:
     plain = {name: getattr(Protocol, name) for name in mine}
     if "shift" in plain and NATURAL in board.scored:
         plain["shift"] = UNSHIFTED
-    return board.dataset, board.signature.split("|")[1], replace(board.protocol, **plain)
+    return board.dataset, board.corpus, replace(board.protocol, **plain)
 
 
 def conditions(board: Board) -> dict[str, object]:
