@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmda_bench.config import PROTOCOL_FIELDS, RunConfig, Workspace
 from mmda_bench.data.corpora import reader_of, settled_name
 from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Card, Utterance, modality
+from mmda_bench.dataset import Card, Utterance
 from mmda_bench.errors import UsageError
 from mmda_bench.listener import Calling, Listener
 from mmda_bench.machine.devices import cpu_count
@@ -196,18 +196,19 @@ def results(folder: str | Path | Store = DEFAULT_RESULTS) -> Results:
 def leaderboard(
     folder: str | Path = DEFAULT_RESULTS, *, dataset: str | None = None, signature: str | None = None
 ) -> Leaderboard:
-    """The boards of a results folder, of one corpus or one signature (without its seeds) if named. Raises
-    :class:`UsageError` when there is no such folder.
+    """The boards of a results folder, of one corpus or one signature if named. Raises :class:`UsageError` when there
+    is no such folder, or nothing of that name in it.
 
     >>> leaderboard("results", dataset="avatars").frame["dataset"].unique().tolist()
     ['avatars']
     """
     from mmda_bench.report import Kept, load_boards
+    from mmda_bench.report.load import of_dataset
 
     dataset = dataset and dataset.lower()
     store = existing_store(folder)
     boards, damaged = load_boards(store, signature=signature, kept=Kept(store))
-    return Leaderboard(store, [board for board in boards if dataset in (None, board.dataset)], damaged)
+    return Leaderboard(store, of_dataset(boards, dataset), damaged)
 
 
 @unchanged_process(torch=False)
@@ -245,8 +246,7 @@ def show(
 
     ws = workspace or Workspace()
     ws.load_plugins()
-    where = None if anchor is None else modality(anchor)
-    return inspect(existing_store(folder), what, anchor=where, seed=seed, signature=signature, root=ws.data_root)
+    return inspect(existing_store(folder), what, anchor=anchor, seed=seed, signature=signature, root=ws.data_root)
 
 
 @unchanged_process(torch=False)
@@ -297,7 +297,7 @@ def verify(
 
     with unchanged_process():
         return verifying.verify(
-            dataset, root=ws.root, sample=sample, jobs=jobs or cpu_count(), progress=progress,
+            dataset, root=ws.root, sample=sample, jobs=cpu_count() if jobs is None else jobs, progress=progress,
             plugins=of_corpus(plugins, corpus_names(dataset)), backbone=backbone, weights=ws.weights,
         )  # fmt: skip
 

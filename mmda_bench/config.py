@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, fields
@@ -13,11 +12,11 @@ from typing import Any, Literal, Self
 from mmda_bench.data.corpora import joined_roots, settled_name
 from mmda_bench.dataset import Card
 from mmda_bench.errors import UsageError, suggest
+from mmda_bench.machine.hand_written import is_hand_written, read_hand_written
 from mmda_bench.protocol import (
     LAST,
     NATURAL,
     PAIR,
-    SHIFT_FILES,
     SUPERVISED,
     TRIAL,
     TRIALS,
@@ -76,7 +75,10 @@ class Workspace:
     ) -> None:  # fmt: skip
         if isinstance(plugins, Iterable) and not isinstance(plugins, (str, bytes, Mapping)):
             plugins = tuple(plugins)
-        given = {"results": results, "data_root": data_root, "cache": cache, "weights": weights, "plugins": plugins}
+        given = {
+            "results": results, "data_root": data_root, "target_root": target_root, "cache": cache, "weights": weights,
+            "plugins": plugins,
+        }  # fmt: skip
         for name, value in given.items():
             _check_places(name, value)
         facts = {
@@ -165,7 +167,7 @@ class RunConfig:
             _check_type(one.name, getattr(self, one.name), one.default)
         for name in ("dataset", "target", "backbone", "shift"):
             given = getattr(self, name)
-            object.__setattr__(self, name, given if given.endswith(SHIFT_FILES) else given.lower())
+            object.__setattr__(self, name, given if is_hand_written(given) else given.lower())
         for name, known in (("rerun", (None, *RERUN)), ("protocol", PROTOCOLS)):
             if getattr(self, name) not in known:
                 listed = ", ".join(word for word in known if word)
@@ -181,8 +183,10 @@ class RunConfig:
         known = [one.name for one in fields(cls)]
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
         for name in settings:
+            if name in WORKSPACE_FIELDS:
+                raise UsageError(f"{where} sets {name!r}, which belongs to the workspace: Workspace({name}=...)")
             if name not in known:
-                hint = suggest(name, known) or f"; it may set {', '.join(known)}"
+                hint = suggest(name, [*known, *WORKSPACE_FIELDS]) or f"; it may set {', '.join(known)}"
                 raise UsageError(f"{where} sets {name!r}, which no run has{hint}")
         try:
             return cls(**settings)
@@ -330,21 +334,13 @@ def _check_type(name: str, value: Any, default: Any) -> None:
 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The settings in a YAML or TOML file, with underscores in their names. Raises :class:`UsageError`."""
-    path = Path(path)
-    try:
-        text = path.expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if path.suffix not in (".toml", ".yaml", ".yml"):
-        raise UsageError(f"--config {path}: expected a file that ends in .yaml, .yml or .toml")
-    import yaml
-
-    try:
-        found = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--config {path} is not valid {path.suffix[1:].upper()}: {error}") from error
+    found = read_hand_written(Path(path), option="--config")
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise UsageError(f"--config {path} holds {type(found).__name__}; expected settings, such as: methods: dt,dann")
-    return {str(name).replace("-", "_"): value for name, value in found.items()}
+    found = {str(name).replace("-", "_"): value for name, value in found.items()}
+    if "plugin" in found:  # as the option is called, which may be repeated
+        plugin = found.pop("plugin")
+        found.setdefault("plugins", [plugin] if isinstance(plugin, str) else plugin)
+    return found

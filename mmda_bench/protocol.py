@@ -17,7 +17,6 @@ PAIR = "--"  # between the two corpora of a natural pair; no name of a dataset h
 NATURAL = "none"  # the anchor of a natural pair: everything drifts
 ANCHORS = (*MODALITIES, NATURAL)
 CORRUPT = "corrupt:"  # begins the name of a shift that is one corruption of one modality: corrupt:NAME@SEVERITY
-SHIFT_FILES = (".yaml", ".yml", ".toml")  # ends the name of a file of corruptions
 SPLITS = ("train", "validation", "test")
 DOMAINS = ("source", "target")
 TRIAL_PARTS = (("source", "validation"), ("target", "train"), ("target", "validation"))  # what a choice may look at
@@ -100,7 +99,7 @@ class Protocol:
         >>> Protocol(backbone="tiny").signature("mintrec", "v1-0a1b2c3d+synthetic")
         'mmda-bench:0.1|mintrec:v1-0a1b2c3d|split:0|synthetic|shift:paper|backbone:tiny|epochs:8|select:last|metric:weighted-f1'
         """
-        strength = "" if self.severity == 1 else f"*{self.severity:g}"
+        strength = "" if self.severity == 1 else f"*{_exactly(self.severity)}"
         fields = [
             f"mmda-bench:{'.'.join(__version__.split('.')[:2])}",
             f"{dataset}:{version.removesuffix(SYNTHETIC)}",
@@ -111,6 +110,7 @@ class Protocol:
             f"backbone:{self.backbone}{'#' if self.weights else ''}{self.weights}",
             *([f"heads:{self.heads}"] if self.heads != HEADS[0] else []),
             f"epochs:{self.epochs}",
+            *(f"{name}:{_exactly(value)}" for name, value in self._unusual_training()),
             f"select:{self.select}",
         ]
         fields += [f"{name}:{value}" for name in ("trials", "study") if (value := getattr(self, name))]
@@ -118,11 +118,30 @@ class Protocol:
             fields.append(f"seeds:{format_seeds(seeds)}")
         return "|".join([*fields, "metric:weighted-f1"])
 
+    def _unusual_training(self) -> list[tuple[str, float]]:
+        """The size of a batch and the weight of log|Σ|, where they are not the paper's."""
+        chosen = (("batch", self.batch, Protocol.batch), ("beta", self.beta, Protocol.beta))
+        return [(name, value) for name, value, usual in chosen if value != usual]
+
     def _conditions(self) -> list[str]:
         """What else is made hard, in the words of a signature; nothing of what has its default."""
-        rate = "" if self.missing_rate == 1 else f"*{self.missing_rate:g}"
+        rate = "" if self.missing_rate == 1 else f"*{_exactly(self.missing_rate)}"
         missing = [f"missing:{self.missing}@{self.missing_in}{rate}"] if self.missing else []
         return missing + ([f"told:{self.told_anchor}"] if self.told_anchor else [])
+
+
+def without_seeds(signature: str) -> str:
+    """The signature of a table as that of its cells.
+
+    >>> without_seeds("mmda-bench:0.1|avatars:v4|seeds:0-2|metric:weighted-f1")
+    'mmda-bench:0.1|avatars:v4|metric:weighted-f1'
+    """
+    return re.sub(r"\|seeds:[^|]*", "", signature)
+
+
+def _exactly(number: float) -> str:
+    """In few digits, and in as many as tell it from every other number."""
+    return short if float(short := f"{number:g}") == number else repr(number)
 
 
 @dataclass(frozen=True, kw_only=True)

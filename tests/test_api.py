@@ -242,7 +242,7 @@ def test_a_file_that_is_none_is_refused(tmp_path, name, text):
 def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
     reported = published.frame.query("not signature.str.contains('select:trial')")
     signature = str(reported["signature"].mode()[0])
-    board = mb.leaderboard(RESULTS, signature=signature)
+    board = mb.leaderboard(RESULTS, signature=signature.replace("|metric:", "|seeds:0-1|metric:"))
     board.store.results = tmp_path  # nothing is drawn beside the records
     frame = board.frame
     written = json.loads((RESULTS / "leaderboard.json").read_text())["boards"]
@@ -257,6 +257,12 @@ def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
     luhp = next(row for row in table["table1"] if row["method"] == "luhp")
     assert in_percent.to_dict() == pytest.approx({m: luhp["scores"][m]["mean"] for m in "ALV"}, abs=1e-3)
     assert "<table" in board._repr_html_()
+
+
+@pytest.mark.parametrize(("name", "reason"), [("dataset", "no record of dataset 'x'"), ("signature", "signature 'x'")])
+def test_a_leaderboard_of_a_name_that_nothing_has_is_refused(name, reason):
+    with pytest.raises(UsageError, match=reason):
+        mb.leaderboard(RESULTS, **{name: "x"})
 
 
 def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores(published):

@@ -18,6 +18,8 @@ def test_signature_says_what_was_measured():
     assert PROTOCOL.signature("avatars", "v1", [0, 1, 2]) == (
         "mmda-bench:0.1|avatars:v1|split:0|shift:paper|backbone:tiny|epochs:8|select:last|seeds:0-2|metric:weighted-f1"
     )
+    unusual = Protocol(backbone="tiny", batch=32, beta=0.01, severity=0.1234567).signature("avatars", "v1")
+    assert "|shift:paper*0.1234567|backbone:tiny|epochs:8|batch:32|beta:0.01|select:last|" in unusual
     assert "|shift:released*0.5|" in Protocol(backbone="tiny", shift="released", severity=0.5).signature(
         "avatars", "v1"
     )

@@ -82,8 +82,14 @@ class CREMAD(Dataset):
         return _read(_existing(root))[1]
 
     def remarks(self, root: Path | None) -> Iterable[str]:
-        """Clips that are known to be broken, and that the words are the same in all classes."""
-        yield from broken_remark([clip.name for clip in _read(_existing(root))[0] if clip.name in BROKEN])
+        """Clips that are known to be broken, pictures without sound, and that the words are the same in all classes."""
+        root = _existing(root)
+        names = {clip.name for clip in _read(root)[0]}
+        yield from broken_remark(sorted(names & set(BROKEN)))
+        mute = [path.name for path in sorted((root / PICTURES).glob("[!.]*.flv")) if path.stem not in names]
+        if mute:
+            shown = f"{', '.join(mute[:9])}{' …' if len(mute) > 9 else ''}"
+            yield f"{len(mute)} videos have no {SOUND}/*.wav of a name of the corpus and are not used: {shown}"
         yield f"the words say nothing of the class: {len(SENTENCES)} sentences, each in every emotion"
 
     def export(self, task: ExportTask) -> dict[str, str]:

@@ -11,22 +11,20 @@ With ``label_s.csv`` and ``label_t.csv`` in the place of ``labels.csv``, as the 
 are fixed. A column ``speaker`` is read where there is one.
 """
 
-import csv
 import hashlib
-import io
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmda_bench.data.corpus_files import decoded, size_of
+from mmda_bench.data.corpus_files import size_of
 from mmda_bench.data.ids import EXPECTED, id_fault, inside
 from mmda_bench.data.media.files import is_picture, read_frames, read_waveform
 from mmda_bench.data.splits import split_halves
+from mmda_bench.data.tables import read_csv, surplus
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.folder.layout import COLUMNS, TABLES
 from mmda_bench.errors import DataError
@@ -134,33 +132,23 @@ def _rows(root: Path) -> list[_Row]:
 
 def _table(path: Path, domain: str | None) -> Iterator[tuple[int, _Row]]:
     """(line, row) of one csv."""
-    reader = csv.reader(io.StringIO(decoded(path), newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        missing = [name for name in REQUIRED if name not in header]
-        if not header:
-            raise DataError(f"{path} is empty; its first line must be {','.join(COLUMNS)}")
-        if missing:
-            raise DataError(
-                f"{path} lacks the column {', '.join(missing)}; found {', '.join(header)}; "
-                f"its first line must be {','.join(COLUMNS)}"
-            )
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, _row(cells, header, domain, f"{path} line {reader.line_num}")
-    except csv.Error as error:
-        reason = f"{error}; look for an unpaired quote"
-        if "field limit" in str(error):
-            reason = _too_long(path)
-        raise DataError(f"{path} line {reader.line_num} is not valid csv: {reason}") from error
+    rows = read_csv(path)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    missing = [name for name in REQUIRED if name not in header]
+    if not header:
+        raise DataError(f"{path} is empty; its first line must be {','.join(COLUMNS)}")
+    if missing:
+        raise DataError(
+            f"{path} lacks the column {', '.join(missing)}; found {', '.join(header)}; "
+            f"its first line must be {','.join(COLUMNS)}"
+        )
+    for line, cells in rows:
+        yield line, _row(cells, header, domain, f"{path} line {line}")
 
 
 def _row(cells: list[str], header: list[str], domain: str | None, where: str) -> _Row:
-    if len(cells) != len(header):
-        raise DataError(
-            f"{where}: {len(cells)} fields, but the header has {len(header)}; "
-            'put a text that contains a comma between double quotes: "well, no"'
-        )
+    if reason := surplus(cells, header):
+        raise DataError(f"{where}: {reason}")
     row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
     for name in ("video_id", "clip_id", "emotion"):
         if not row[name]:
@@ -172,17 +160,6 @@ def _row(cells: list[str], header: list[str], domain: str | None, where: str) ->
             "clips that lie elsewhere can be linked into this folder"
         )
     return _Row(name, row["text"], row["emotion"], row.get("speaker") or None, domain)
-
-
-def _too_long(path: Path) -> str:
-    """How long the longest field of a table is, where the csv module gave up on one."""
-    limit = csv.field_size_limit()
-    try:
-        csv.field_size_limit(sys.maxsize)
-        longest = max(len(cell) for row in csv.reader(io.StringIO(decoded(path), newline="")) for cell in row)
-    finally:
-        csv.field_size_limit(limit)
-    return f"a field of {longest:,} characters, at most {limit:,} are read; shorten it, or look for an unpaired quote"
 
 
 def _contents(root: Path) -> str:
@@ -218,7 +195,7 @@ def _facts(root: Path) -> dict[str, Any]:
             facts["shift"] = Shift(**shift)
         if "fractions" in known:
             train, validation, test = (float(value) for value in known["fractions"])
-            if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
+            if not (min(train, validation, test) >= 0 and abs(train + validation + test - 1) <= 1e-6):  # nor NaN
                 raise ValueError(f"fractions {known['fractions']} are not three shares that sum to 1")
             facts["fractions"] = (train, validation, test)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:

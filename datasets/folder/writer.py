@@ -1,6 +1,5 @@
 """The layout of a prepared folder: labels.csv (or label_s.csv + label_t.csv), a wav and ten jpg an utterance."""
 
-import csv
 import json
 from dataclasses import asdict
 from functools import partial
@@ -11,6 +10,7 @@ from PIL import Image
 from mmda_bench.data.export import each
 from mmda_bench.data.ids import inside
 from mmda_bench.data.media.write import write_wav
+from mmda_bench.data.tables import write_csv
 from mmda_bench.data.validation import load_pictures, load_sound
 from mmda_bench.dataset import ExportTask, Utterance
 from mmda_bench.datasets.folder.layout import COLUMNS, TABLES
@@ -27,6 +27,8 @@ def write_folder(task: ExportTask) -> dict[str, str]:
     Raises :class:`DataError` before it writes anything if the ids of the corpus are no names of files of their own.
     """
     _check_places(task)
+    if len(tables := {TABLE[u.domain] for u in task.utterances}) > 1 and TABLE[None] in tables:
+        raise DataError(f"{task.card.name} says the domain of some utterances alone, and this layout of all or of none")
     skipped: dict[str, str] = {}
     rows: dict[str, list[tuple[str, ...]]] = {TABLE[u.domain]: [] for u in task.utterances}
     for utterance, reason in zip(
@@ -39,10 +41,7 @@ def write_folder(task: ExportTask) -> dict[str, str]:
         names = _names(utterance.id)
         rows[TABLE[utterance.domain]].append((*names, utterance.text, "", label, utterance.speaker or ""))
     for name, table in rows.items():
-        with (task.out / name).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*COLUMNS, "speaker"))
-            writer.writerows(table)
+        write_csv(task.out / name, [(*COLUMNS, "speaker"), *table])
     card = task.card
     facts = {
         "title": f"{card.title}, from files",

@@ -11,6 +11,7 @@ Happy and excited are one class, as everywhere in the literature; other labels t
 used. A name means something: ``Ses01F_impro01_M003`` is said by the man while the woman wears the markers.
 """
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from PIL import Image
 from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.media.files import read_waveform
 from mmda_bench.data.media.video import read_excerpt
+from mmda_bench.data.tables import CP1252, decoded
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.iemocap.layout import LABELS, LEFT, PICTURE, RIGHT, ROWS, SOUND, VIDEO, WORDS
 from mmda_bench.registry import register_dataset
@@ -160,7 +162,7 @@ def _wav(root: Path, turn: _Turn) -> Path:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8", errors="replace").split("\n")
+    return list(io.StringIO(decoded(path, fallback=CP1252), newline=None))
 
 
 def _read(root: Path) -> tuple[list[_Turn], list[tuple[str, str]]]:

@@ -12,8 +12,6 @@ part. Of five rows the clip is known to be broken; they are counted with the rea
 emotions are those of IEMOCAP: ``--dataset iemocap --target meld`` is a natural pair.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +20,7 @@ from pathlib import Path
 from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, refused
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
+from mmda_bench.data.tables import CP1252, encoding_remark, read_csv
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.meld.layout import COLUMNS, EMOTIONS, PARTS
 from mmda_bench.errors import DataError
@@ -94,7 +93,7 @@ class MELD(Dataset):
         return _read(_existing(root))[1]
 
     def remarks(self, root: Path | None) -> Iterable[str]:
-        """Clips without a row, files of other programs, and rows whose clip is known to be broken."""
+        """Clips without a row, files of other programs, tables in cp1252, and rows whose clip is known to be broken."""
         root = _existing(root)
         rows, _ = _read(root)
         known = {_clip(root, row) for row in rows}
@@ -105,6 +104,7 @@ class MELD(Dataset):
             if files:
                 shown = ", ".join(path.name for path in files[:9])
                 yield f"{len(files)} {what}: {shown}{' …' if len(files) > 9 else ''}"
+        yield from encoding_remark((_table(root, part) for part in PARTS), fallback=CP1252)
         yield from broken_remark([row.id for row in rows if row.id in BROKEN])
 
     def export(self, task: ExportTask) -> dict[str, str]:
@@ -153,14 +153,6 @@ def _clip(root: Path, row: _Row) -> Path:
     return inside(_folder(root, row.part), row.clip, ".mp4")
 
 
-def _decoded(content: bytes) -> str:
-    """UTF-8 with curly quotes; a copy in cp1252 circulates as well."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
-
-
 def _read(root: Path) -> tuple[list[_Row], list[tuple[str, str]]]:
     """The rows of all tables, and (table and line, reason) of those that are none."""
     rows: list[_Row] = []
@@ -168,18 +160,17 @@ def _read(root: Path) -> tuple[list[_Row], list[tuple[str, str]]]:
     lines: dict[str, str] = {}
     for part in PARTS:
         path = _table(root, part)
-        reader = csv.reader(io.StringIO(_decoded(path.read_bytes()), newline=""))
-        header = next(reader, [])
+        table = read_csv(path, fallback=CP1252)  # UTF-8 with curly quotes; a copy in cp1252 circulates as well
+        header = next(table, (1, []))[1]
         if tuple(header) != COLUMNS:
             raise DataError(f"{path} starts with {header}, expected the columns {', '.join(COLUMNS)}")
-        for cells in reader:
-            where = f"{path.name} line {reader.line_num}"
-            if not any(cells):
-                continue
+        for line, cells in table:
+            where = f"{path.name} line {line}"
             if reason := _fault(cells, part, lines):
                 wrong.append((where, reason))
                 continue
-            row = _Row(part, f"dia{cells[5].strip()}_utt{cells[6].strip()}", cells[1], cells[2].strip(), cells[3])
+            speaker, emotion = cells[2].strip(), cells[3].strip()
+            row = _Row(part, f"dia{cells[5].strip()}_utt{cells[6].strip()}", cells[1], speaker, emotion)
             lines[row.id] = where
             rows.append(row)
     return rows, wrong
@@ -189,7 +180,7 @@ def _fault(cells: list[str], part: str, lines: Mapping[str, str]) -> str:
     """What is wrong with a row, or ""."""
     if len(cells) != len(COLUMNS):
         return f"{len(cells)} fields, expected {len(COLUMNS)}"
-    if cells[3] not in MELD.card.classes:
+    if cells[3].strip() not in MELD.card.classes:
         return f"unknown emotion {cells[3]!r}"
     name = f"dia{cells[5].strip()}_utt{cells[6].strip()}"
     if fault := name_fault(name):

@@ -9,7 +9,6 @@ The three official parts are merged: the protocol splits every corpus itself. Th
 corpus (``*.pkl``) are not needed and never opened.
 """
 
-import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,9 @@ from pathlib import Path
 from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
+from mmda_bench.data.tables import CP1252, encoding_remark, read_tabs
 from mmda_bench.dataset import ONE_WORD, Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.mintrec.layout import CLIPS, COLUMNS, TABLES
-from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
 
 
@@ -67,6 +66,11 @@ class MIntRec(Dataset):
         """Rows that are no utterance: another number of columns, an unknown label, a second row of one clip."""
         return _read(_existing(root))[1]
 
+    def remarks(self, root: Path | None) -> Iterable[str]:
+        """Tables that are not UTF-8, as copies from a spreadsheet."""
+        root = _existing(root)
+        return encoding_remark((root / name for name in TABLES), fallback=CP1252)
+
     def export(self, task: ExportTask) -> dict[str, str]:
         """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
         from mmda_bench.datasets.mintrec.writer import write_mintrec
@@ -88,24 +92,14 @@ def _read(root: Path) -> tuple[list[list[str]], list[tuple[str, str]]]:
     wrong: list[tuple[str, str]] = []
     lines: dict[str, str] = {}
     for name in TABLES:
-        # ASCII, by the files; whatever else somebody's editor left must not keep the rest from being read
-        content = (root / name).read_bytes().decode("utf-8-sig", errors="replace")
-        for number, line in enumerate(io.StringIO(content, newline=None), start=1):
-            row = [cell.strip() for cell in line.split("\t")]  # nothing is quoted: a quotation mark belongs to the text
+        for number, row in read_tabs(root / name, COLUMNS):
             where = f"{name} line {number}"
-            if number == 1:
-                _check_header(root / name, row)
-            elif reason := line.strip() and _fault(row, lines):
+            if reason := _fault(row, lines):
                 wrong.append((where, reason))
-            elif line.strip():
+            else:
                 lines["_".join(row[:3])] = where
                 rows.append(row)
     return rows, wrong
-
-
-def _check_header(path: Path, row: list[str]) -> None:
-    if tuple(row) != COLUMNS:
-        raise DataError(f"{path} starts with {row}, expected the columns {', '.join(COLUMNS)}, separated by tabs")
 
 
 def _fault(row: list[str], lines: dict[str, str]) -> str:

@@ -10,7 +10,6 @@ that MIntRec has as well are spelled alike, so ``--dataset mintrec --target mint
 lies in ``out-of-scope/`` and ``total/`` and the feature files (``*.pkl``) are not used and never opened.
 """
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,9 @@ from pathlib import Path
 from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
+from mmda_bench.data.tables import CP1252, encoding_remark, read_tabs
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.mintrec2.layout import CLIPS, COLUMNS, SCOPE, SERIES, TABLES
-from mmda_bench.errors import DataError
 from mmda_bench.registry import register_dataset
 
 
@@ -74,6 +73,11 @@ class MIntRec2(Dataset):
         """Rows that are no utterance: another number of columns, an unknown label or series, a clip's second row."""
         return _read(_existing(root))[1]
 
+    def remarks(self, root: Path | None) -> Iterable[str]:
+        """Tables that are not UTF-8, as copies from a spreadsheet."""
+        folder = _existing(root) / SCOPE
+        return encoding_remark((folder / name for name in TABLES), fallback=CP1252)
+
     def export(self, task: ExportTask) -> dict[str, str]:
         """Write ``task`` in this layout; returns the reason for every utterance that could not be read."""
         from mmda_bench.datasets.mintrec2.writer import write_mintrec2
@@ -108,21 +112,15 @@ def _read(root: Path) -> tuple[list[_Row], list[tuple[str, str]]]:
     wrong: list[tuple[str, str]] = []
     lines: dict[str, str] = {}
     for name in TABLES:
-        content = (root / SCOPE / name).read_bytes().decode("utf-8-sig", errors="replace")
-        for number, line in enumerate(io.StringIO(content, newline=None), start=1):
-            cells = [cell.strip() for cell in line.split("\t")]  # nothing is quoted
+        for number, cells in read_tabs(root / SCOPE / name, COLUMNS):
             where = f"{name} line {number}"
-            if number == 1:
-                if tuple(cells) != COLUMNS:
-                    raise DataError(f"{root / SCOPE / name} starts with {cells}, expected {', '.join(COLUMNS)}")
-            elif line.strip():
-                if reason := _fault(cells, lines):
-                    wrong.append((where, reason))
-                    continue
-                dialogue, utterance, text, label, _, _, series, speaker = cells
-                row = _Row(f"dia{dialogue}_utt{utterance}", text, label, series.lower(), speaker)
-                lines[row.name] = where
-                rows.append(row)
+            if reason := _fault(cells, lines):
+                wrong.append((where, reason))
+                continue
+            dialogue, utterance, text, label, _, _, series, speaker = cells
+            row = _Row(f"dia{dialogue}_utt{utterance}", text, label, series.lower(), speaker)
+            lines[row.name] = where
+            rows.append(row)
     return rows, wrong
 
 

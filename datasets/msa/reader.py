@@ -10,17 +10,16 @@ label 0 are left out, and counted. Ids are texts: ``0001`` stays so. ``mode`` is
 corpus itself. CH-SIMS is Chinese, which the embedded backbone cannot read: ``data verify`` says so.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from mmda_bench.data.corpus_files import completed, corpus_root, decoded
+from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
+from mmda_bench.data.tables import read_csv, surplus
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.msa.layout import CLIPS, COLUMNS, TABLE
 from mmda_bench.errors import DataError
@@ -119,13 +118,18 @@ def _read(root: Path) -> _Table:
     wrong: list[tuple[str, str]] = []
     lines: dict[str, str] = {}
     neutral = 0
-    reader = csv.DictReader(io.StringIO(decoded(root / TABLE), newline=""))
-    if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
+    table = read_csv(root / TABLE)
+    header = next(table, (1, []))[1]
+    if missing := [name for name in NEEDED if name not in header]:
         raise DataError(f"{root / TABLE} lacks the columns {', '.join(missing)}; expected {', '.join(COLUMNS)}")
-    for cells in reader:
-        where = f"{TABLE} line {reader.line_num}"
+    for line, fields in table:
+        where = f"{TABLE} line {line}"
+        if reason := surplus(fields, header):
+            wrong.append((where, reason))
+            continue
+        cells = dict(zip(header, fields, strict=True))
         try:
-            video, clip, text = (str(cells[name] or "").strip() for name in NEEDED[:3])
+            video, clip, text = (cells[name].strip() for name in NEEDED[:3])
             row = _Row(video, clip, text, float(cells["label"] or "nan"))
         except ValueError:
             wrong.append((where, f"label {cells['label']!r} is no number"))

@@ -1,11 +1,11 @@
 """The layout of MMSA: label.csv, and an mp4 with sound for each clip in the folder of its video."""
 
-import csv
 from functools import partial
 from pathlib import Path
 
 from mmda_bench.data.export import each, talking_clip, write_origin
 from mmda_bench.data.ids import inside
+from mmda_bench.data.tables import write_csv
 from mmda_bench.dataset import ExportTask, Utterance
 from mmda_bench.datasets.msa.layout import CLIPS, COLUMNS, TABLE
 
@@ -26,8 +26,7 @@ def write_msa(task: ExportTask) -> dict[str, str]:
         rows.append((video, clip, u.text, VALUES[label], "", "", "", label.capitalize(), ("train", "test")[i % 2]))
         ids[f"{video}_{clip}"] = u.id
     (task.out / CLIPS).mkdir(exist_ok=True)
-    with (task.out / TABLE).open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_csv(task.out / TABLE, [COLUMNS, *rows])
     write_origin(task, ids)
     return skipped
 

@@ -1,6 +1,7 @@
 """What the verbs of the command line share: options, exit codes, and one message for whatever goes wrong."""
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -46,6 +47,7 @@ class Rerun(StrEnum):
     all = "all"
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 OK, INTERNAL, USAGE, HOLES, DATA, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 Results = Annotated[Path, place("--results", help="Folder of the stored records and tables, such as results/mine.")]
@@ -188,6 +190,12 @@ HeadsKind = Annotated[
         help="Classifier heads: plain, or bn (those of the released code of A3D2).",
     ),
 ]
+Batch = Annotated[
+    int, typer.Option("--batch", help="Utterances of each domain in a step, such as 48 (as in the paper).")
+]
+Beta = Annotated[
+    float, typer.Option("--beta", help="Weight of log|Σ| in the objective, such as 0.001 (as in the paper).")
+]
 Epochs = Annotated[int, typer.Option("--epochs", help="Number of training epochs, such as 8 (as in the paper).")]
 Bounds = Annotated[
     bool,
@@ -267,6 +275,10 @@ class Verbs(TyperGroup):
                 raise typer.Exit(OK) from None
             if ctx.params.get("debug") or _is_parse_error(error):
                 raise
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                silence(sys.stdout)
+                tell(f"mmda-bench: no room for what is to be written: {error}; free some space", error=True)
+                raise typer.Exit(ENVIRONMENT) from None
             code = error.exit_code if isinstance(error, MessageError) else INTERNAL
             name = type(error).__name__
             hint = f"internal error ({name}), for a traceback: mmda-bench --debug ...: " if code == INTERNAL else ""

@@ -13,6 +13,8 @@ from mmda_bench.cli.options import (
     Anchors,
     AsJson,
     Backbone,
+    Batch,
+    Beta,
     Bounds,
     CacheFolder,
     CellJobs,
@@ -84,6 +86,8 @@ def run(
     told_anchor: ToldAnchor = "",
     heads: HeadsKind = "plain",
     epochs: Epochs = 8,
+    batch: Batch = 48,
+    beta: Beta = 0.001,
     bounds: Bounds = True,
     protocol: ProtocolName = ProtocolChoice.paper,
     trials: Trials = TRIALS,
@@ -107,9 +111,7 @@ def run(
     Example: mmda-bench run --methods dt,dann,a3d2 --anchors V --seeds 0-4
     """
     _say_at_once(str(config or f"{methods} on {dataset}"), as_json=as_json)
-    config_, workspace = settings(ctx)
-    load(workspace.plugins)
-    config_.check()  # before anything heavy is imported
+    config_, workspace = _checked(ctx)
     from mmda_bench import api
 
     planned = api.plan(config_, workspace)
@@ -127,6 +129,14 @@ def run(
 def _say_at_once(what: str, *, as_json: bool) -> None:
     """Before the imports, which take seconds on a busy machine."""
     (hint if as_json else tell)(f"Looking at what {what} needs and at what is stored ...")
+
+
+def _checked(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":
+    """:func:`settings`, of which every name is known: before anything heavy is imported."""
+    config, workspace = settings(ctx)
+    load(workspace.plugins)
+    config.check()
+    return config, workspace
 
 
 def settings(ctx: typer.Context) -> "tuple[RunConfig, Workspace]":

@@ -1,6 +1,5 @@
 """What the readers of corpora on disk share: is it the right folder, and what identifies the files in it."""
 
-import codecs
 import hashlib
 import json
 import os
@@ -56,18 +55,18 @@ def completed(
         content = repr([(u.id, u.text, card.classes[u.label]) for u in utterances])
         facts["version"] = f"{card.version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     if (root / ORIGIN).is_file():
-        origin = json.loads((root / ORIGIN).read_text("utf-8"))
-        facts |= {"synthetic": bool(origin["synthetic"]), "title": f"{origin['title']} in the layout of {card.title}"}
+        facts |= _origin(root / ORIGIN, card)
     return replace(card, **facts)
 
 
-BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+def _origin(path: Path, card: Card) -> dict[str, Any]:
+    """What an export says of the corpus that it holds."""
+    try:
+        origin = json.loads(path.read_text("utf-8"))
+        return {"synthetic": bool(origin["synthetic"]), "title": f"{origin['title']} in the layout of {card.title}"}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}, which an export left, cannot be used ({reason}); export again") from error
 
 
 def refused(reason: str) -> NoReturn:
@@ -79,42 +78,6 @@ def broken_remark(ids: Sequence[str]) -> Iterator[str]:
     """What ``data verify`` says of the clips of a corpus that are known to be broken; nothing where there are none."""
     if ids:
         yield f"{len(ids)} clips are known to be broken and are not used: {', '.join(ids)}"
-
-
-def decoded(path: Path) -> str:
-    """The text of a table in UTF-8, or in whatever its byte order mark says.
-
-    Raises :class:`DataError` with the command that converts any other one: which one it is would be a guess.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
-    mark, encoding = next((pair for pair in BYTE_ORDER_MARKS if content.startswith(pair[0])), (b"", "utf-8"))
-    content = content.removeprefix(mark)
-    if not mark and content.count(b"\0") > len(content) // 4:
-        half = "le" if content[1:2] == b"\0" else "be"
-        raise DataError(f"{path} holds zero bytes, as UTF-16 does; {_convert(path, f'utf-16{half}')}")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        said = f"byte 0x{content[error.start]:02x} is not {encoding.upper()}"
-        raise DataError(f"{path} line {line}: {said}; {_convert(path, '' if mark else _guessed(content))}") from error
-
-
-def _guessed(content: bytes) -> str:
-    """What people's tables are where they are not UTF-8; Latin 1 has nothing but control codes from 80 to 9f."""
-    upper = {byte for byte in content if byte >= 0x80}
-    if not any(byte < 0xA0 for byte in upper):
-        return "latin1"
-    return "" if upper & set(b"\x81\x8d\x8f\x90\x9d") else "cp1252"
-
-
-def _convert(path: Path, encoding: str) -> str:
-    if not encoding:
-        return "find out its encoding and save it as UTF-8, for example in a spreadsheet: 'CSV UTF-8'"
-    return f"save the table as UTF-8, for example with: iconv -f {encoding} -t utf-8 {path.name} > fixed.csv"
 
 
 def size_of(path: os.PathLike[str]) -> int | None:

@@ -42,8 +42,8 @@ class Legibility:
         >>> Legibility(texts=240, unchanged=12, words=1_900, unknown=0).remarks("tiny")
         ['the lexical shift leaves 12 of 240 texts as they are: they have too few words']
         """
-        said = []
-        if self.unchanged:
+        said = [] if self.words else [f"none of the {self.texts:,} texts has a word"]
+        if self.unchanged and self.words:
             said.append(
                 f"the lexical shift leaves {self.unchanged:,} of {self.texts:,} texts as they are: they have too few "
                 "words"

@@ -14,7 +14,7 @@ from mmda_bench.data.legibility import Legibility, check_legible, legibility
 from mmda_bench.data.splits import split_halves
 from mmda_bench.data.validation import check_readable, load_pictures, load_sound, read_card, read_utterances, reading
 from mmda_bench.dataset import NAMES, Card, Utterance, substitutions, tally
-from mmda_bench.errors import ClipError, DataError
+from mmda_bench.errors import ClipError, DataError, UsageError
 from mmda_bench.machine.as_before import silent
 from mmda_bench.machine.pool import deaths_explained, process_pool
 from mmda_bench.protocol import name_hash
@@ -92,9 +92,12 @@ def verify(
 
     ``backbone``, with ``weights`` where they are not its own: whose vocabulary the texts are held against; without
     one, the corpus's own backbone is taken if it is embedded, since another would have to be downloaded.
-    What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset``, and
-    :class:`ResourceError` when a process is killed.
+    What is wrong with the corpus is in the answer. Raises :class:`UsageError` for an unknown ``dataset`` and
+    numbers below 1, and :class:`ResourceError` when a process is killed.
     """
+    for name, number in (("sample", sample), ("jobs", jobs)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} is {number}: expected at least 1, or None for all")
     reader = reader_of(dataset)
     found = Verification(dataset, None if root is None else str(root))
     try:
@@ -159,6 +162,9 @@ def _read_texts(
     """Fill in ``lexical``, and the problem where the backbone cannot read the corpus at all."""
     found.backbone = backbone or card.backbone
     encoder = None
+    if registry.BACKBONES.find(found.backbone) is None:
+        found.problem = f"the corpus's own backbone {found.backbone!r} is none; name another with --backbone"
+        return
     if backbone is not None or (found.backbone in registry.BACKBONES.names() and _is_embedded(found.backbone)):
         encoder = registry.BACKBONES.get(found.backbone)(weights).encoder("L")
         try:

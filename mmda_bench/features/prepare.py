@@ -36,6 +36,7 @@ from mmda_bench.protocol import CORRUPT, DOMAINS, UNSHIFTED, Protocol, canonical
 from mmda_bench.registry import Plugin
 from mmda_bench.shifts import effective_shift
 from mmda_bench.shifts.corruptions import parse_corruptions
+from mmda_bench.shifts.corruptions.lexical import SHARE_OF_WORDS
 from mmda_bench.shifts.scripts import all_units
 from mmda_bench.store import atomic
 
@@ -256,9 +257,16 @@ def _legible(this: Preparation, texts: Sequence[str]) -> Legibility:
     encoder = load_encoder(this.protocol.backbone, "L", this.weights, torch.device("cpu"))
     try:
         check_legible(texts, encoder, dataset=this.dataset, backbone=this.protocol.backbone)
-        return legibility(texts, share=effective_shift(this.card.shift, this.protocol).masked, encoder=encoder)
+        return legibility(texts, share=_share_of_words(this), encoder=encoder)
     finally:
         load_encoder.cache_clear()
+
+
+def _share_of_words(this: Preparation) -> float:
+    """That the protocol takes from a text. What changes words in another way, as typos, reaches every text."""
+    steps = [step for step in parse_corruptions(this.protocol.shift) if step.corruption.unit == SHARE_OF_WORDS]
+    shares = [step.corruption.levels[step.severity - 1] for step in steps]
+    return max([effective_shift(this.card.shift, this.protocol).masked, *shares])
 
 
 def _counting(progress: Progress, stage: str, todo: Sequence[Shard], total: int) -> Callable[[int], None]:

@@ -74,15 +74,18 @@ def partial_plan(cost: Tensor, *, mass: float = 0.5) -> Tensor:
 
     m-POT, Nguyen et al. 2022. No gradient.
 
-    Raises ValueError for a ``mass`` below 0 or above 1.
+    Raises ValueError for another ``mass``.
 
     >>> partial_plan(torch.tensor([[0.0, 1.0], [1.0, 5.0]])).tolist()
     [[0.5, 0.0], [0.0, 0.0]]
     """
     import ot
 
-    n, m = cost.shape
-    plan = ot.partial.partial_wasserstein(ot.unif(n), ot.unif(m), _as_numpy(cost), m=mass)
+    if not 0 < mass <= 1:
+        raise ValueError(f"mass {mass}: expected a share above 0, at most 1")
+    a, b = (ot.unif(rows) for rows in cost.shape)
+    mass = min(mass, a.sum(), b.sum())  # n times 1/n may be a little below 1
+    plan = ot.partial.partial_wasserstein(a, b, _as_numpy(cost), m=mass)
     return torch.from_numpy(plan).to(cost)
 
 

@@ -11,6 +11,7 @@ from mmda_bench.registry import METHODS
 from mmda_bench.registry.spec import label, lower_name, parse_spec
 from mmda_bench.report.formats.captions import difference_text
 from mmda_bench.report.formats.tables import wins
+from mmda_bench.report.load import of_dataset
 from mmda_bench.report.missing import Hole
 from mmda_bench.report.paired_tests import DRAWS, LEAST_SEEDS, Difference, differences
 from mmda_bench.report.rows import AVERAGE, EXTERNAL, Board, Row
@@ -33,12 +34,7 @@ def compare(
     boards: Sequence[Board], predictions: Predictions, first: str, second: str, *, dataset: str | None = None
 ) -> list[Comparison]:
     """A comparison on every board that has both. Raises :class:`UsageError` for names that are on none."""
-    datasets = [board.dataset for board in boards]
-    if dataset is not None and dataset not in datasets:
-        known = sorted(set(datasets))
-        hint = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
-        raise UsageError(f"no record of dataset {dataset!r}{hint}")
-    boards = [board for board in boards if dataset in (None, board.dataset)]
+    boards = of_dataset(boards, dataset)
     rows = [{row.label: row for row in competitors(board)} for board in boards]
     names = [row_label(name, rows) for name in (first, second)]
     if names[0] == names[1]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmda_bench.data.validation import read_card, read_utterances
-from mmda_bench.dataset import Utterance
+from mmda_bench.dataset import Utterance, modality
 from mmda_bench.errors import DataError, UsageError, suggest
+from mmda_bench.protocol import ANCHORS, NATURAL, without_seeds
 from mmda_bench.registry import DATASETS
 from mmda_bench.registry.spec import label_of
 from mmda_bench.report.inspected import Answer, Inspected
@@ -65,8 +66,12 @@ def inspect(
     """The cell whose hash begins with ``what``, or the cells of the method or submission of that name.
 
     Of several signatures the one with most cells, unless one is named. ``root``: of the corpus, for texts and frames.
-    Raises :class:`UsageError` where nothing is stored of that name.
+    Raises :class:`UsageError` where nothing is stored of that name, and for an anchor that is none.
     """
+    anchor = anchor and (NATURAL if anchor.lower() == NATURAL else modality(anchor))
+    if anchor not in (None, *ANCHORS):
+        raise UsageError(f"--anchor {anchor!r}: expected one of {', '.join(ANCHORS)}")
+    signature = signature and without_seeds(signature)
     everything = [*store.records()[0], *store.submitted()[0]]
     mine = [r for r in everything if _is(r, what)] or [r for r in everything if r["key"]["method"] == what.lower()]
     chosen = [r for r in mine if anchor in (None, r["key"]["anchor"]) and seed in (None, r["key"]["seed"])]

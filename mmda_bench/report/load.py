@@ -1,8 +1,10 @@
 """From a store to boards: records, submissions and their predictions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mmda_bench.errors import UsageError, suggest
+from mmda_bench.protocol import without_seeds
 from mmda_bench.report import findings
 from mmda_bench.report.boards import make_boards
 from mmda_bench.report.calibration import with_trust
@@ -25,17 +27,20 @@ MOST_TESTED = 12  # boards of a family; a suite of corruptions has a hundred
 def load_boards(
     store: Store, *, tests: bool = True, signature: str | None = None, kept: Kept | None = None
 ) -> tuple[list[Board], list[Damaged]]:
-    """The boards of a store, and what in it cannot be read. ``signature`` (without seeds): only of what has that one.
+    """The boards of a store, and what in it cannot be read. ``signature``: only of what has that one.
 
     A score is shown only if it is the one that the predictions beside it give, where there are any. ``tests``: with
     intervals, bold sets and trust, which takes seconds, from the predictions that are stored; of a large family
     (:mod:`mmda_bench.report.suites`) only its head is tested. ``kept``: where what was found out about the same files
-    before is found again.
+    before is found again. Raises :class:`UsageError` for a signature that nothing has.
     """
     digests = {} if kept is None else kept.digests
+    signature = signature and without_seeds(signature)
     stored, damaged = store.records(signature=signature)
     records = [record for record in stored if not is_trial(record)]
     submitted, refused = store.submitted(signature=signature)
+    if signature and not stored and not submitted:
+        raise UsageError(f"no record in {store.results} has the signature {signature!r}; mmda-bench status lists them")
     choices: list[Choice] = []
     if any(is_chosen(record) for record in records):
         from mmda_bench.report.winners import current  # scipy, which other boards do without
@@ -61,6 +66,15 @@ def load_boards(
 
         boards = with_tuning(boards, choices, store, predictions)
     return boards, [*damaged, *faults, *refused, *others]
+
+
+def of_dataset(boards: Sequence[Board], dataset: str | None) -> list[Board]:
+    """The boards of one corpus, all without one. Raises :class:`UsageError` for a corpus that has none."""
+    known = sorted({board.dataset for board in boards})
+    if dataset is not None and dataset not in known:
+        hint = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
+        raise UsageError(f"no record of dataset {dataset!r}{hint}")
+    return [board for board in boards if dataset in (None, board.dataset)]
 
 
 def _tested(board: Board, predictions: Predictions, digests: findings.Digests, kept: Kept | None) -> Board:

@@ -82,7 +82,8 @@ def run_command(
     protocol = Protocol(**key["protocol"])
     default = Protocol(backbone=protocol.backbone, shift=UNSHIFTED if target else Protocol.shift)
     words += ["--backbone", protocol.backbone]
-    for name in ("shift", "severity", "heads", "epochs", "missing", "missing_in", "missing_rate", "told_anchor"):
+    conditions = ("missing", "missing_in", "missing_rate", "told_anchor")
+    for name in ("shift", "severity", "heads", "epochs", "batch", "beta", *conditions):
         if getattr(protocol, name) != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", f"{getattr(protocol, name)}"]
     words += ["--splits", f"{protocol.split}-{protocol.split}"] if protocol.split else []

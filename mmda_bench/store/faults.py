@@ -7,10 +7,11 @@ import json
 import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmda_bench.protocol import Cell, canonical_json, key_hash
+from mmda_bench.protocol import Cell, Protocol, canonical_json, key_hash
 from mmda_bench.store.keys import Key, SubmittedKey
 from mmda_bench.store.record import SCHEMA, STATUSES, Record, identity, is_external, splits_of
 
@@ -118,7 +119,11 @@ def signed(record: Mapping[str, Any], cell: Cell) -> bool:
     suite, _, rest = str(record["signature"]).partition("|")
     version = (record.get("versions") or {}).get("mmda-bench")
     pattern = r"mmda-bench:\d+\.\d+" if version is None else re.escape(f"mmda-bench:{'.'.join(version.split('.')[:2])}")
-    return re.fullmatch(pattern, suite) is not None and rest == cell.signature.partition("|")[2]
+    # before batch and beta were in the signature, it was that of the usual ones
+    usual = replace(cell, protocol=replace(cell.protocol, batch=Protocol.batch, beta=Protocol.beta))
+    return re.fullmatch(pattern, suite) is not None and rest in [
+        one.signature.partition("|")[2] for one in (cell, usual)
+    ]
 
 
 def _fault_of_scores(record: Mapping[str, Any], splits: Sequence[str]) -> str:

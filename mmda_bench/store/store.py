@@ -279,7 +279,7 @@ def _records_below(top: Path) -> list[Path]:
     for _ in range(4):
         folders = [one.path for folder in folders for one in _entries(folder) if one.is_dir()]
     found = (os.path.join(folder, RECORD) for folder in sorted(folders, key=lambda path: path.split(os.sep)))
-    return [Path(path) for path in found if os.path.isfile(path)]
+    return [Path(path) for path in found if os.path.lexists(path)]
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

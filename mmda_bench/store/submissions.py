@@ -20,10 +20,10 @@ import numpy as np
 
 from mmda_bench.dataset import MODALITIES, NAMES
 from mmda_bench.errors import DataError, UsageError, suggest
-from mmda_bench.protocol import ANCHORS
+from mmda_bench.protocol import ANCHORS, without_seeds
 from mmda_bench.store.arrays import UnreadableError, disagreement, read_npz
 from mmda_bench.store.keys import ProtocolKey
-from mmda_bench.store.record import Metrics, Record, Submission, new_record, now, titles_of
+from mmda_bench.store.record import Metrics, Record, Submission, is_trial, new_record, now, titles_of
 from mmda_bench.store.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,59}")
@@ -63,6 +63,8 @@ def submit(
     """
     from mmda_bench.metrics import scores
 
+    if not isinstance(seed, int) or isinstance(seed, bool) or not isinstance(name, str | None):
+        raise UsageError(f"name {name!r}, seed {seed!r}: expected a text and a whole number")
     name = file.stem if name is None else name
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r}: expected letters, digits, spaces and . _ + -, at most 60, not first a sign")
@@ -105,13 +107,14 @@ def find_scenario(store: Store, *, dataset: str, anchor: str, signature: str | N
     if anchor not in ANCHORS:
         letters = ", ".join(f"{letter} ({NAMES[letter]})" for letter in MODALITIES)
         raise UsageError(f"--anchor {anchor!r}: expected one of {letters}")
-    records = [record for record in store.records()[0] if record["status"] == "ok"]
+    records = [record for record in store.records()[0] if record["status"] == "ok" and not is_trial(record)]
     known = sorted({record["key"]["dataset"] for record in records})
     if dataset not in known:
         stored = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"
         raise UsageError(f"no cell of dataset {dataset!r} in {store.results}{stored}")
     mine = [r for r in records if (r["key"]["dataset"], r["key"]["anchor"]) == (dataset, anchor)]
     counts = Counter(record["signature"] for record in mine)
+    signature = signature and without_seeds(signature)
     if signature is not None and signature not in counts:
         raise UsageError(f"--signature {signature!r}: the store has {', '.join(sorted(counts)) or 'none'}")
     chosen = signature or max(counts, key=lambda one: (counts[one], one), default=None)
@@ -192,6 +195,8 @@ def _parse_npz(content: bytes, classes: Sequence[str]) -> tuple[list[str], np.nd
             f"expected ids (N,) and numbers (N, {len(classes)}), one column per class ({', '.join(classes)}); found "
             f"{ids.shape} and {probabilities.shape} of {probabilities.dtype}"
         )
+    if ids.dtype.kind == "S":
+        ids = np.char.decode(ids, "utf-8", "replace")
     return [str(one) for one in ids], probabilities.astype(np.float64)
 
 

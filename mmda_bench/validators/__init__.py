@@ -14,6 +14,9 @@ from mmda_bench.validator import ARRAYS, ORACLE
 
 __all__ = ["score"]
 
+SHARES = ("target_probs", "anchor_probs", "source_probs", "pool")
+ROUNDING = 1e-6
+
 
 def score(name: str, seen: Mapping[str, Any], *, oracle: bool = False) -> float:
     """The score of the validator ``name``, higher is better. It may be no finite number, for a validator of a plug-in.
@@ -48,13 +51,17 @@ def score(name: str, seen: Mapping[str, Any], *, oracle: bool = False) -> float:
 
 def _sealed(value: Any) -> np.ndarray:
     """A copy that cannot be written to and has no base."""
-    copy = np.array(value)
+    try:
+        copy = np.array(value)
+    except ValueError as error:  # rows of different lengths
+        raise UsageError(f"an array cannot be made of what was given: {error}") from error
     copy.setflags(write=False)
     return copy
 
 
 def _check(entry: Entry, handed: Mapping[str, np.ndarray]) -> None:
-    """Raises :class:`UsageError` for a wrong number of axes, lengths that differ, no rows, and what is not finite."""
+    """Raises :class:`UsageError` for a wrong number of axes, lengths that differ, no rows, what is not finite, classes
+    and trials that are none, and probabilities that are none."""
     lengths: dict[str, tuple[int, str]] = {}  # by the letter of an axis: its length, and the array that has it
     for name, array in handed.items():
         where, shape = f"validator {entry.name}: {name} of shape {array.shape}", ARRAYS[name].shape
@@ -68,3 +75,9 @@ def _check(entry: Entry, handed: Mapping[str, np.ndarray]) -> None:
             raise UsageError(f"{where} is empty")
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             raise UsageError(f"{where}: expected finite numbers")
+    for name, array in handed.items():
+        end = lengths.get({"source_labels": "K", ORACLE: "K", "index": "T"}.get(name, ""), (0, ""))[0]
+        if end and not np.isin(array, np.arange(end)).all():
+            raise UsageError(f"validator {entry.name}: {name}: expected whole numbers from 0 to {end - 1}")
+        if name in SHARES and not 0 <= array.min() <= array.max() <= 1 + ROUNDING:
+            raise UsageError(f"validator {entry.name}: {name}: expected probabilities, from 0 to 1")

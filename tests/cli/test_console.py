@@ -227,3 +227,12 @@ def test_elsewhere_the_same_table_is_markdown(capsys):
     board = make_boards([make_record(make_cell("dt", anchor)) for anchor in "ALV"])[0]
     show_boards([board])
     assert "| method   |" in capsys.readouterr().out
+
+
+def test_an_output_without_room_is_no_internal_error():
+    with open("/dev/full", "w") as full:
+        listed = [sys.executable, "-m", "mmda_bench", "list", "methods"]
+        done = subprocess.run(listed, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 5
+    assert done.stderr.startswith("mmda-bench: no room for what is to be written")
+    assert len(done.stderr.splitlines()) == 1

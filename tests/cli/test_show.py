@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import mmda_bench as mb
 from mmda_bench.cli import app
 from mmda_bench.cli import show as showing
+from mmda_bench.errors import UsageError
 from mmda_bench.registry import DATASETS
 from mmda_bench.report.inspected import place_of_failure
 from mmda_bench.report.inspection import inspect
@@ -132,6 +133,8 @@ def test_a_corpus_of_another_version_gives_no_texts_and_says_so(store):
 
 
 def test_from_python_it_is_the_same(store):
+    with pytest.raises(UsageError, match="--anchor 'Q': expected one of A, L, V"):
+        mb.show("dann", store.results, anchor="Q")
     shown = mb.show("dann", store.results, anchor="visual", seed=0)
     assert [record["key"]["seed"] for record in shown.records] == [0]
     assert "Confusion" in shown._repr_html_()

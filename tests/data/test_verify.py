@@ -155,6 +155,12 @@ def test_a_sample_is_the_same_each_time_and_part_of_a_larger_one(small):
     assert few < many
 
 
+@pytest.mark.parametrize("given", [{"sample": 0}, {"sample": -1}, {"jobs": -2}])
+def test_fewer_than_one_is_no_number_of_clips_or_processes(small, given):
+    with pytest.raises(UsageError, match="expected at least 1"):
+        verify("small", root=None, **given)
+
+
 def test_a_sample_is_judged_by_its_own_size(small):
     small.update({i: {"frames": partial(broken, f"{i}.mp4")} for i in range(SIZE)})
     assert "5 of 5 utterances of small cannot be read" in verify("small", root=None, sample=5).problem

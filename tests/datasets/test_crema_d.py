@@ -97,6 +97,12 @@ def test_what_is_written_in_the_layout_is_read_again(tmp_path):
         assert CREMAD.card.classes[u.label] == FewAvatars.card.classes[source.label]
         assert abs(len(u.waveform()) - min(80_160, len(source.waveform()))) <= 1
         assert abs(float(u.frames().mean()) - float(source.frames().mean())) < 6
+    (next((tmp_path / "out" / "VideoFlash").glob("*.flv"))).with_stem("1001_DFA_ANG_ZZ").touch()
     found = verify("crema-d", root=tmp_path / "out")
     assert not found.no_pictures
-    assert "the words say nothing of the class" in as_text(found)
+    for said in (
+        "1 videos have no AudioWAV/*.wav of a name",
+        "1001_DFA_ANG_ZZ.flv",
+        "the words say nothing of the class",
+    ):
+        assert said in as_text(found)

@@ -72,6 +72,7 @@ def test_curly_quotes_and_carriage_returns_are_read_in_either_encoding(tmp_path,
     text = "\u201cWell\u201d, I\u2019d \u2026\nsay so"
     root = corpus(tmp_path, encoding=encoding, train=[row(0, 0, text=text)])
     assert [u.text for u in MELD().utterances(root)] == [text]
+    assert any("is not UTF-8" in remark for remark in MELD().remarks(root)) == (encoding == "cp1252")
 
 
 def test_tables_and_clips_may_lie_in_folders_of_their_parts(tmp_path):
@@ -113,7 +114,7 @@ def test_clips_without_a_row_and_files_that_lie_about_are_counted(tmp_path):
 
 
 def test_rows_that_are_none_are_counted_and_another_table_is_refused(tmp_path):
-    root = corpus(tmp_path, dev=[row(0, 0, "love"), row(0, 1)[:10], row("../0", 2), row(0, 3)])
+    root = corpus(tmp_path, dev=[row(0, 0, "love"), row(0, 1)[:10], row("../0", 2), row(0, 3, "joy ")])
     assert len(list(MELD().utterances(root))) == 1
     assert [why for _, why in MELD().unusable(root)] == [
         "unknown emotion 'love'",
@@ -122,6 +123,10 @@ def test_rows_that_are_none_are_counted_and_another_table_is_refused(tmp_path):
     ]
     (root / "dev_sent_emo.csv").write_text("Sr No.;Utterance\n")
     with pytest.raises(DataError, match="expected the columns Sr No"):
+        MELD().describe(root)
+    with (root / "train_sent_emo.csv").open("a") as file:
+        file.write('1,"never closed,Joey,joy,x,1,1,8,21,0,0\n')
+    with pytest.raises(DataError, match="unpaired quote"):
         MELD().describe(root)
 
 

@@ -71,7 +71,15 @@ def test_a_quotation_mark_belongs_to_the_text(tmp_path, text):
 def test_carriage_returns_a_byte_order_mark_and_foreign_bytes_do_no_harm(tmp_path):
     corpus(tmp_path, train=["S04\tE01\t1\thi there\tGreet"], newline="\r\n")
     (tmp_path / "dev.tsv").write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + b"\nS04\tE01\t2\tcaf\xe9\tCare")
-    assert read(tmp_path) == [("S04_E01_1", "hi there", "Greet"), ("S04_E01_2", "caf\ufffd", "Care")]
+    assert read(tmp_path) == [("S04_E01_1", "hi there", "Greet"), ("S04_E01_2", "caf\xe9", "Care")]
+    assert list(MIntRec().remarks(tmp_path)) == ["dev.tsv is not UTF-8 in 1 line (2): read as cp1252"]
+
+
+def test_a_table_without_anything_is_refused(tmp_path):
+    corpus(tmp_path, train=["S04\tE01\t1\thi there\tGreet"])
+    (tmp_path / "test.tsv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"test.tsv is empty, expected the columns season"):
+        MIntRec().describe(tmp_path)
 
 
 def test_the_spelling_of_the_files_is_the_one_that_counts(tmp_path):
@@ -252,6 +260,17 @@ def test_sound_is_the_mean_of_the_channels_at_16_khz(tmp_path):
     found = video.read_sound(path)
     assert len(found) == pytest.approx(16_000, abs=800)
     np.testing.assert_allclose(found[2_000:14_000], tone(1)[2_000:14_000], atol=0.01)
+
+
+def test_sound_of_more_channels_than_pyav_has_planes_is_their_mean(tmp_path):
+    samples = np.tile(np.arange(16, dtype=np.int16) * 1_000, 16_000)
+    with av.open(str(tmp_path / "many.mkv"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="hexadecagonal")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="hexadecagonal")
+        frame.sample_rate = 16_000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    (tmp_path / "many.mkv").rename(tmp_path / "many.mp4")
+    np.testing.assert_allclose(video.read_sound(tmp_path / "many.mp4"), 7_500 / 2**15, atol=1e-6)
 
 
 def test_sound_is_cut_at_five_seconds(tmp_path):

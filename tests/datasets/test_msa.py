@@ -55,6 +55,7 @@ def test_rows_that_are_none_are_counted(tmp_path):
         "a,3,x,7,,,,,",
         "../a,4,x,1,,,,,",
         "a,5,x",
+        "a,6,I have 3, 2,more words,-1.8,,,,,",
     )
     assert len(list(MSA().utterances(root))) == 1
     assert [(where, why.split(":")[0]) for where, why in MSA().unusable(root)] == [
@@ -62,7 +63,8 @@ def test_rows_that_are_none_are_counted(tmp_path):
         ("label.csv line 4", "label 'good' is no number"),
         ("label.csv line 5", "label 7 is not from −3 to 3"),
         ("label.csv line 6", "'../a' cannot be the name of a file"),
-        ("label.csv line 7", "label nan is not from −3 to 3"),
+        ("label.csv line 7", "3 fields, but the header has 9; put a text that contains a comma between double quotes"),
+        ("label.csv line 8", "11 fields, but the header has 9; put a text that contains a comma between double quotes"),
     ]
 
 

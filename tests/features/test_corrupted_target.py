@@ -12,6 +12,7 @@ from mmda_bench.cli.main import app
 from mmda_bench.dataset import Utterance
 from mmda_bench.errors import ClipError, DataError, UsageError
 from mmda_bench.features import encode
+from mmda_bench.features import prepare as prepare_module
 from mmda_bench.features.cache import place_of
 from mmda_bench.features.prepare import preparation, prepare
 from mmda_bench.protocol import Protocol
@@ -148,3 +149,9 @@ def test_a_run_under_a_corruption_has_a_leaderboard_of_its_own(small_corpus, tmp
     answer = CliRunner().invoke(app, [*command, *options])
     assert answer.exit_code == 0, answer.output
     assert "shift:corrupt:dark@5" in answer.output
+
+
+@pytest.mark.parametrize(("shift", "unchanged"), [("corrupt:masked@5", 2), ("corrupt:dark@1", None)])
+def test_texts_that_a_corruption_cannot_take_words_from_are_counted(small_corpus, shift, unchanged):
+    legible = prepare_module._legible(made(small_corpus, shift), ["yes", "", "she said no"])
+    assert (legible.texts, legible.unchanged) == (3, unchanged)

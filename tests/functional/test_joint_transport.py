@@ -1,5 +1,6 @@
 """Plans between utterances or classes of the two domains: what makes them optimal, by other solvers and by POT."""
 
+import math
 import warnings
 
 import numpy as np
@@ -57,6 +58,18 @@ def test_exact_and_partial_plans_are_as_cheap_as_linear_programs_make_them(
     assert bool((partial.sum(0) <= 1 / m + 1e-9).all())
     exact = mm.joint_plan(costs, "exact", regularisation=0.1, marginal=1.0, mass=mass)
     assert float((exact * costs).sum()) == pytest.approx(slow.cheapest(costs.numpy(), a, b), abs=1e-7)
+
+
+@pytest.mark.parametrize("n", [6, 7, 48, 49])
+def test_all_of_the_mass_may_be_moved_although_its_parts_do_not_quite_sum_to_one(n: int) -> None:
+    costs = draw(0, n, n).abs()
+    torch.testing.assert_close(mm.partial_plan(costs, mass=1.0).sum(1), torch.full((n,), 1 / n, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("mass", [0.0, -0.1, 1.1, math.nan])
+def test_a_mass_that_is_no_share_is_refused(mass: float) -> None:
+    with pytest.raises(ValueError, match="expected a share above 0, at most 1"):
+        mm.partial_plan(torch.eye(2), mass=mass)
 
 
 def test_an_unknown_plan_is_named() -> None:

@@ -81,6 +81,17 @@ def test_a_missing_seed_is_marked_has_no_average_and_is_named_with_its_command()
     )
 
 
+def test_batches_of_another_size_are_another_table_and_the_command_of_a_hole_says_so():
+    records = sweep("dt") + sweep("dann")
+    other = [
+        make_record(replace(c, protocol=replace(c.protocol, batch=32, beta=0.01)))
+        for c in (Cell.from_key(r["key"]) for r in records)
+    ]
+    first, second = make_boards([*records, *other[1:]])
+    assert first.signature != second.signature
+    assert "--batch 32 --beta 0.01" in next(hole.command for b in (first, second) for hole in b.holes)
+
+
 def test_a_failed_cell_leaves_no_mean_of_its_scenario_and_is_listed_with_its_reason():
     records = sweep("dt") + spoil(sweep("dann"), "V", 1, status="diverged", reason="term domain is NaN in epoch 3")
     board = only(make_boards(records))

@@ -298,3 +298,12 @@ def test_a_record_holds_the_names_under_which_it_ran():
     card = DATASETS.get("avatars")().describe(None)
     assert titles_of(make_cell(), replace(card, title="Mine"))["dataset"] == "Mine"
     assert titles_of(make_cell(), card)["synthetic"] is True
+
+
+def test_a_record_from_before_batches_were_in_the_signature_is_read(tmp_path):
+    cell = make_cell()
+    cell = replace(cell, protocol=replace(cell.protocol, batch=32))
+    record = make_record(cell)
+    assert "|batch:32|" in record["signature"]
+    assert faults.fault(record) == faults.fault({**record, "signature": make_cell().signature}) == ""
+    assert "its signature is not that of its key" in faults.fault({**record, "signature": cell.signature + "x"})

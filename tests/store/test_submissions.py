@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from hand_made import erring, make_cell, make_outputs, scored_record
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
+import mmda_bench as mb
 from mmda_bench.cli.main import app
+from mmda_bench.errors import UsageError
+from mmda_bench.protocol import TRIAL
 from mmda_bench.report import load, write
 from mmda_bench.report.compare import compare
 from mmda_bench.report.formats import markdown
@@ -172,6 +176,28 @@ def test_a_scenario_or_name_that_cannot_be_is_exit_2(store, probabilities, tmp_p
     answer = call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities), *arguments)
     assert answer.exit_code == 2
     assert message in answer.output
+
+
+@pytest.mark.parametrize("given", [{"seed": True}, {"seed": 1.5}, {"seed": "1"}, {"name": 5}])
+def test_a_name_or_seed_of_another_kind_is_refused_before_anything_is_written(store, probabilities, tmp_path, given):
+    file = write_csv(tmp_path / "mine.csv", IDS, probabilities)
+    with pytest.raises(UsageError, match="expected a text and a whole number"):
+        mb.submit(file, dataset="avatars", anchor="A", folder=store.results, **given)
+    assert not store.external.exists()
+
+
+def test_ids_may_be_bytes_and_a_signature_may_have_its_seeds(store, probabilities, tmp_path):
+    np.savez(tmp_path / "mine.npz", ids=np.array(IDS, "S"), probabilities=probabilities)
+    signature = make_cell().protocol.signature("avatars", "v1", [0, 1])
+    assert call(store, tmp_path / "mine.npz", "--signature", signature).exit_code == 0
+
+
+def test_trials_have_no_test_set_to_submit_for(store, probabilities, tmp_path):
+    for seed in range(9):
+        cell = make_cell("dt", "A", seed)
+        cell = replace(cell, protocol=replace(cell.protocol, select=TRIAL))
+        store.write(cell, scored_record(cell, LABELS, LABELS), None)
+    assert call(store, write_csv(tmp_path / "mine.csv", IDS, probabilities)).exit_code == 0
 
 
 def test_a_scenario_without_stored_predictions_says_how_to_get_them(store, probabilities, tmp_path):

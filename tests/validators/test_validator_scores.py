@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from slow_validators import lin
 
+from mmda_bench.errors import UsageError
 from mmda_bench.registry import VALIDATORS
 from mmda_bench.validators import score
 from mmda_bench.validators.dev import risk
@@ -223,3 +224,27 @@ def test_the_examples_run(name):
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted
     assert not result.failed
+
+
+GIVEN = {
+    "target_probs": np.full((4, 2), 0.5), "target_z": np.zeros((4, 3)), "source_probs": np.full((3, 2), 0.5),
+    "source_z": np.ones((3, 3)), "source_labels": np.array([0, 1, 1]), "pool": np.full((2, 4, 2), 0.5), "index": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "value", "reason"),
+    [
+        ("source", "source_labels", [0, 1, 2], "whole numbers from 0 to 1"),
+        ("dev", "source_labels", [0, 1, -1], "whole numbers from 0 to 1"),
+        ("dev", "source_labels", [0, 1, 0.5], "whole numbers from 0 to 1"),
+        ("ensv", "index", -1, "whole numbers from 0 to 1"),
+        ("ensv", "index", 2, "whole numbers from 0 to 1"),
+        ("bnm", "target_probs", [[3.0, -2.0]] * 4, "probabilities"),
+        ("entropy", "target_probs", [[3.0, 2.0]] * 4, "probabilities"),
+        ("im", "target_probs", [[0.5, 0.5], [1.0]], "cannot be made"),
+    ],
+)
+def test_what_is_no_class_no_trial_and_no_probability_is_refused(name, array, value, reason):
+    with pytest.raises(UsageError, match=reason):
+        score(name, GIVEN | {array: value})

@@ -45,9 +45,10 @@ def read_sound(path: Path, *, needed: bool = False) -> NDArray[np.float32]:
             _check_known(stream, path)
             rate = stream.rate
             missing = samples_needed(rate, name=str(path))
-            planes = av.AudioResampler(format="fltp")  # whatever the samples are, to one plane of floats per channel
+            # whatever the samples are, to floats in one plane: PyAV reads eight planes at most, and dies at the ninth
+            floats = av.AudioResampler(format="flt")
             for frame in container.decode(stream):
-                chunks += [np.asarray(part.to_ndarray(), np.float32) for part in planes.resample(frame)]
+                chunks += [_by_channel(part) for part in floats.resample(frame)]
                 missing -= frame.samples
                 if missing <= 0:
                     break
@@ -102,6 +103,11 @@ def read_excerpt(
         missing = float((wanted[-1] - taken.last) / rate)
         substituted(f"the video ends {missing:.2f} s before the last picture of the utterance")
     return np.stack(taken.pictures)
+
+
+def _by_channel(packed: av.AudioFrame) -> NDArray[np.float32]:
+    """(channels, samples) of a frame in which the samples of all channels take turns."""
+    return np.asarray(packed.to_ndarray(), np.float32).reshape(-1, packed.layout.nb_channels).T
 
 
 def _numbered_from(

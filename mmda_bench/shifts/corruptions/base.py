@@ -48,9 +48,9 @@ class Corruption:
     needs: str = ""
 
     def __call__(self, raw: Any, *, severity: int, rng: np.random.Generator, around: Surroundings = NOWHERE) -> Any:
-        if severity not in range(SEVERITIES + 1):
+        if isinstance(severity, bool) or severity not in range(SEVERITIES + 1):
             raise ValueError(f"severity {severity!r} of {self.name}: expected a whole number from 0 to {SEVERITIES}")
-        return self.change(raw, self.levels[severity - 1], rng, around) if severity else raw
+        return self.change(raw, self.levels[int(severity) - 1], rng, around) if severity else raw
 
 
 def corruption(

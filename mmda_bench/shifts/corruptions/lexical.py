@@ -14,6 +14,7 @@ from mmda_bench.shifts.corruptions.base import Surroundings, corruption
 from mmda_bench.shifts.scripts import units
 
 Draw = np.random.Generator
+SHARE_OF_WORDS = "share of the words"
 SHORT = 3  # letters; a word of no more is left alone by a typist
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 SOUNDS = {letter: str(i) for i, group in enumerate(("bfpv", "cgjkqsxz", "dt", "l", "mn", "r"), 1) for letter in group}
@@ -21,12 +22,12 @@ SUBSTITUTED, DELETED = 0.6, 0.2  # of a recogniser's errors; the others are inse
 NEAREST = 5  # words that a recogniser may take for another
 
 
-@corruption("masked", "L", 0.1, 0.2, 0.3, 0.4, 0.5, unit="share of the words", origin="ours")
+@corruption("masked", "L", 0.1, 0.2, 0.3, 0.4, 0.5, unit=SHARE_OF_WORDS, origin="ours")
 def masked(words: Sequence[str], level: float, rng: Draw, around: Surroundings) -> list[str]:
     return mask_words(words, share=level, mask=around.mask, rng=rng)
 
 
-@corruption("deleted", "L", 0.1, 0.2, 0.3, 0.4, 0.5, unit="share of the words", origin="ours")
+@corruption("deleted", "L", 0.1, 0.2, 0.3, 0.4, 0.5, unit=SHARE_OF_WORDS, origin="ours")
 def deleted(words: Sequence[str], level: float, rng: Draw, around: Surroundings) -> list[str]:
     parts = units(words)
     total = sum(map(len, parts))

@@ -4,11 +4,12 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmda_bench.dataset import MODALITIES
 from mmda_bench.errors import UsageError, suggest
-from mmda_bench.protocol import CORRUPT, SHIFT_FILES
+from mmda_bench.machine.hand_written import is_hand_written, read_hand_written
+from mmda_bench.protocol import CORRUPT
 from mmda_bench.shifts.corruptions import acoustic, lexical, visual
 from mmda_bench.shifts.corruptions.base import SEVERITIES, Corruption
 
@@ -96,21 +97,13 @@ def settled(shift: str) -> str:
     >>> settled("corrupt: dark@3 + babble@1"), settled("paper")
     ('corrupt:dark@3+babble@1', 'paper')
     """
-    text = _from_file(Path(shift).expanduser()) if shift.endswith(SHIFT_FILES) else shift
+    text = _from_file(Path(shift)) if is_hand_written(shift) else shift
     steps = parse_corruptions(text)
     return CORRUPT + "+".join(map(str, steps)) if steps else text
 
 
 def _from_file(path: Path) -> str:
-    import tomllib
-
-    import yaml
-
-    try:
-        text = path.read_text("utf-8")
-        found: Any = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"--shift {path} cannot be read: {error}") from error
+    found = read_hand_written(path, option="--shift")
     if not isinstance(found, dict) or not found or set(found) - set(MODALITIES):
         raise UsageError(f"--shift {path}: expected corruptions by modality, such as A: [babble@2, reverb@1]")
     parts = []
