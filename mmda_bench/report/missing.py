@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmda_bench.dataset import MODALITIES
-from mmda_bench.protocol import NATURAL, PAIR, SUPERVISED, UNSHIFTED, Protocol, format_seeds
+from mmda_bench.protocol import LAST, NATURAL, PAIR, SUPERVISED, UNSHIFTED, Protocol, format_seeds
 from mmda_bench.published import PAPER_ORDER
 from mmda_bench.store import Record
 
@@ -39,7 +39,8 @@ def find_holes(
 
     ``labels``: of the rows; ``typed``: how each of them is typed under the defaults of this installation.
     """
-    wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    searched = key["protocol"].get("select", LAST) != LAST  # the run on target labels is then a part of a search
+    wanted: dict[tuple[bool, tuple[int, ...], tuple[str, ...], bool], list[str]] = defaultdict(list)
     for name in labels:
         by_seeds: dict[tuple[bool, tuple[int, ...]], list[str]] = defaultdict(list)
         for anchor in MODALITIES if key["anchor"] in MODALITIES else (NATURAL,):
@@ -50,14 +51,14 @@ def find_holes(
                 if lacking:
                     by_seeds[rerun, lacking].append(anchor)
         for (rerun, lacking), where in by_seeds.items():
-            wanted[rerun, lacking, tuple(where)].append(name)
-    bounds = SUPERVISED in labels.values()
+            wanted[rerun, lacking, tuple(where), searched and labels[name] == SUPERVISED].append(name)
+    bounds = SUPERVISED in labels.values() and not searched
     holes = []
-    for (rerun, lacking, anchors), names in wanted.items():
+    for (rerun, lacking, anchors, bound), names in wanted.items():
         rows = tuple(labels[name] for name in names)
         what = f"{', '.join(rows)}: anchor {', '.join(anchors)}, seed {format_seeds(lacking)}"
         typing = [typed[name] for name in names]
-        command = run_command(key, typing, anchors, lacking, rerun=rerun, bounds=bounds)
+        command = run_command(key, typing, anchors, lacking, rerun=rerun, bounds=bounds or bound)
         holes.append(Hole(f"{what} ({'failed' if rerun else 'not run'})", command, rows))
     return holes
 
@@ -71,7 +72,8 @@ def run_command(
     rerun: bool,
     bounds: bool,
 ) -> str:
-    """The command line that runs these cells under the protocol of ``key``."""
+    """The command line that runs these cells under the protocol of ``key``. ``bounds``: with the run on target labels,
+    which a search has of its own."""
     methods = [name for name in labels if name != SUPERVISED] or [PAPER_ORDER[0]]
     text = f"{seeds[0]}-{seeds[0]}" if len(seeds) == 1 else format_seeds(seeds)
     source, _, target = key["dataset"].partition(PAIR)
@@ -87,7 +89,10 @@ def run_command(
         if getattr(protocol, name) != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", f"{getattr(protocol, name)}"]
     words += ["--splits", f"{protocol.split}-{protocol.split}"] if protocol.split else []
-    words += ["--select", protocol.select] if protocol.select != default.select else []
+    if protocol.select != default.select:
+        words += ["--select", protocol.select]
+        words += ["--protocol", "tuned", "--trials", str(protocol.trials)] if bounds else []
+        words += ["--studies", str(protocol.study + 1)] if bounds and protocol.study else []
     words += ["--rerun", "failed"] if rerun else []
     words += [] if bounds else ["--no-bounds"]
     return shlex.join(words)

@@ -81,6 +81,16 @@ def test_a_missing_seed_is_marked_has_no_average_and_is_named_with_its_command()
     )
 
 
+def test_what_lacks_of_a_search_is_filled_by_its_settings_and_the_run_on_target_labels_by_the_search():
+    chosen = {"select": "bnm", "trials": 12}
+    cells = [Cell.from_key(r["key"]) for r in sweep("dann", without={("V", 1)}) + sweep(SUPERVISED, without={("A", 0)})]
+    board = only(make_boards([make_record(replace(c, protocol=replace(c.protocol, **chosen))) for c in cells]))
+    first, second = (hole.command.removeprefix("mmda-bench run --dataset avatars ") for hole in board.holes)
+    assert first == "--methods 'dann[tuned]' --anchors V --seeds 1-1 --backbone tiny --select bnm --no-bounds"
+    asked = "--methods dt --anchors A --seeds 0-0 --backbone tiny --select bnm --protocol tuned --trials 12"
+    assert second == asked
+
+
 def test_batches_of_another_size_are_another_table_and_the_command_of_a_hole_says_so():
     records = sweep("dt") + sweep("dann")
     other = [
