@@ -25,7 +25,7 @@ from mmda_bench.protocol import (
     format_seeds,
 )
 from mmda_bench.registry import BACKBONES, METHODS, Plugin, load_plugin
-from mmda_bench.registry.spec import label, parse_methods
+from mmda_bench.registry.spec import TUNED, label, parse_methods
 from mmda_bench.store import DEFAULT_RESULTS
 from mmda_bench.store.record import is_external
 from mmda_bench.sweep import conditions, placement, plan
@@ -260,6 +260,8 @@ class RunConfig:
         parse_methods(self.methods)
         if self.select:
             plan.check_select(self.select)
+            if self.protocol == "paper" and TUNED not in self.methods:
+                raise UsageError(f"select {self.select!r}: nothing is chosen; add --protocol tuned, or a3d2[tuned]")
         if self.protocol == "tuned":
             plan.check_seeds(seeds, self.studies)
 

@@ -46,6 +46,12 @@ def test_a_setting_of_the_workspace_is_pointed_there(name, hint):
         RunConfig.of({name: "x"}, where="here")
 
 
+def test_a_validator_without_a_choice_is_refused():
+    with pytest.raises(UsageError, match="select 'bnm': nothing is chosen"):
+        RunConfig(methods="dt", select="bnm").check()
+    RunConfig(methods="dt[tuned]", select="bnm").check()
+
+
 def test_the_name_of_a_file_of_corruptions_keeps_its_capitals():
     assert RunConfig(shift="Rain.YAML").shift == "Rain.YAML"
     assert RunConfig(shift="PAPER").shift == "paper"
