@@ -24,7 +24,7 @@ from mmda_bench.data.corpus_files import size_of
 from mmda_bench.data.ids import EXPECTED, id_fault, inside
 from mmda_bench.data.media.files import is_picture, read_frames, read_waveform
 from mmda_bench.data.splits import split_halves
-from mmda_bench.data.tables import read_csv, surplus
+from mmda_bench.data.tables import read_csv, uneven
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.folder.layout import COLUMNS, TABLES
 from mmda_bench.errors import DataError
@@ -147,7 +147,7 @@ def _table(path: Path, domain: str | None) -> Iterator[tuple[int, _Row]]:
 
 
 def _row(cells: list[str], header: list[str], domain: str | None, where: str) -> _Row:
-    if reason := surplus(cells, header):
+    if reason := uneven(cells, header):
         raise DataError(f"{where}: {reason}")
     row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
     for name in ("video_id", "clip_id", "emotion"):

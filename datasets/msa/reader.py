@@ -19,7 +19,7 @@ from pathlib import Path
 from mmda_bench.data.corpus_files import completed, corpus_root
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
-from mmda_bench.data.tables import read_csv, surplus
+from mmda_bench.data.tables import read_csv, uneven
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
 from mmda_bench.datasets.msa.layout import CLIPS, COLUMNS, TABLE
 from mmda_bench.errors import DataError
@@ -124,7 +124,7 @@ def _read(root: Path) -> _Table:
         raise DataError(f"{root / TABLE} lacks the columns {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     for line, fields in table:
         where = f"{TABLE} line {line}"
-        if reason := surplus(fields, header):
+        if reason := uneven(fields, header):
             wrong.append((where, reason))
             continue
         cells = dict(zip(header, fields, strict=True))

@@ -48,7 +48,7 @@ def read_csv(path: Path, *, fallback: str = "") -> Iterator[tuple[int, list[str]
         raise DataError(f"{path} line {reader.line_num} is not valid csv: {reason}") from error
 
 
-def surplus(cells: Sequence[str], header: Sequence[str]) -> str:
+def uneven(cells: Sequence[str], header: Sequence[str]) -> str:
     """What is wrong with a row that has not as many fields as the header; "" where it has."""
     if len(cells) == len(header):
         return ""
@@ -98,8 +98,8 @@ def _too_long(text: str) -> str:
 def decoded(path: Path, *, fallback: str = "") -> str:
     """The text of a table in UTF-8, or in whatever its byte order mark says.
 
-    ``fallback``: the encoding of copies that are known to circulate. Without one, which it is would be a guess: raises
-    :class:`DataError` with the command that converts the table.
+    ``fallback``: the encoding of copies that are known to circulate, for the lines that are not UTF-8. Without one, which
+    it is would be a guess: raises :class:`DataError` with the command that converts the table.
     """
     content, encoding, mark = _content(path)
     if not mark and content.count(b"\0") > len(content) // 4:
@@ -109,7 +109,8 @@ def decoded(path: Path, *, fallback: str = "") -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         if fallback and encoding == "utf-8":
-            return content.decode(fallback, errors="replace")
+            lines = content.splitlines(keepends=True)
+            return "".join(line.decode(encoding if _is(line, encoding) else fallback, "replace") for line in lines)
         line = content[: error.start].count(b"\n") + 1
         said = f"byte 0x{content[error.start]:02x} is not {encoding.upper()}"
         raise DataError(f"{path} line {line}: {said}; {_convert(path, '' if mark else _guessed(content))}") from error

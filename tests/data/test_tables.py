@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmda_bench.data.tables import CP1252, decoded, encoding_remark, read_csv, read_tabs, surplus, write_csv
+from mmda_bench.data.tables import CP1252, decoded, encoding_remark, read_csv, read_tabs, uneven, write_csv
 from mmda_bench.errors import DataError
 
 
@@ -22,6 +22,11 @@ def test_a_table_is_read_in_the_encodings_that_people_save(tmp_path, encoding):
             decoded(path)
 
 
+def test_one_foreign_line_spoils_no_other(tmp_path):
+    path = saved(tmp_path, "café\n".encode() + "I’d\n".encode("cp1252") + b"yes\r\n")
+    assert decoded(path, fallback=CP1252) == "café\nI’d\nyes\r\n"
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
@@ -36,8 +41,8 @@ def test_a_quotation_mark_that_may_have_swallowed_rows_is_no_guess(tmp_path, row
 
 
 def test_a_row_with_a_comma_too_many_and_a_column_that_is_there_twice_are_told(tmp_path):
-    assert surplus(["1", "I have 3", " 2"], ["id", "text"]).startswith("3 fields, but the header has 2; put a text")
-    assert surplus(["1", "a"], ["id", "text"]) == ""
+    assert uneven(["1", "I have 3", " 2"], ["id", "text"]).startswith("3 fields, but the header has 2; put a text")
+    assert uneven(["1", "a"], ["id", "text"]) == ""
     with pytest.raises(DataError, match="the column 'text' twice"):
         list(read_csv(saved(tmp_path, b"id,text, text\n1,a,b\n")))
 
