@@ -98,7 +98,7 @@ def _too_long(text: str) -> str:
 def decoded(path: Path, *, fallback: str = "") -> str:
     """The text of a table in UTF-8, or in whatever its byte order mark says.
 
-    ``fallback``: the encoding of copies that circulate, for the lines that are not UTF-8. Without one, which it is would
+    ``fallback``: the encoding of copies that circulate, for lines that are not UTF-8. Without one, which it is would
     be a guess: raises :class:`DataError` with the command that converts the table.
     """
     content, encoding, mark = _content(path)
