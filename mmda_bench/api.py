@@ -208,7 +208,7 @@ def leaderboard(
     dataset = dataset and dataset.lower()
     store = existing_store(folder)
     boards, damaged = load_boards(store, signature=signature, kept=Kept(store))
-    return Leaderboard(store, of_dataset(boards, dataset), damaged)
+    return Leaderboard(store, of_dataset(boards, dataset, signature=signature), damaged)
 
 
 @unchanged_process(torch=False)

@@ -32,15 +32,13 @@ def load_boards(
     A score is shown only if it is the one that the predictions beside it give, where there are any. ``tests``: with
     intervals, bold sets and trust, which takes seconds, from the predictions that are stored; of a large family
     (:mod:`mmda_bench.report.suites`) only its head is tested. ``kept``: where what was found out about the same files
-    before is found again. Raises :class:`UsageError` for a signature that nothing has.
+    before is found again.
     """
     digests = {} if kept is None else kept.digests
     signature = signature and without_seeds(signature)
     stored, damaged = store.records(signature=signature)
     records = [record for record in stored if not is_trial(record)]
     submitted, refused = store.submitted(signature=signature)
-    if signature and not stored and not submitted:
-        raise UsageError(f"no record in {store.results} has the signature {signature!r}; mmda-bench status lists them")
     choices: list[Choice] = []
     if any(is_chosen(record) for record in records):
         from mmda_bench.report.winners import current  # scipy, which other boards do without
@@ -68,8 +66,11 @@ def load_boards(
     return boards, [*damaged, *faults, *refused, *others]
 
 
-def of_dataset(boards: Sequence[Board], dataset: str | None) -> list[Board]:
-    """The boards of one corpus, all without one. Raises :class:`UsageError` for a corpus that has none."""
+def of_dataset(boards: Sequence[Board], dataset: str | None, *, signature: str | None = None) -> list[Board]:
+    """The boards of one corpus, all without one. Raises :class:`UsageError` for a corpus that has none, and where
+    there is none of the ``signature`` by which they were looked up."""
+    if signature is not None and not boards:
+        raise UsageError(f"no record has the signature {signature!r}; mmda-bench status lists those that are stored")
     known = sorted({board.dataset for board in boards})
     if dataset is not None and dataset not in known:
         hint = suggest(dataset, known) or f"; stored are {', '.join(known) or 'none'}"

@@ -57,6 +57,10 @@ NAMES = [  # of rows beside each other, with settings that are longer than a pan
 ]
 
 
+LONG_TITLE = "Weighted F1 with modalities missing: Avatars, 4 emotions (synthetic)"
+ONE_PANEL = "missing in the test set of the target"
+
+
 def crowded(kind):
     """A figure of rows with long names, whose scores lie close together at the top."""
     looks = [style.look(name.lower()) for name in NAMES]
@@ -73,6 +77,9 @@ def crowded(kind):
         "cost": lambda: scores.f1_against_cost("Weighted F1 against cost: Avatars, 4 emotions", many, "ave."),
         "severity": lambda: scores.f1_against_severity("severity", dict.fromkeys(ANCHORS, points)),
         "conditions": lambda: conditions.f1_by_condition("missing", dict.fromkeys(ticks, points), ticks, "severity"),
+        "missing": lambda: conditions.f1_by_condition(
+            LONG_TITLE, {ONE_PANEL: points}, {ONE_PANEL: {"A": 1}}, "missing"
+        ),
         "distance": lambda: domains.category_distances("distance", distances, ANCHORS),
         "tsne": lambda: domains.tsne_panels(
             "t-SNE", {n: dict.fromkeys(ANCHORS, plane) for n in NAMES[4:7]}, ["neutral", "happy"], ANCHORS
@@ -88,7 +95,7 @@ def crowded(kind):
     }[kind]()
 
 
-KINDS = ("f1", "cost", "severity", "conditions", "distance", "tsne", "curves", "budget")
+KINDS = ("f1", "cost", "severity", "conditions", "missing", "distance", "tsne", "curves", "budget")
 DEAR = [pytest.param(kind, marks=pytest.mark.deep) for kind in ("balance", "confusion")]
 
 
@@ -111,6 +118,11 @@ def test_no_label_lies_over_another_and_none_is_cut(kind):
     over = {(a, b) for i, (a, one) in enumerate(boxes) for b, other in boxes[:i] if one.overlaps(other)}
     assert over == set()
     assert [name for name, box in boxes if box.x0 < 0 or box.x1 > made.bbox.x1] == []
+
+
+def test_a_long_title_and_the_name_of_a_panel_are_whole():
+    texts = {" ".join(text.get_text().split()) for text in crowded("missing").findobj(mpl.text.Text)}
+    assert {LONG_TITLE, ONE_PANEL} <= texts
 
 
 def test_the_names_of_the_cost_figure_stand_beside_its_axes_and_no_line_crosses_the_title():

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmda_bench.report.figures.scores import Estimate
-from mmda_bench.report.figures.style import Style, head, legend_entries, looks, panels, short, styled
+from mmda_bench.report.figures.style import Style, head, legend_entries, looks, panels, short, styled, wrapped
 from mmda_bench.report.formats.suite_tables import leading
 from mmda_bench.report.rows import Board
 from mmda_bench.report.suites import Suite, suites
@@ -98,7 +98,7 @@ def f1_by_condition(title: str, curves: Curves, ticks: Mapping[str, Mapping[str,
                 ax.plot([x] * len(score.seeds), score.seeds, "_", mec=style.colour, ms=7, mew=1.0, zorder=3)
         places = ticks[panel]
         ax.set_xticks(list(places.values()), [name.rpartition("@")[2] for name in places])
-        ax.set_title(short(panel, 30))
+        ax.set_title(wrapped(panel, 30))
         ax.grid(axis="y")
     for ax in axes[len(curves) :]:
         ax.set_visible(False)

@@ -66,6 +66,7 @@ _LOOKS = (
     ("#707780", "s"), ("#0072b2", "o"), ("#4aa8dd", "D"), ("#009e73", "^"), ("#e69f00", "v"), ("#9a6a3c", "P"),
     ("#cc79a7", "X"), ("#7a5bd0", "p"), ("#a8a100", "h"), ("#d55e00", "*"),
 )  # fmt: skip
+TITLE_PER_INCH = 10.5  # characters
 _REFERENCES = "oDs"  # hollow, by place among the references: they are no methods
 _PARTS = (("#8c3a00", ">"), ("#f2a36b", "<"))  # of a method without its first or second component
 # What tells rows of one method apart beside its colour: signs that no method of the paper has, then any other.
@@ -196,8 +197,9 @@ def png(figure: "Figure") -> bytes:
 
 
 def head(figure: "Figure", title: str) -> None:
-    """The title of a whole figure."""
-    figure.suptitle(short(title, 110), fontsize=11, fontweight="bold", x=0.01, ha="left")
+    """The title of a whole figure, on as many lines as its width asks for."""
+    lines = wrapped(short(title, 110), int(TITLE_PER_INCH * figure.get_figwidth()))
+    figure.suptitle(lines, fontsize=11, fontweight="bold", x=0.01, ha="left")
 
 
 def short(text: str, limit: int = 32) -> str:
