@@ -209,9 +209,11 @@ def test_figures_show_what_is_missing_and_severities_and_members_have_none(tmp_p
     plates = gallery.draw(boards, store, gallery.domains.Coordinates(tmp_path / "none.json"))
     names = {board.brief: [plate.name for plate in plates[slug]] for board, slug in zip(boards, plates, strict=True)}
     assert names[True] == []
-    links, _, members = re.search(r"<nav.*?</nav>", page.page(boards, [], plates, store), re.S)[0].partition(
-        "<details>"
-    )
+    html = page.page(boards, [], plates, store)
+    sections = re.findall(r'<section class="(board[^"]*)".*?</section>', html, re.S)
+    assert sorted(sections) == sorted("board brief" if one.brief else "board" for one in boards)
+    assert html.count("<h3>Row by row</h3>") == 1, "of the head alone; a family may have a hundred members"
+    links, _, members = re.search(r"<nav.*?</nav>", html, re.S)[0].partition("<details>")
     assert (links.count('href="#avatars'), members.count('href="#avatars')) == (1, sum(one.brief for one in boards))
     drawn = {plate.name.rpartition("-")[2]: plate for mine in plates.values() for plate in mine if plate.svg}
     assert {"missing", "corruptions"} <= set(drawn)

@@ -94,8 +94,8 @@ def _view(board: Board, slug: str, variant: str, plates: Sequence[Plate], store:
         "summary": summary(board),
         "picture": next((plate for plate in plates if plate.name.endswith("-f1") and plate.svg), None),
         "plates": [plate for plate in plates if not (plate.name.endswith("-f1") and plate.svg)],
-        "runs": drilldown.runs(board, store),
-        "details": drilldown.details(board, slug),
+        "runs": [] if board.brief else drilldown.runs(board, store),
+        "details": {} if board.brief else drilldown.details(board, slug),  # a family may have a hundred members
         "tips": drilldown.tips(board),
         "origin": drilldown.origin(board),
     }
