@@ -7,6 +7,7 @@ from pathlib import Path
 
 import published as committed
 import pytest
+from hand_made import make_cell, make_record
 
 import mmda_bench as mb
 from mmda_bench import api
@@ -16,6 +17,7 @@ from mmda_bench.data.validation import read_card
 from mmda_bench.dataset import Card, Shift
 from mmda_bench.errors import UsageError
 from mmda_bench.protocol import LAST, TRIAL
+from mmda_bench.store import Store
 from mmda_bench.store.record import is_trial
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -260,9 +262,10 @@ def test_frames_have_the_numbers_of_the_written_tables(tmp_path, published):
 
 
 @pytest.mark.parametrize(("name", "reason"), [("dataset", "no record of dataset 'x'"), ("signature", "signature 'x'")])
-def test_a_leaderboard_of_a_name_that_nothing_has_is_refused(name, reason):
+def test_a_leaderboard_of_a_name_that_nothing_has_is_refused(tmp_path, name, reason):
+    Store(tmp_path).write(make_cell(), make_record(make_cell()), None)
     with pytest.raises(UsageError, match=reason):
-        mb.leaderboard(RESULTS, **{name: "x"})
+        mb.leaderboard(tmp_path, **{name: "x"})
 
 
 def test_results_are_a_row_a_cell_with_the_protocol_beside_the_scores(published):

@@ -151,7 +151,7 @@ def test_every_stored_record_has_the_hash_and_signature_it_had(frozen, store):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", [pytest.param(n, marks=pytest.mark.deep) if n == "results" else n for n in STORES])
 def test_the_boards_have_the_scores_they_had(frozen, store):
     now = boards(STORES[store])
     for signature, rows in frozen["boards"][store].items():
