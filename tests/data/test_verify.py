@@ -255,6 +255,7 @@ def test_damaged_clips_of_mintrec_are_counted_by_what_is_wrong(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_what_is_left_out_is_what_a_run_leaves_out(tmp_path):
     from mmda_bench.features.prepare import prepare
     from mmda_bench.protocol import Protocol

@@ -220,7 +220,7 @@ def ends_at_once(driver, stop, results):
     assert unfinished_files(results) == []
 
 
-@pytest.mark.parametrize("stop", [hang_up, control_c])
+@pytest.mark.parametrize("stop", [pytest.param(hang_up, marks=pytest.mark.deep), control_c])
 def test_a_signal_ends_a_sweep_at_once_and_leaves_whole_records(tmp_path, stop):
     results = tmp_path / "results"
     ends_at_once(start(results, jobs=0, count=60, seconds=0.5), stop, results)

@@ -66,7 +66,7 @@ class Outcomes:
     [
         pytest.param(new_method, len(method_contract.CHECKS) + 1, marks=pytest.mark.deep),
         (new_dataset, 1),
-        (new_backbone, len(backbone_contract.CHECKS)),
+        pytest.param(new_backbone, len(backbone_contract.CHECKS), marks=pytest.mark.deep),
     ],
 )
 def test_what_is_written_passes_its_own_test(tmp_path, new, tests):
