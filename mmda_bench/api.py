@@ -107,14 +107,13 @@ def execute(planned: Plan, listener: Listener | None = None) -> Results:
     Raises :class:`DataError`, :class:`ResourceError` and :class:`StoreError` before the first cell where that is
     possible, and KeyboardInterrupt on Ctrl-C; finished cells stay stored.
     """
+    from mmda_bench.features.prepare import prepare as prepare_corpus
     from mmda_bench.sweep import scheduler
+    from mmda_bench.sweep.placement import check_address
 
     config, ws, told = planned.config, planned.workspace, listener or Listener()
     store = planned.store
     if planned.todo:
-        from mmda_bench.features.prepare import prepare as prepare_corpus  # torch
-        from mmda_bench.sweep.placement import check_address
-
         if config.address is not None:
             check_address(config.address)
         store.probe()

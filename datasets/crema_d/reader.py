@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, refused
+from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, files_remark, refused
 from mmda_bench.data.media.files import read_waveform
 from mmda_bench.data.media.video import read_pictures
 from mmda_bench.dataset import Card, Dataset, ExportTask, Shift, Utterance
@@ -87,9 +87,7 @@ class CREMAD(Dataset):
         names = {clip.name for clip in _read(root)[0]}
         yield from broken_remark(sorted(names & set(BROKEN)))
         mute = [path.name for path in sorted((root / PICTURES).glob("[!.]*.flv")) if path.stem not in names]
-        if mute:
-            shown = f"{', '.join(mute[:9])}{' …' if len(mute) > 9 else ''}"
-            yield f"{len(mute)} videos have no {SOUND}/*.wav of a name of the corpus and are not used: {shown}"
+        yield from files_remark(mute, f"videos have no {SOUND}/*.wav of a name of the corpus and are not used")
         yield f"the words say nothing of the class: {len(SENTENCES)} sentences, each in every emotion"
 
     def export(self, task: ExportTask) -> dict[str, str]:

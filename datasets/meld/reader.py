@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, refused
+from mmda_bench.data.corpus_files import broken_remark, completed, corpus_root, files_remark, refused
 from mmda_bench.data.ids import inside, name_fault
 from mmda_bench.data.media.video import read_pictures, read_sound
 from mmda_bench.data.tables import CP1252, encoding_remark, read_csv
@@ -101,9 +101,7 @@ class MELD(Dataset):
         foreign = [p for p in clips if p.name.startswith(("._", "final_videos_test"))]
         without = [path for path in clips if path not in known and path not in foreign]
         for files, what in ((without, "clips have no annotation and are not used"), (foreign, "files are no clips")):
-            if files:
-                shown = ", ".join(path.name for path in files[:9])
-                yield f"{len(files)} {what}: {shown}{' …' if len(files) > 9 else ''}"
+            yield from files_remark([path.name for path in files], what)
         yield from encoding_remark((_table(root, part) for part in PARTS), fallback=CP1252)
         yield from broken_remark([row.id for row in rows if row.id in BROKEN])
 

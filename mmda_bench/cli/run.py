@@ -193,6 +193,7 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
     from mmda_bench.cli.boards import write_and_print
     from mmda_bench.cli.progress import Progress
     from mmda_bench.sweep import placement
+    from mmda_bench.sweep.ray_folder import clear_left
 
     store, cells, todo = planned.store, planned.cells, planned.todo
     console.show_other_sources(cells, store)
@@ -216,7 +217,7 @@ def _run(planned: "Plan") -> "tuple[Plan, bool]":
         planned = replace(planned, cells=list(ran.cells or ()))
     else:
         store.probe()
-        api.execute(planned)
+        clear_left()
         say(f"Nothing to run: {count(len(cells), 'cell')} with records in {store.results}.")
     with console.all_stored(store, planned.workspace.plugins):
         write_and_print(store, signatures=planned.signatures, if_changed=not todo)

@@ -74,6 +74,12 @@ def refused(reason: str) -> NoReturn:
     raise ClipError(reason)
 
 
+def files_remark(names: Sequence[str], what: str) -> Iterator[str]:
+    """ "3 files are no clips: a.mp4, b.mp4, c.mp4" for ``what`` "files are no clips"; nothing where there are none."""
+    if names:
+        yield f"{len(names)} {what}: {', '.join(names[:9])}{' …' if len(names) > 9 else ''}"
+
+
 def broken_remark(ids: Sequence[str]) -> Iterator[str]:
     """What ``data verify`` says of the clips of a corpus that are known to be broken; nothing where there are none."""
     if ids:

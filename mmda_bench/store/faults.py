@@ -119,11 +119,13 @@ def signed(record: Mapping[str, Any], cell: Cell) -> bool:
     suite, _, rest = str(record["signature"]).partition("|")
     version = (record.get("versions") or {}).get("mmda-bench")
     pattern = r"mmda-bench:\d+\.\d+" if version is None else re.escape(f"mmda-bench:{'.'.join(version.split('.')[:2])}")
+    if re.fullmatch(pattern, suite) is None:
+        return False
+    if rest == cell.signature.partition("|")[2]:
+        return True
     # before batch and beta were in the signature, it was that of the usual ones
     usual = replace(cell, protocol=replace(cell.protocol, batch=Protocol.batch, beta=Protocol.beta))
-    return re.fullmatch(pattern, suite) is not None and rest in [
-        one.signature.partition("|")[2] for one in (cell, usual)
-    ]
+    return rest == usual.signature.partition("|")[2]
 
 
 def _fault_of_scores(record: Mapping[str, Any], splits: Sequence[str]) -> str:
